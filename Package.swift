@@ -1,0 +1,72 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every target. The two unsafe flags are measured in docs/decisions/0003-compiler-flags.md.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+    .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+]
+
+/// A library target of the house; see ARCHITECTURE.md for the levels.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// The tests of one target, in `Tests/<name>Tests`.
+func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: [.byName(name: name)] + dependencies,
+        resources: resources,
+        swiftSettings: settings,
+    )
+}
+
+let package = Package(
+    name: "apus",
+    products: [.executable(name: "apus", targets: ["apus"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        // Level 0: one protocol or one data structure each; they know nothing of Apus.
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        room("MQTTCodec"),
+        room("WebSocketCodec"),
+        room("ApusTopics"),
+        room("ApusMemory"),
+        room("ApusCrypto", ["COpenSSL"]),
+        // Level 1: the vocabulary, and the system below it.
+        room("ApusMessage", ["MQTTCodec"]),
+        room("ApusLoop", ["ApusMemory", "COpenSSL"]),
+        // Level 2: machines, event in, action out.
+        room("ApusSession", ["ApusMessage", "MQTTCodec"]),
+        room("ApusStore", ["ApusMessage"]),
+        room("MQTTClient", ["MQTTCodec"]),
+        // Level 3: the broker and the ports that it needs.
+        room("ApusBroker", ["ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]),
+        // Level 4: edges.
+        room("ApusTransport", ["ApusBroker", "ApusLoop", "ApusMemory", "ApusCrypto", "ApusMessage", "WebSocketCodec"]),
+        room("ApusCredentials", ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        room("ApusConfiguration", [.product(name: "Yams", package: "Yams")]),
+        // Level 5: the executable.
+        .executableTarget(
+            name: "apus",
+            dependencies: [
+                "ApusBroker", "ApusTransport", "ApusCredentials", "ApusConfiguration", "ApusCrypto", "ApusLoop",
+                "ApusMemory", "ApusMessage", "MQTTClient", "MQTTCodec", "WebSocketCodec",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings,
+        ),
+    ],
+)

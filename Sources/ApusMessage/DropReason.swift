@@ -1,0 +1,42 @@
+/// Why a message did not reach somebody who should have had it. Each has a counter, and an event names it.
+package enum DropReason: UInt8, Sendable, CaseIterable {
+    /// QoS 0, and the receiver's connection has more unsent bytes than its bound.
+    case slowConsumer
+    /// The session's queue was full; the oldest message went.
+    case queueFull
+    /// The message expiry interval passed before delivery.
+    case expired
+    /// QoS 0 for a session that is not connected.
+    case offlineQoS0
+    /// Larger than the receiver's maximum packet size [MQTT-3.1.2-24].
+    case tooLargeForReceiver
+    /// The session ended with messages still waiting in it.
+    case sessionEnded
+    /// Nobody in the shared subscription's group could take it.
+    case noGroupMember
+    /// The batch to another shard was at its bound.
+    case shardOverloaded
+    /// The publisher had no right to the topic.
+    case notAuthorized
+    /// A will was cancelled because its session was resumed or ended otherwise.
+    case willCancelled
+    /// The retained store was at its bound.
+    case retainedFull
+
+    /// The name in logs, metrics and `$SYS`, `lower_snake_case`.
+    package var name: String {
+        switch self {
+        case .slowConsumer: "slow_consumer"
+        case .queueFull: "queue_full"
+        case .expired: "expired"
+        case .offlineQoS0: "offline_qos0"
+        case .tooLargeForReceiver: "too_large_for_receiver"
+        case .sessionEnded: "session_ended"
+        case .noGroupMember: "no_group_member"
+        case .shardOverloaded: "shard_overloaded"
+        case .notAuthorized: "not_authorized"
+        case .willCancelled: "will_cancelled"
+        case .retainedFull: "retained_full"
+        }
+    }
+}

@@ -1,0 +1,63 @@
+package import MQTTCodec
+
+/// An application message as the broker keeps it: immutable, shared by all who still need it.
+///
+/// It exists only where a message outlives the read buffer that it came in (offline, beyond a send window, retained,
+/// a will, held until acknowledged). All bytes stand in one array, so a message costs two allocations whatever its shape.
+package final class Message: Sendable {
+    /// Topic, forwardable properties and payload, one after the other.
+    package let bytes: [UInt8]
+    /// `bytes[..<topicEnd]` is the topic name, valid UTF-8 without wildcards.
+    package let topicEnd: Int
+    /// `bytes[topicEnd..<propertiesEnd]` are the MQTT 5.0 properties that travel with the message, encoded, in the
+    /// publisher's order: payload format, content type, response topic, correlation data, user properties.
+    package let propertiesEnd: Int
+    package let qos: QoS
+    package let retain: Bool
+    /// When the message stops being worth delivering; `.distantFuture` when the publisher set no expiry.
+    package let expiresAt: Timestamp
+
+    package init(
+        bytes: [UInt8],
+        topicEnd: Int,
+        propertiesEnd: Int,
+        qos: QoS,
+        retain: Bool,
+        expiresAt: Timestamp,
+    ) {
+        precondition(0 <= topicEnd && topicEnd <= propertiesEnd && propertiesEnd <= bytes.count)
+        self.bytes = bytes
+        self.topicEnd = topicEnd
+        self.propertiesEnd = propertiesEnd
+        self.qos = qos
+        self.retain = retain
+        self.expiresAt = expiresAt
+    }
+
+    /// A message put together from its parts, for wills, `$SYS` and tests.
+    package convenience init(
+        topic: String,
+        payload: [UInt8],
+        properties: [UInt8] = [],
+        qos: QoS = .atMostOnce,
+        retain: Bool = false,
+        expiresAt: Timestamp = .distantFuture,
+    ) {
+        let topic = Array(topic.utf8)
+        self.init(
+            bytes: topic + properties + payload,
+            topicEnd: topic.count,
+            propertiesEnd: topic.count + properties.count,
+            qos: qos,
+            retain: retain,
+            expiresAt: expiresAt,
+        )
+    }
+
+    package var topic: String { String(decoding: bytes[..<topicEnd], as: UTF8.self) }
+    package var payload: ArraySlice<UInt8> { bytes[propertiesEnd...] }
+    package var payloadCount: Int { bytes.count - propertiesEnd }
+
+    /// The bytes that the message counts against a limit.
+    package var footprint: Int { bytes.count + 96 }
+}
