@@ -1,0 +1,46 @@
+# Apus: `make run` starts a broker, `make test` proves it. The scripts in scripts/ do the work; this file names it.
+
+SWIFT ?= swift
+PYTHON ?= /usr/bin/python3
+DATA ?= data
+FUZZ_SECONDS ?= 30
+export SWIFT PYTHON
+
+.PHONY: help run build test unit third-party asan tsan fuzz lint conformance clean
+
+help: ## list the goals
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+
+run: build ## start a development broker on loopback
+	@.build/release/apus serve --dev --data $(DATA)
+
+build: ## build the release binary, Swift runtime linked statically
+	@scripts/bootstrap build
+	@$(SWIFT) build -c release --static-swift-stdlib --product apus
+
+test: ## everything: build, unit, wire and third-party tests, lint, conformance
+	@scripts/test
+
+unit: ## build the tests and run the Swift ones only
+	@scripts/test build unit
+
+third-party: ## real clients against the debug binary
+	@scripts/test build third-party
+
+asan: ## the Swift tests under the address sanitizer
+	@scripts/sanitize address
+
+tsan: ## the Swift tests under the thread sanitizer
+	@scripts/sanitize thread
+
+fuzz: ## the fuzz targets, FUZZ_SECONDS each, beginning with the saved corpus
+	@scripts/fuzz $(FUZZ_SECONDS)
+
+lint: ## formatting, and the rules of this repository
+	@scripts/lint
+
+conformance: ## write the conformance tables anew and say what is missing
+	@scripts/check-conformance --write
+
+clean: ## remove what was built
+	@rm -rf .build .build-asan .build-tsan .build-fuzz .pytest_cache
