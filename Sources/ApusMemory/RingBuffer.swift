@@ -1,0 +1,125 @@
+/// A double-ended queue in one array whose size is a power of two.
+///
+/// An empty queue that was large gives its memory back, so that thousands of idle queues cost nothing.
+package struct RingBuffer<Element> {
+    @usableFromInline var storage: ContiguousArray<Element?> = []
+    @usableFromInline var head = 0
+    @usableFromInline var length = 0
+
+    /// Capacity that an emptied queue may keep.
+    @usableFromInline static var keptCapacity: Int { 16 }
+
+    @inlinable package init() {}
+
+    @inlinable package var count: Int { length }
+    @inlinable package var isEmpty: Bool { length == 0 }
+    @inlinable package var first: Element? { length == 0 ? nil : storage[head] }
+    @inlinable package var last: Element? { length == 0 ? nil : storage[position(length - 1)] }
+
+    /// The element at a distance from the front; the index must be below `count`.
+    @inlinable
+    package subscript(index: Int) -> Element {
+        get {
+            precondition(UInt(bitPattern: index) < UInt(bitPattern: length), "Index outside of the queue.")
+            guard let element = storage[position(index)] else { preconditionFailure("A hole in the queue.") }
+            return element
+        }
+        set {
+            precondition(UInt(bitPattern: index) < UInt(bitPattern: length), "Index outside of the queue.")
+            storage[position(index)] = newValue
+        }
+    }
+
+    @inlinable
+    package mutating func append(_ element: Element) {
+        if length == storage.count { grow() }
+        storage[position(length)] = element
+        length += 1
+    }
+
+    /// Puts an element before all others.
+    @inlinable
+    package mutating func prepend(_ element: Element) {
+        if length == storage.count { grow() }
+        head = (head &- 1) & (storage.count - 1)
+        storage[head] = element
+        length += 1
+    }
+
+    @inlinable
+    package mutating func popFirst() -> Element? {
+        guard length > 0 else { return nil }
+        let element = storage[head]
+        storage[head] = nil
+        head = position(1)
+        length -= 1
+        if length == 0 { removeAll(keepingCapacity: storage.count <= Self.keptCapacity) }
+        return element
+    }
+
+    @inlinable
+    package mutating func popLast() -> Element? {
+        guard length > 0 else { return nil }
+        let element = storage[position(length - 1)]
+        storage[position(length - 1)] = nil
+        length -= 1
+        if length == 0 { removeAll(keepingCapacity: storage.count <= Self.keptCapacity) }
+        return element
+    }
+
+    /// Removes what the predicate names and keeps the order of the rest; linear.
+    @inlinable
+    package mutating func removeAll<Failure>(where shouldBeRemoved: (Element) throws(Failure) -> Bool) throws(Failure) {
+        var kept = Self()
+        for index in 0..<length where try !shouldBeRemoved(self[index]) { kept.append(self[index]) }
+        self = kept
+    }
+
+    @inlinable
+    package mutating func removeAll(keepingCapacity: Bool = false) {
+        if keepingCapacity {
+            for index in 0..<length { storage[position(index)] = nil }
+        } else {
+            storage = []
+        }
+        head = 0
+        length = 0
+    }
+
+    @inlinable
+    func position(_ index: Int) -> Int { (head &+ index) & (storage.count &- 1) }
+
+    @usableFromInline
+    mutating func grow() {
+        var larger = ContiguousArray<Element?>()
+        larger.reserveCapacity(Swift.max(4, storage.count * 2))
+        for index in 0..<length { larger.append(storage[position(index)]) }
+        while larger.count < Swift.max(4, storage.count * 2) { larger.append(nil) }
+        storage = larger
+        head = 0
+    }
+}
+
+extension RingBuffer: Sequence {
+    package struct Iterator: IteratorProtocol {
+        @usableFromInline let ring: RingBuffer
+        @usableFromInline var index = 0
+
+        @inlinable
+        init(ring: RingBuffer) { self.ring = ring }
+
+        @inlinable
+        package mutating func next() -> Element? {
+            guard index < ring.count else { return nil }
+            index += 1
+            return ring[index - 1]
+        }
+    }
+
+    @inlinable
+    package func makeIterator() -> Iterator { Iterator(ring: self) }
+    @inlinable
+    package var underestimatedCount: Int { length }
+}
+
+extension RingBuffer: Sendable where Element: Sendable {}
