@@ -1,0 +1,103 @@
+internal import Synchronization
+
+/// Retained values by topic, found by topic or by filter; shared by all shards.
+///
+/// Topics are spread over 64 trees by their first level, each behind its own lock. A filter that begins with words walks in one tree,
+/// another goes through all of them in turn. What a walk holds a lock for is bounded (``RetainedScan``).
+package final class RetainedIndex<Value: Sendable>: Sendable {
+    private let hasher: TopicHasher
+    private let stripes: [RetainedStripe<Value>]
+    private let total = Atomic<Int>(0)
+
+    package convenience init() { self.init(hasher: TopicHasher()) }
+
+    init(hasher: TopicHasher) {
+        self.hasher = hasher
+        stripes = (0..<64).map { _ in RetainedStripe(hasher: hasher) }
+    }
+
+    /// Sets the value of a topic and returns the one that it replaces.
+    @discardableResult
+    package func set(_ topic: Span<UInt8>, _ value: Value) -> Value? {
+        let old = stripes[stripe(of: topic)].content.withLock { $0.set(topic, value) }
+        if old == nil { total.add(1, ordering: .relaxed) }
+        return old
+    }
+
+    /// Removes the value of a topic and returns it.
+    @discardableResult
+    package func remove(_ topic: Span<UInt8>) -> Value? {
+        let old = stripes[stripe(of: topic)].content.withLock { $0.remove(topic) }
+        if old != nil { total.subtract(1, ordering: .relaxed) }
+        return old
+    }
+
+    package func value(for topic: Span<UInt8>) -> Value? {
+        stripes[stripe(of: topic)].content.withLock { $0.value(for: topic) }
+    }
+
+    /// Topics that have a value.
+    package var count: Int { total.load(ordering: .relaxed) }
+
+    /// All values whose topic the filter matches, in no order; share names do not count.
+    package func matches(of filter: TopicFilter) -> [Value] {
+        guard filter.hasWildcard else { return value(for: filter.bytes.span).map { [$0] } ?? [] }
+        let scan = scan(filter)
+        var values: [Value] = []
+        while !scan.isFinished { values += scan.next(limit: .max) }
+        return values
+    }
+
+    /// Begins to walk over all values whose topic the filter matches, page by page.
+    package func scan(_ filter: TopicFilter) -> RetainedScan<Value> {
+        let text = filter.bytes.span
+        if filter.startsWithWildcard { return RetainedScan(filter, stripes[...]) }
+        let stripe = stripe(of: text)
+        return RetainedScan(filter, stripes[stripe...stripe])
+    }
+
+    private func stripe(of topic: Span<UInt8>) -> Int {
+        Int(hasher.hash(topic.extracting(0..<topic.endOfLevel(from: 0))) >> 58)
+    }
+
+    /// Nodes of all trees.
+    var nodeCount: Int { stripes.reduce(0) { sum, stripe in sum + stripe.content.withLock { $0.tree.nodeCount } } }
+    /// What all trees have grown to; tests watch it under churn.
+    var footprint: Int { stripes.reduce(0) { sum, stripe in sum + stripe.content.withLock { $0.tree.footprint } } }
+}
+
+/// One lock and the topics that it guards.
+final class RetainedStripe<Value: Sendable>: Sendable {
+    let content: Mutex<RetainedContent<Value>>
+
+    init(hasher: TopicHasher) { content = Mutex(RetainedContent(tree: TopicTree(hasher: hasher))) }
+}
+
+/// A tree of topics and the values by the numbers of its topics.
+struct RetainedContent<Value: Sendable>: Sendable {
+    var tree: TopicTree
+    var values: [Value?] = []
+
+    mutating func set(_ topic: Span<UInt8>, _ value: Value) -> Value? {
+        let number = Int(tree.insert(topic))
+        if number == values.count {
+            values.append(value)
+            return nil
+        }
+        let old = values[number]
+        values[number] = value
+        return old
+    }
+
+    mutating func remove(_ topic: Span<UInt8>) -> Value? {
+        guard let number = tree.remove(topic) else { return nil }
+        let old = values[Int(number)]
+        values[Int(number)] = nil
+        return old
+    }
+
+    func value(for topic: Span<UInt8>) -> Value? {
+        guard let number = tree.find(topic) else { return nil }
+        return values[Int(number)]
+    }
+}
