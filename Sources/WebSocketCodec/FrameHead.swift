@@ -10,6 +10,8 @@ struct FrameHead: Sendable {
     private(set) var length: UInt64 = 0
     private var maskBits: UInt32 = 0
 
+    /// Whether no byte has come yet.
+    var isEmpty: Bool { received == 0 }
     var opcode: Opcode? { Opcode(rawValue: first & 0x0F) }
     var isFinal: Bool { first & 0x80 != 0 }
     var mask: MaskingKey { MaskingKey(bits: maskBits) }
