@@ -7,6 +7,7 @@ public enum ProtocolVersion: UInt8, Sendable, Comparable, CaseIterable {
     /// MQTT 5.0, protocol name `MQTT`.
     case v5 = 5
 
+    /// Orders by the number on the wire.
     @inlinable
     public static func < (left: ProtocolVersion, right: ProtocolVersion) -> Bool { left.rawValue < right.rawValue }
 }

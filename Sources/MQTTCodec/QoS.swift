@@ -4,6 +4,7 @@ public enum QoS: UInt8, Sendable, Comparable, CaseIterable {
     case atLeastOnce = 1
     case exactlyOnce = 2
 
+    /// Orders by the number on the wire.
     @inlinable
     public static func < (left: QoS, right: QoS) -> Bool { left.rawValue < right.rawValue }
 }

@@ -1,5 +1,6 @@
-/// Why a packet ended as it did (MQTT 5.0, section 2.4). Values below 0x80 are successes.
+/// Why a packet ended as it did (MQTT 5.0, section 2.4).
 ///
+/// Values below 0x80 are successes.
 /// 0x00 is *Success*, *Normal disconnection* and *Granted QoS 0*, by packet.
 public enum ReasonCode: UInt8, Sendable, CaseIterable {
     case success = 0x00
