@@ -41,20 +41,21 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         room("MQTTCodec"),
         room("WebSocketCodec"),
+        room("ProxyProtocol"),
         room("ApusTopics"),
         room("ApusMemory"),
         room("ApusCrypto", ["COpenSSL"]),
         // Level 1: the vocabulary, and the system below it.
-        room("ApusMessage", ["MQTTCodec"]),
+        room("ApusMessage", ["ApusTopics", "MQTTCodec"]),
         room("ApusLoop", ["ApusMemory", "COpenSSL"]),
         // Level 2: machines, event in, action out.
-        room("ApusSession", ["ApusMessage", "MQTTCodec"]),
-        room("ApusStore", ["ApusMessage"]),
+        room("ApusSession", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        room("ApusStore", ["ApusMemory", "ApusMessage"]),
         room("MQTTClient", ["MQTTCodec"]),
         // Level 3: the broker and the ports that it needs.
         room("ApusBroker", ["ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]),
         // Level 4: edges.
-        room("ApusTransport", ["ApusBroker", "ApusLoop", "ApusMemory", "ApusCrypto", "ApusMessage", "WebSocketCodec"]),
+        room("ApusTransport", ["ApusBroker", "ApusLoop", "ApusMemory", "ApusCrypto", "ApusMessage", "ProxyProtocol", "WebSocketCodec"]),
         room("ApusCredentials", ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("ApusConfiguration", [.product(name: "Yams", package: "Yams")]),
         // Level 5: the executable.

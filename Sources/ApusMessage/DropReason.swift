@@ -18,8 +18,6 @@ package enum DropReason: UInt8, Sendable, CaseIterable {
     case shardOverloaded
     /// The publisher had no right to the topic.
     case notAuthorized
-    /// A will was cancelled because its session was resumed or ended otherwise.
-    case willCancelled
     /// The retained store was at its bound.
     case retainedFull
 
@@ -35,7 +33,6 @@ package enum DropReason: UInt8, Sendable, CaseIterable {
         case .noGroupMember: "no_group_member"
         case .shardOverloaded: "shard_overloaded"
         case .notAuthorized: "not_authorized"
-        case .willCancelled: "will_cancelled"
         case .retainedFull: "retained_full"
         }
     }

@@ -12,6 +12,8 @@ package final class Match: Sendable {
     package let shardRanges: [ShardRange]
     /// Shared groups hit; one member of each receives the message.
     package let groups: [SharedGroupMatch]
+    /// Whether a session that outlives its connection is among those hit.
+    package let hasPersistent: Bool
 
     package static let empty = Match(MatchBuilder())
 
@@ -27,6 +29,9 @@ package final class Match: Sendable {
             start = end
         }
         shardRanges = ranges
+        hasPersistent =
+            subscribers.contains { $0.isPersistent }
+            || groups.contains { $0.available.contains { $0.isPersistent } || $0.unavailable.contains { $0.isPersistent } }
     }
 
     /// Whether nobody receives the message.

@@ -4,7 +4,8 @@ package struct Subscriber: Sendable, Hashable {
     package let target: UInt64
     /// The subscription identifier, or 0 for none.
     package let subscriptionIdentifier: UInt32
-    /// Bits 0–1 maximum QoS, bit 2 no local, bit 3 retain as published, as in the options byte of SUBSCRIBE.
+    /// Bits 0–1 maximum QoS, bit 2 no local, bit 3 retain as published, as in the options byte of SUBSCRIBE;
+    /// bit 4 the session outlives its connection, so that messages must be stored for it.
     package let options: UInt8
 
     @inlinable
@@ -21,11 +22,12 @@ package struct Subscriber: Sendable, Hashable {
         qos: UInt8,
         noLocal: Bool = false,
         retainAsPublished: Bool = false,
+        isPersistent: Bool = false,
     ) {
         self.init(
             target: target,
             subscriptionIdentifier: subscriptionIdentifier,
-            options: qos & 3 | (noLocal ? 4 : 0) | (retainAsPublished ? 8 : 0),
+            options: qos & 3 | (noLocal ? 4 : 0) | (retainAsPublished ? 8 : 0) | (isPersistent ? 16 : 0),
         )
     }
 
@@ -37,4 +39,6 @@ package struct Subscriber: Sendable, Hashable {
     package var noLocal: Bool { options & 4 != 0 }
     @inlinable
     package var retainAsPublished: Bool { options & 8 != 0 }
+    @inlinable
+    package var isPersistent: Bool { options & 16 != 0 }
 }

@@ -60,8 +60,9 @@ package struct Principal: Sendable, Equatable {
 /// The end of an authentication.
 package enum AuthenticationOutcome: Sendable, Equatable {
     case accepted(Principal)
-    /// `explanation` goes into the log and, where the client asked for it, into the reason string. It never holds a secret.
-    case refused(ReasonCode, explanation: String)
+    /// `explanation` goes into the log; `clientExplanation` goes into the reason string where the client asked for it.
+    /// Without one the client reads `explanation` too. Neither ever holds a secret.
+    case refused(ReasonCode, explanation: String, clientExplanation: String? = nil)
 }
 
 /// One step of an enhanced authentication [MQTT-4.12].
@@ -69,7 +70,8 @@ package enum EnhancedAuthenticationStep: Sendable, Equatable {
     case challenge([UInt8])
     /// The server's last data travel in the CONNACK (or the AUTH that ends a re-authentication).
     case accepted(Principal, data: [UInt8])
-    case refused(ReasonCode, explanation: String)
+    /// As for `AuthenticationOutcome.refused`.
+    case refused(ReasonCode, explanation: String, clientExplanation: String? = nil)
 }
 
 /// One enhanced authentication under way; a value machine that the connection owns.

@@ -1,0 +1,89 @@
+package import ApusMessage
+package import ApusTopics
+internal import Synchronization
+
+/// What all shards of a process share: configuration, ports, the subscription index and the retained messages.
+///
+/// Holds nothing that a PUBLISH has to lock: the index answers from each shard's match cache, counters are per shard.
+package final class Broker: Sendable {
+    package let configuration: BrokerConfiguration
+    package let authenticator: any Authenticator
+    /// `nil` when everybody may do everything, so that the packet path need not ask.
+    package let authorizer: (any Authorizer)?
+    package let events: any EventSink
+    package let subscriptions: SubscriptionIndex
+    package let retained: RetainedMessages
+    package let statistics: Statistics
+    /// Live connections of all shards, for the limit.
+    let connectionCount = Atomic<Int>(0)
+    private let mailman = Mutex<(@Sendable (Int, ShardMail) -> Void)?>(nil)
+
+    package init(
+        configuration: BrokerConfiguration,
+        authenticator: any Authenticator,
+        authorizer: (any Authorizer)?,
+        events: any EventSink,
+    ) {
+        precondition((1...Self.maximumShards).contains(configuration.shardCount))
+        self.configuration = configuration
+        self.authenticator = authenticator
+        self.authorizer = authorizer
+        self.events = events
+        subscriptions = SubscriptionIndex()
+        retained = RetainedMessages(limits: configuration.limits)
+        statistics = Statistics(shardCount: configuration.shardCount)
+    }
+
+    /// A session handle has eight bits for the shard.
+    package static let maximumShards = 256
+
+    /// The shard on which the client's session lives.
+    ///
+    /// Depends on the client id alone, so that any shard that takes a CONNECT knows where to send it
+    /// (docs/decisions/0002-connections-move-to-sessions.md). The seed keeps a client from choosing its shard.
+    package func homeShard(of clientID: String) -> Int {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ configuration.seed
+        for byte in clientID.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        hash ^= hash >> 32
+        return Int(hash % UInt64(configuration.shardCount))
+    }
+
+    /// Tells the broker how mail reaches a shard's thread; called once, before the first connection.
+    package func connectMail(_ deliver: @escaping @Sendable (_ shard: Int, _ mail: ShardMail) -> Void) {
+        mailman.withLock { $0 = deliver }
+    }
+
+    /// Sends mail to a shard from any thread.
+    package func post(to shard: Int, _ mail: ShardMail) {
+        mailman.withLock { $0 }?(shard, mail)
+    }
+
+    /// Sends the same mail to every shard.
+    package func postToAll(_ mail: ShardMail) {
+        for shard in 0..<configuration.shardCount { post(to: shard, mail) }
+    }
+
+    /// Makes new limits effective for everything that starts from now on.
+    package func apply(_ limits: Limits) {
+        retained.apply(limits)
+        postToAll(.limits(limits))
+    }
+}
+
+/// What a broker is started with.
+package struct BrokerConfiguration: Sendable {
+    package var shardCount: Int
+    package var limits = Limits()
+    package var policies = Policies()
+    /// Seconds between `$SYS` publications; 0 publishes none.
+    package var statisticsSeconds = 10
+    /// The version that `$SYS/broker/version` shows.
+    package var version = "apus"
+    /// Unpredictable in production, fixed in a simulation.
+    package var seed: UInt64
+
+    package init(shardCount: Int, seed: UInt64) {
+        self.shardCount = shardCount
+        self.seed = seed
+    }
+}

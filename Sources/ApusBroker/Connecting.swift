@@ -1,0 +1,348 @@
+internal import ApusMemory
+internal import ApusMessage
+internal import ApusSession
+internal import MQTTCodec
+internal import Synchronization
+
+// CONNECT → authentication → session → CONNACK.
+
+extension Shard {
+    /// A connection was accepted, or came over from another shard.
+    ///
+    /// - Returns: its slot, valid until `closed` or `takeMoving`.
+    package mutating func opened(_ peer: Peer) -> Int {
+        let slot = connections.insert(Connection(details: ConnectionDetails(peer: peer, acceptedAt: now), now: now))
+        counters.connectionsAccepted += 1
+        schedule(.connectDeadline, slot: slot, at: now.adding(seconds: Int64(limits.connectSeconds)))
+        if isShuttingDown { closeSilently(slot) }
+        return slot
+    }
+
+    /// Takes out a connection whose disposition is `move`; frees the slot.
+    ///
+    /// - Returns: what the other shard needs: `opened(peer)`, then `received(bytes)`.
+    package mutating func takeMoving(_ slot: Int) -> (peer: Peer, bytes: [UInt8]) {
+        let peer = connections[slot].details.peer
+        var bytes: [UInt8] = []
+        swap(&bytes, &connections[slot].unparsed)
+        counters.connectionsAccepted -= 1
+        free(slot)
+        return (peer, bytes)
+    }
+
+    // MARK: - CONNECT
+
+    mutating func receiveConnect(_ slot: Int, _ packet: Connect) {
+        var connect = packet
+        connections[slot].version = connect.version
+        let details = connections[slot].details
+        details.wantsProblemInformation = connect.requestProblemInformation
+        if let size = connect.maximumPacketSize { connections[slot].maximumPacketBytes = size }
+        if connect.clientIdentifier.isEmpty {
+            // [MQTT-3.1.3-7] is of 5.0; before, an empty id needs a clean session [v3 MQTT-3.1.3-7].
+            guard connect.version == .v5 || (connect.version == .v3_1_1 && connect.cleanStart) else {
+                return refuse(slot, .clientIdentifierNotValid, "an empty client id needs a clean session")
+            }
+            repeat { connect.clientIdentifier = assignedIDs.next() } while broker.homeShard(of: connect.clientIdentifier) != index
+            details.assignedClientID = true
+        }
+        let home = broker.homeShard(of: connect.clientIdentifier)
+        guard home == index else {
+            connections[slot].disposition = .move(toShard: home)
+            connections[slot].isHeld = true
+            return markDirty(slot)
+        }
+        details.clientID = connect.clientIdentifier
+        if let will = connect.will {
+            guard let rejection = rejection(of: will) else { return authenticate(slot, connect) }
+            return refuse(slot, rejection.0, rejection.1)
+        }
+        authenticate(slot, connect)
+    }
+
+    private func rejection(of will: Will) -> (ReasonCode, String)? {
+        if will.payloadFormatIsUTF8, !UTF8Validation.isValid(will.payload.span, range: 0..<will.payload.count) {
+            return (.payloadFormatInvalid, "the will's payload is declared UTF-8 and is not")
+        }
+        if will.qos > broker.configuration.policies.maximumQoS {
+            return (.qosNotSupported, "the will's QoS is above \(broker.configuration.policies.maximumQoS.rawValue)")
+        }
+        return nil
+    }
+
+    // MARK: - Authentication
+
+    private mutating func authenticate(_ slot: Int, _ connect: Connect) {
+        let details = connections[slot].details
+        connections[slot].phase = .authenticating
+        let request = AuthenticationRequest(
+            peer: details.peer,
+            clientID: connect.clientIdentifier,
+            userName: connect.userName,
+            password: connect.password,
+            version: connect.version,
+        )
+        details.pendingConnect = connect
+        if let method = connect.authenticationMethod {
+            guard let exchange = broker.authenticator.enhancedAuthentication(method: method, request: request) else {
+                return refuse(slot, .badAuthenticationMethod, "the authentication method is not supported here")
+            }
+            details.authenticationMethod = method
+            details.enhancedAuthentication = exchange
+            return continueAuthentication(slot, connect.authenticationData ?? [])
+        }
+        let reply = AuthenticationReply()
+        let generation = connections.generation(of: slot)
+        broker.authenticator.authenticate(request) { [broker, index] outcome in
+            if reply.arrived(outcome) {
+                broker.post(to: index, .authenticated(slot: slot, generation: generation, outcome))
+            }
+        }
+        // Most authenticators answer from memory; only the others make the connection wait.
+        if let outcome = reply.waitNoLonger() {
+            authenticated(slot, outcome)
+        } else {
+            connections[slot].isHeld = true
+        }
+    }
+
+    /// An authenticator's answer has come by mail.
+    mutating func authenticated(_ slot: Int, generation: UInt32, _ outcome: AuthenticationOutcome) {
+        guard
+            connections.contains(slot, generation: generation),
+            connections[slot].phase == .authenticating
+        else { return }
+        connections[slot].isHeld = false
+        authenticated(slot, outcome)
+        if connections[slot].phase == .connected { processHeldBytes(slot) }
+    }
+
+    private mutating func authenticated(_ slot: Int, _ outcome: AuthenticationOutcome) {
+        switch outcome {
+        case .accepted(let principal):
+            accept(slot, principal, authenticationData: nil)
+        case .refused(let reasonCode, let explanation, let clientExplanation):
+            refuse(slot, reasonCode, explanation, toClient: clientExplanation)
+        }
+    }
+
+    /// The next data of an enhanced authentication [MQTT-4.12.0-2].
+    private mutating func continueAuthentication(_ slot: Int, _ data: [UInt8]) {
+        let details = connections[slot].details
+        guard var exchange = details.enhancedAuthentication else { return }
+        let step = exchange.received(data)
+        details.enhancedAuthentication = exchange
+        switch step {
+        case .challenge(let challenge):
+            send(authPacket(slot, .continueAuthentication, challenge), to: slot)
+        case .accepted(let principal, let data):
+            details.enhancedAuthentication = nil
+            if details.isReauthenticating {
+                details.isReauthenticating = false
+                details.principal = principal
+                details.authorizedRevision = .max
+                send(authPacket(slot, .success, data), to: slot)
+            } else {
+                accept(slot, principal, authenticationData: data)
+            }
+        case .refused(let reasonCode, let explanation, let clientExplanation):
+            details.enhancedAuthentication = nil
+            if details.isReauthenticating {
+                // [MQTT-4.12.1-2]: a failed re-authentication ends the connection.
+                disconnect(slot, reasonCode, explanation, toClient: clientExplanation)
+            } else {
+                refuse(slot, reasonCode, explanation, toClient: clientExplanation)
+            }
+        }
+    }
+
+    private func authPacket(_ slot: Int, _ reasonCode: ReasonCode, _ data: [UInt8]) -> Packet {
+        .auth(
+            Auth(
+                reasonCode: reasonCode,
+                authenticationMethod: connections[slot].details.authenticationMethod,
+                authenticationData: data.isEmpty ? nil : data,
+            ),
+        )
+    }
+
+    mutating func receiveAuth(_ slot: Int, _ auth: Auth) {
+        let details = connections[slot].details
+        guard let method = details.authenticationMethod else {
+            // [MQTT-4.12.0-6]: without a method in CONNECT there is no AUTH.
+            return violate(slot, .protocolError, rule: "MQTT-4.12.0-6", "AUTH without an authentication method in CONNECT")
+        }
+        guard auth.authenticationMethod == method else {
+            return violate(
+                slot,
+                .protocolError,
+                rule: details.isReauthenticating || connections[slot].phase == .connected
+                    ? "MQTT-4.12.1-1" : "MQTT-4.12.0-5",
+                "AUTH names another authentication method than CONNECT",
+            )
+        }
+        switch auth.reasonCode {
+        case .continueAuthentication where details.enhancedAuthentication != nil:
+            continueAuthentication(slot, auth.authenticationData ?? [])
+        case .reauthenticate where connections[slot].phase == .connected && details.enhancedAuthentication == nil:
+            let request = AuthenticationRequest(
+                peer: details.peer,
+                clientID: details.clientID,
+                userName: nil,
+                password: nil,
+                version: connections[slot].version,
+            )
+            details.enhancedAuthentication = broker.authenticator.enhancedAuthentication(
+                method: method,
+                request: request,
+            )
+            details.isReauthenticating = true
+            guard details.enhancedAuthentication != nil else {
+                return disconnect(slot, .badAuthenticationMethod, "the authentication method is no longer supported")
+            }
+            continueAuthentication(slot, auth.authenticationData ?? [])
+        default:
+            violate(slot, .protocolError, rule: "MQTT-4.12.0-3", "AUTH does not fit the state of the authentication")
+        }
+    }
+
+    // MARK: - Acceptance
+
+    private mutating func accept(_ slot: Int, _ principal: Principal, authenticationData: [UInt8]?) {
+        let details = connections[slot].details
+        guard let connect = details.pendingConnect else { return }
+        details.pendingConnect = nil
+        details.principal = principal
+        if let will = connect.will, let authorizer = broker.authorizer,
+            !authorizer.mayPublish(principal, topic: will.topic) || isReserved(will.topic)
+        {
+            return refuse(slot, .notAuthorized, "no right to publish to the will's topic")
+        }
+        guard broker.connectionCount.load(ordering: .relaxed) < limits.connections else {
+            return refuse(slot, .quotaExceeded, "the broker has its limit of \(limits.connections) connections")
+        }
+        let live = sessionsByClientID[connect.clientIdentifier].map(Int.init)
+        if let live, sessions[live].isConnected {
+            if broker.configuration.policies.duplicateClientID == .refuse {
+                return refuse(slot, .clientIdentifierNotValid, "the client id is in use by another connection")
+            }
+            takeOver(live)
+        }
+        broker.connectionCount.add(1, ordering: .relaxed)
+        let present = startSession(slot, connect)
+        connections[slot].phase = .connected
+        details.cleanStart = connect.cleanStart
+        details.inboundAliases = InboundTopicAliases(maximum: limits.topicAliases)
+        let aliases = min(connect.topicAliasMaximum, limits.topicAliases)
+        details.outboundAliases = OutboundTopicAliases(maximum: aliases)
+        connections[slot].usesTopicAliases = aliases > 0
+        startKeepAlive(slot, connect)
+        sendConnAck(slot, connect, present: present, authenticationData: authenticationData)
+        record(.info, "client.connected", slot, [("version", "\(connect.version)"), ("resumed", "\(present)")])
+        if present { resume(slot) }
+    }
+
+    private mutating func startKeepAlive(_ slot: Int, _ connect: Connect) {
+        var keepAlive = connect.keepAliveSeconds
+        // Only a 5.0 client can be told of another keep alive [MQTT-3.1.2-21]; for others theirs holds.
+        if limits.keepAliveSeconds > 0, connect.version == .v5, keepAlive == 0 || keepAlive > limits.keepAliveSeconds {
+            keepAlive = limits.keepAliveSeconds
+            connections[slot].details.serverKeepAlive = keepAlive
+        }
+        connections[slot].keepAliveSeconds = keepAlive
+        if keepAlive > 0 { schedule(.keepAlive, slot: slot, at: keepAliveDeadline(slot)) }
+    }
+
+    private mutating func sendConnAck(_ slot: Int, _ connect: Connect, present: Bool, authenticationData: [UInt8]?) {
+        var answer = ConnAck(sessionPresent: present)
+        if connect.version == .v5 {
+            let granted = sessions[Int(connections[slot].session)].expirySeconds
+            if granted != connect.sessionExpiryInterval { answer.sessionExpiryInterval = granted }
+            answer.receiveMaximum = limits.receiveMaximum
+            answer.maximumQoS = broker.configuration.policies.maximumQoS
+            answer.maximumPacketSize = UInt32(clamping: limits.packetBytes)
+            if connections[slot].details.assignedClientID { answer.assignedClientIdentifier = connect.clientIdentifier }
+            answer.topicAliasMaximum = limits.topicAliases
+            answer.serverKeepAliveSeconds = connections[slot].details.serverKeepAlive
+            answer.authenticationMethod = connect.authenticationMethod
+            if let authenticationData, !authenticationData.isEmpty { answer.authenticationData = authenticationData }
+        }
+        send(.connAck(answer), to: slot)
+    }
+
+    /// Refuses a CONNECT: CONNACK with the reason where the version has one, then close [MQTT-3.1.4-2, MQTT-3.2.2-7].
+    ///
+    /// - Parameters:
+    ///   - explanation: for the log.
+    ///   - clientExplanation: for the client, when it may not know all that the log says.
+    ///   - isLogged: whether the event stands in the log already.
+    mutating func refuse(
+        _ slot: Int,
+        _ reasonCode: ReasonCode,
+        _ explanation: String,
+        toClient clientExplanation: String? = nil,
+        isLogged: Bool = false,
+    ) {
+        counters.connectionsRefused += 1
+        let rule = "refused \(reasonCode)"
+        if !isLogged, let suppressed = rejections.admit(rule, now: now) {
+            var fields: [(String, String)] = [("reason", "\(reasonCode)"), ("explanation", explanation)]
+            if let name = connections[slot].details.pendingConnect?.userName { fields.append(("user_name", name)) }
+            if suppressed > 0 { fields.append(("suppressed_before", "\(suppressed)")) }
+            record(.notice, "client.refused", slot, fields)
+        }
+        let version = connections[slot].version
+        // Whoever never sent a readable CONNECT gets no answer: it may not speak MQTT at all.
+        if connections[slot].details.hasAnnouncedVersion {
+            var answer = ConnAck(reasonCode: reasonCode)
+            if version == .v5 { answer.reasonString = clientExplanation ?? explanation }
+            send(.connAck(answer), to: slot)
+        }
+        closeSilently(slot)
+    }
+
+    /// Reads no more, sends what is queued, closes.
+    mutating func closeSilently(_ slot: Int) {
+        connections[slot].phase = .closing
+        connections[slot].unparsed = []
+        connections[slot].disposition = .closeAfterFlush
+        connections[slot].details.pendingConnect = nil
+        markDirty(slot)
+    }
+
+    mutating func record(_ level: EventLevel, _ name: String, _ slot: Int, _ more: [(String, String)]) {
+        broker.events.record(BrokerEvent(level, name, clientFields(slot) + more))
+    }
+
+    /// Topics that only the broker publishes to.
+    func isReserved(_ topic: String) -> Bool { topic.hasPrefix("$SYS/") || topic == "$SYS" }
+}
+
+/// Where an authenticator's answer and the shard's waiting meet, whichever comes first.
+private final class AuthenticationReply: Sendable {
+    private enum State: Sendable {
+        case expected
+        case arrived(AuthenticationOutcome)
+        case byMail
+    }
+
+    private let state = Mutex(State.expected)
+
+    /// - Returns: whether the answer must travel by mail because the shard waits no longer.
+    func arrived(_ outcome: AuthenticationOutcome) -> Bool {
+        state.withLock { state in
+            if case .byMail = state { return true }
+            state = .arrived(outcome)
+            return false
+        }
+    }
+
+    /// The answer, if it came at once; otherwise it will come by mail.
+    func waitNoLonger() -> AuthenticationOutcome? {
+        state.withLock { state in
+            if case .arrived(let outcome) = state { return outcome }
+            state = .byMail
+            return nil
+        }
+    }
+}

@@ -1,0 +1,105 @@
+internal import ApusMemory
+internal import ApusMessage
+internal import ApusSession
+internal import ApusTopics
+internal import MQTTCodec
+
+/// What the loop is to do with a connection's socket.
+package enum Disposition: Sendable, Equatable {
+    case open
+    /// Send what is queued, then close gracefully.
+    case closeAfterFlush
+    /// Close at once; what is queued is lost.
+    case closeNow
+    /// The client's session lives on another shard: hand the socket over (`takeMoving`).
+    case move(toShard: Int)
+}
+
+/// Why a connection ended below MQTT.
+package enum CloseCause: Sendable, Equatable {
+    /// The shard asked for it.
+    case requested
+    /// The peer closed its side without DISCONNECT.
+    case peerClosed
+    /// The socket, TLS or WebSocket layer failed; the text says how.
+    case transportError(String)
+
+    package var text: String {
+        switch self {
+        case .requested: "closed by the broker"
+        case .peerClosed: "the peer closed the connection"
+        case .transportError(let text): text
+        }
+    }
+}
+
+/// One connection of a shard: a plain value in the shard's slab, so that an idle one costs little.
+///
+/// What few connections need, or what is read seldom, stands in `details`.
+struct Connection: ~Copyable {
+    /// Encoded packets not yet sent.
+    var output = OutputQueue()
+    /// The beginning of a packet whose rest has not come yet; while held, all bytes that came since.
+    var unparsed: [UInt8] = []
+    let details: ConnectionDetails
+    var lastReceived: Timestamp
+    /// Acknowledgements that wait for the store.
+    var gate = AcknowledgementGate()
+    /// The slot of the session, -1 before there is one.
+    var session: Int32 = -1
+    /// The largest packet that the client takes [MQTT-3.1.2-24].
+    var maximumPacketBytes = UInt32.max
+    var keepAliveSeconds: UInt16 = 0
+    var phase = ConnectionPhase.awaitingConnect
+    var version = ProtocolVersion.v3_1_1
+    var disposition = Disposition.open
+    /// Whether the slot stands in the dirty list.
+    var isDirty = false
+    /// Whether parsing waits, for an authenticator or for the move to another shard.
+    var isHeld = false
+    /// Whether the loop must not read, because another shard cannot keep up.
+    var isPaused = false
+    /// Whether topic aliases are used towards the client.
+    var usesTopicAliases = false
+    /// Whether retained messages wait for room in the output.
+    var hasRetainedReplay = false
+
+    init(details: ConnectionDetails, now: Timestamp) {
+        self.details = details
+        lastReceived = now
+    }
+}
+
+/// The parts of a connection that are read seldom. Owned by the shard of its connection.
+final class ConnectionDetails {
+    let peer: Peer
+    let acceptedAt: Timestamp
+    var clientID = ""
+    var principal = Principal(clientID: "", userName: nil)
+    /// CONNECT while its authentication is under way.
+    var pendingConnect: Connect?
+    var enhancedAuthentication: (any EnhancedAuthentication)?
+    /// The method of CONNECT; a re-authentication must use the same [MQTT-4.12.1-1].
+    var authenticationMethod: String?
+    var isReauthenticating = false
+    /// Whether reason strings and user properties may be sent outside CONNACK, PUBLISH and DISCONNECT [MQTT-3.1.2-29].
+    var wantsProblemInformation = true
+    var inboundAliases = InboundTopicAliases(maximum: 0)
+    var outboundAliases = OutboundTopicAliases(maximum: 0)
+    /// Whether the peer has named an MQTT version, so that a CONNACK makes sense to it.
+    var hasAnnouncedVersion = false
+    var assignedClientID = false
+    var cleanStart = true
+    var serverKeepAlive: UInt16?
+    /// The Session Expiry Interval of CONNECT as asked; a DISCONNECT may not make 0 more [MQTT-3.14.2-2].
+    var requestedExpirySeconds: UInt32 = 0
+    var retainedReplays: [RetainedReplay] = []
+    /// The topic that this publisher was last allowed to publish to, and the authorizer's revision then.
+    var authorizedTopic: [UInt8] = []
+    var authorizedRevision: UInt64 = .max
+
+    init(peer: Peer, acceptedAt: Timestamp) {
+        self.peer = peer
+        self.acceptedAt = acceptedAt
+    }
+}

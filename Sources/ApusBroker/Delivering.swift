@@ -1,0 +1,282 @@
+internal import ApusMemory
+internal import ApusMessage
+internal import ApusSession
+internal import ApusStore
+internal import ApusTopics
+internal import MQTTCodec
+
+// Subscription → send window → output.
+
+extension Shard {
+    /// From this payload size on receivers share one copy of the bytes instead of each getting its own
+    /// (docs/decisions/0004-shared-payloads.md).
+    static var sharedPayloadBytes: Int { 4096 }
+
+    /// Delivers to sessions of this shard that a match names.
+    mutating func deliver(
+        _ publication: Publication,
+        _ match: Match,
+        _ range: Range<Int>,
+        topic: Span<UInt8>,
+        properties: Span<UInt8>,
+        payload: Span<UInt8>,
+        _ kept: inout KeptMessage,
+    ) {
+        var index = range.lowerBound
+        while index < range.upperBound {
+            let subscriber = match.subscribers[index]
+            index += 1
+            var further: [UInt32] = []
+            var merged = subscriber
+            // Several subscriptions of one session stand side by side: one copy, the highest QoS, all identifiers
+            // [MQTT-3.3.4-2, MQTT-3.3.4-4].
+            if index < range.upperBound, match.subscribers[index].target == subscriber.target {
+                var next = index
+                while next < range.upperBound, match.subscribers[next].target == subscriber.target { next += 1 }
+                guard
+                    let overlap = merge(match.subscribers[index - 1..<next], publisher: publication.publisher, &further)
+                else {
+                    index = next
+                    continue
+                }
+                merged = overlap
+                index = next
+            }
+            deliver(
+                publication,
+                to: merged,
+                further: further,
+                group: nil,
+                topic: topic,
+                properties: properties,
+                payload: payload,
+                &kept,
+            )
+        }
+    }
+
+    /// Delivers to the chosen member of a shared subscription.
+    mutating func deliver(
+        _ publication: Publication,
+        toMember member: Subscriber,
+        of group: SharedGroup,
+        topic: Span<UInt8>,
+        properties: Span<UInt8>,
+        payload: Span<UInt8>,
+        _ kept: inout KeptMessage,
+    ) {
+        deliver(
+            publication,
+            to: member,
+            further: [],
+            group: group,
+            topic: topic,
+            properties: properties,
+            payload: payload,
+            &kept,
+        )
+    }
+
+    /// What several subscriptions of one session together ask for; `nil` when No Local leaves none.
+    private func merge(
+        _ overlapping: ArraySlice<Subscriber>,
+        publisher: SessionHandle?,
+        _ further: inout [UInt32],
+    ) -> Subscriber? {
+        var merged: Subscriber?
+        for subscriber in overlapping where !(subscriber.noLocal && subscriber.target == publisher?.rawValue) {
+            guard let soFar = merged else {
+                merged = subscriber
+                continue
+            }
+            var identifier = soFar.subscriptionIdentifier
+            if subscriber.subscriptionIdentifier != 0 {
+                if identifier == 0 {
+                    identifier = subscriber.subscriptionIdentifier
+                } else if identifier != subscriber.subscriptionIdentifier {
+                    further.append(subscriber.subscriptionIdentifier)
+                }
+            }
+            merged = Subscriber(
+                target: soFar.target,
+                subscriptionIdentifier: identifier,
+                qos: max(soFar.qos, subscriber.qos),
+                noLocal: false,
+                retainAsPublished: soFar.retainAsPublished || subscriber.retainAsPublished,
+                isPersistent: soFar.isPersistent,
+            )
+        }
+        return merged
+    }
+
+    /// Delivers to one session: now if it can take it, later if it must get it, else counts why not.
+    private mutating func deliver(
+        _ publication: Publication,
+        to subscriber: Subscriber,
+        further: [UInt32],
+        group: SharedGroup?,
+        topic: Span<UInt8>,
+        properties: Span<UInt8>,
+        payload: Span<UInt8>,
+        _ kept: inout KeptMessage,
+    ) {
+        guard let session = slot(of: SessionHandle(rawValue: subscriber.target)) else { return }
+        if subscriber.noLocal, publication.publisher?.rawValue == subscriber.target { return }
+        let qos = min(publication.qos, QoS(rawValue: subscriber.qos) ?? .atMostOnce)
+        let retain = publication.retain && subscriber.retainAsPublished
+        let slot = Int(sessions[session].connection)
+        if qos == .atMostOnce {
+            guard slot >= 0 else { return counters.drop(.offlineQoS0) }
+            guard connections[slot].output.count < limits.outputBytesPerConnection else {
+                return counters.drop(.slowConsumer)
+            }
+            transmit(
+                slot,
+                publication,
+                qos: .atMostOnce,
+                retain: retain,
+                identifier: 0,
+                subscriptionIdentifier: subscriber.subscriptionIdentifier,
+                further: further,
+                topic: topic,
+                properties: properties,
+                payload: payload,
+                &kept,
+            )
+            return
+        }
+        let mustKeep = sessions[session].isPersistent || group != nil
+        guard slot >= 0, canSend(session, slot) else {
+            guard slot >= 0 || sessions[session].isPersistent else { return counters.drop(.sessionEnded) }
+            let message = kept.get(publication, topic: topic, properties: properties, payload: payload)
+            enqueue(
+                makeDelivery(message, publication, qos, retain, subscriber.subscriptionIdentifier, further, group),
+                session,
+            )
+            return
+        }
+        guard fits(slot, publication, qos, subscriber.subscriptionIdentifier, further, topic, properties, payload) else {
+            return counters.drop(.tooLargeForReceiver)
+        }
+        let delivery: Delivery? =
+            mustKeep
+            ? makeDelivery(
+                kept.get(publication, topic: topic, properties: properties, payload: payload),
+                publication,
+                qos,
+                retain,
+                subscriber.subscriptionIdentifier,
+                further,
+                group,
+            ) : nil
+        let identifier = sessions[session].outbound.sent(qos, keeping: delivery)
+        transmit(
+            slot,
+            publication,
+            qos: qos,
+            retain: retain,
+            identifier: identifier,
+            subscriptionIdentifier: subscriber.subscriptionIdentifier,
+            further: further,
+            topic: topic,
+            properties: properties,
+            payload: payload,
+            &kept,
+        )
+    }
+
+    private func makeDelivery(
+        _ message: Message,
+        _ publication: Publication,
+        _ qos: QoS,
+        _ retain: Bool,
+        _ subscriptionIdentifier: UInt32,
+        _ further: [UInt32],
+        _ group: SharedGroup?,
+    ) -> Delivery {
+        Delivery(
+            message: message,
+            qos: qos,
+            retain: retain,
+            subscriptionIdentifier: subscriptionIdentifier,
+            extra: further.isEmpty && group == nil
+                ? nil : Delivery.Extra(furtherSubscriptionIdentifiers: further, group: group),
+            position: publication.position,
+        )
+    }
+
+    // MARK: - Window and queue
+
+    /// Whether a new QoS 1 or 2 message may go out at once: room in the window and the output, and nothing before it.
+    private func canSend(_ session: Int, _ slot: Int) -> Bool {
+        !sessions[session].hasBacklog && sessions[session].outbound.hasRoom
+            && connections[slot].output.count < limits.outputBytesPerConnection
+    }
+
+    /// Puts a delivery at the end of the session's queue; what must go for it is counted.
+    mutating func enqueue(_ delivery: Delivery, _ session: Int) {
+        sessions[session].hasBacklog = true
+        let bounds = QueueLimits(messages: limits.queuedMessagesPerSession, bytes: limits.queuedBytesPerSession)
+        let dropped = store.enqueue(delivery, for: sessions[session].handle, limits: bounds)
+        guard !dropped.isEmpty else { return }
+        for old in dropped { store.finished(old, for: sessions[session].handle) }
+        counters.drop(.queueFull, dropped.count)
+        if let suppressed = rejections.admit("queue_full", now: now) {
+            broker.events.record(
+                BrokerEvent(
+                    .warning,
+                    "message.dropped",
+                    [
+                        ("client_id", sessions[session].clientID), ("reason", DropReason.queueFull.name),
+                        ("explanation", "the session's queue is full; the oldest message went"),
+                        ("suppressed_before", "\(suppressed)"),
+                    ],
+                ),
+            )
+        }
+    }
+
+    /// Sends what the window and the output have room for: first what must be repeated, then the queue in order.
+    ///
+    /// Bounded by the window, so that a large backlog cannot starve other connections.
+    mutating func pump(_ session: Int) {
+        let slot = Int(sessions[session].connection)
+        guard slot >= 0 else { return }
+        let bound = limits.outputBytesPerConnection
+        while connections[slot].output.count < bound, let repetition = sessions[session].outbound.nextRepetition() {
+            switch repetition {
+            case .release(let identifier): sendRelease(slot, identifier)
+            case .publish(let identifier, let delivery): transmit(slot, delivery, identifier, dup: true)
+            }
+        }
+        guard sessions[session].hasBacklog else { return }
+        let handle = sessions[session].handle
+        while sessions[session].outbound.hasRoom, connections[slot].output.count < bound {
+            guard let delivery = store.dequeue(for: handle) else {
+                sessions[session].hasBacklog = false
+                return
+            }
+            if delivery.message.expiresAt <= now {
+                counters.drop(.expired)
+                store.finished(delivery, for: handle)
+                continue
+            }
+            guard fits(slot, delivery) else {
+                counters.drop(.tooLargeForReceiver)
+                store.finished(delivery, for: handle)
+                continue
+            }
+            let mustKeep = sessions[session].isPersistent || delivery.extra?.group != nil
+            let identifier = sessions[session].outbound.sent(delivery.qos, keeping: mustKeep ? delivery : nil)
+            transmit(slot, delivery, identifier, dup: false)
+        }
+    }
+
+    /// The loop has sent bytes of the connection: there may be room again.
+    package mutating func flushed(_ slot: Int) {
+        guard connections[slot].phase == .connected else { return }
+        let session = Int(connections[slot].session)
+        if sessions[session].hasBacklog || sessions[session].outbound.mustRepeat { pump(session) }
+        if connections[slot].hasRetainedReplay { replayRetained(slot) }
+    }
+}

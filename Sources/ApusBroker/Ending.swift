@@ -1,0 +1,180 @@
+internal import ApusMemory
+package import ApusMessage
+internal import ApusSession
+internal import MQTTCodec
+internal import Synchronization
+
+// How a connection ends: by DISCONNECT from either side, by a lost transport, by silence. And what follows for its will and
+// its session.
+
+extension Shard {
+    /// What becomes of the will when a connection ends.
+    enum WillFate {
+        case publish
+        /// After a normal DISCONNECT the will is gone [MQTT-3.14.4-3].
+        case discard
+    }
+
+    mutating func receiveDisconnect(_ slot: Int, _ packet: Disconnect) {
+        if connections[slot].phase == .authenticating { return closeSilently(slot) }
+        let session = Int(connections[slot].session)
+        if let expiry = packet.sessionExpiryInterval {
+            guard expiry == 0 || connections[slot].details.requestedExpirySeconds > 0 else {
+                return violate(
+                    slot,
+                    .protocolError,
+                    rule: "MQTT-3.14.2-2",
+                    "DISCONNECT sets a session expiry though CONNECT had none",
+                )
+            }
+            changeExpiry(session, seconds: min(expiry, limits.sessionExpirySeconds))
+        }
+        record(.info, "client.disconnected", slot, [("reason", "\(packet.reasonCode)"), ("by", "client")])
+        detach(slot, will: packet.reasonCode == .success ? .discard : .publish)
+        closeSilently(slot)
+    }
+
+    /// Ends a connection from the broker's side: DISCONNECT with the reason to a 5.0 client, then close.
+    mutating func disconnect(
+        _ slot: Int,
+        _ reasonCode: ReasonCode,
+        _ explanation: String,
+        toClient clientExplanation: String? = nil,
+    ) {
+        record(
+            .info,
+            "client.disconnected",
+            slot,
+            [("reason", "\(reasonCode)"), ("explanation", explanation), ("by", "broker")],
+        )
+        if connections[slot].version == .v5 { sendDisconnect(slot, reasonCode, clientExplanation ?? explanation) }
+        detach(slot, will: .publish)
+        closeSilently(slot)
+    }
+
+    func disconnectPacket(_ reasonCode: ReasonCode, _ explanation: String?) -> Packet {
+        var packet = Disconnect(reasonCode: reasonCode)
+        packet.reasonString = explanation
+        return .disconnect(packet)
+    }
+
+    mutating func sendDisconnect(_ slot: Int, _ reasonCode: ReasonCode, _ explanation: String) {
+        send(disconnectPacket(reasonCode, explanation), to: slot)
+    }
+
+    // MARK: - The transport is gone
+
+    /// The loop has closed the socket, or lost it; frees the slot.
+    package mutating func closed(_ slot: Int, _ cause: CloseCause) {
+        if connections[slot].phase == .connected {
+            record(.info, "client.disconnected", slot, [("reason", cause.text), ("by", "transport")])
+            detach(slot, will: .publish)
+        } else if connections[slot].phase != .closing {
+            counters.connectionsRefused += 1
+            if let suppressed = rejections.admit("closed before CONNECT", now: now) {
+                record(
+                    .debug,
+                    "connection.abandoned",
+                    slot,
+                    [("reason", cause.text), ("suppressed_before", "\(suppressed)")],
+                )
+            }
+        }
+        counters.connectionsClosed += 1
+        free(slot)
+    }
+
+    /// Gives the slot back.
+    mutating func free(_ slot: Int) {
+        connections[slot].output.removeAll(pool: &pool)
+        if connections[slot].isDirty { dirty.removeAll { $0 == slot } }
+        if connections[slot].isPaused { paused.removeAll { $0 == slot } }
+        _ = connections.remove(at: slot)
+    }
+
+    // MARK: - The session after its connection
+
+    /// Parts a connection from its session, which then waits, or ends.
+    mutating func detach(_ slot: Int, will fate: WillFate) {
+        let session = Int(connections[slot].session)
+        guard session >= 0 else { return }
+        connections[slot].session = -1
+        connections[slot].phase = .closing
+        broker.connectionCount.subtract(1, ordering: .relaxed)
+        sessions[session].connection = -1
+        setGroupAvailability(session, false)
+        settleWill(session, fate)
+        let expiry = sessions[session].expirySeconds
+        guard expiry > 0 else { return endSession(session, .disconnected) }
+        handOverShared(session)
+        guard expiry < .max else { return }
+        sessions[session].expiresAt = now.adding(seconds: Int64(expiry))
+        schedule(.sessionExpiry, session: session, at: sessions[session].expiresAt)
+    }
+
+    private mutating func settleWill(_ session: Int, _ fate: WillFate) {
+        guard let will = sessions[session].will else { return }
+        guard fate == .publish else {
+            sessions[session].will = nil
+            return
+        }
+        // Whichever comes first, the delay or the session's end [MQTT-3.1.3-9].
+        let delay = min(will.delaySeconds, sessions[session].expirySeconds)
+        guard delay > 0 else { return publishWill(session) }
+        sessions[session].willDueAt = now.adding(seconds: Int64(delay))
+        schedule(.will, session: session, at: sessions[session].willDueAt)
+    }
+
+    /// Publishes the will, once [MQTT-3.1.2-10].
+    mutating func publishWill(_ session: Int) {
+        guard let will = sessions[session].will else { return }
+        sessions[session].will = nil
+        sessions[session].willDueAt = .distantFuture
+        publish(will.published(at: now), publisher: sessions[session].handle)
+    }
+
+    /// Publishes a message of the broker's own or a will.
+    package mutating func publish(_ message: Message, publisher: SessionHandle? = nil) {
+        var publication = Publication(
+            qos: message.qos,
+            retain: message.retain,
+            expiresAt: message.expiresAt,
+            publisher: publisher,
+        )
+        let bytes = message.bytes
+        _ = publish(
+            &publication,
+            topic: bytes.span.extracting(0..<message.topicEnd),
+            properties: bytes.span.extracting(message.topicEnd..<message.propertiesEnd),
+            payload: bytes.span.extracting(message.propertiesEnd..<bytes.count),
+            kept: message,
+        )
+    }
+
+    /// The session's life changes: subscriptions say whether messages for it must be stored.
+    mutating func changeExpiry(_ session: Int, seconds: UInt32) {
+        let wasPersistent = sessions[session].isPersistent
+        sessions[session].expirySeconds = seconds
+        if wasPersistent != sessions[session].isPersistent { reindex(session) }
+    }
+
+    // MARK: - Shutdown
+
+    /// The process is to end: 5.0 clients are told [MQTT-4.13], every connection is flushed and closed.
+    ///
+    /// Wills are not published: the clients have not failed, the server goes (3.14.4 leaves it open).
+    package mutating func beginShutdown() {
+        isShuttingDown = true
+        var next = connections.firstOccupied(from: 0)
+        while let slot = next {
+            if connections[slot].phase == .connected {
+                if connections[slot].version == .v5 {
+                    sendDisconnect(slot, .serverShuttingDown, "the server is shutting down")
+                }
+                detach(slot, will: .discard)
+            }
+            if connections[slot].disposition == .open { closeSilently(slot) }
+            next = connections.firstOccupied(from: slot + 1)
+        }
+    }
+}

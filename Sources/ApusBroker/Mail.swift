@@ -1,0 +1,92 @@
+internal import ApusMemory
+internal import ApusMessage
+internal import ApusSession
+internal import ApusTopics
+internal import MQTTCodec
+
+// What goes to and comes from other shards and other threads.
+
+extension Shard {
+    /// Mail for another shard, gathered since the last call; the loop asks at the end of each tick until there is none.
+    package mutating func takeOutgoing(for shard: Int) -> ShardMail? {
+        if !outgoing[shard].isEmpty {
+            var batch = PublicationBatch()
+            swap(&batch, &outgoing[shard])
+            return .publications(batch)
+        }
+        guard !outgoingHandOvers[shard].isEmpty else { return nil }
+        var handOvers: [HandOver] = []
+        swap(&handOvers, &outgoingHandOvers[shard])
+        return .handOver(handOvers)
+    }
+
+    package mutating func receive(_ mail: ShardMail) {
+        switch mail {
+        case .publications(let batch): receive(batch)
+        case .authenticated(let slot, let generation, let outcome): authenticated(slot, generation: generation, outcome)
+        case .limits(let new): limits = new
+        case .handOver(let handOvers): for handOver in handOvers { receiveHandOver(handOver) }
+        case .end(let clientID, let reasonCode, let explanation, let endsSession):
+            end(clientID, reasonCode, explanation, endsSession: endsSession)
+        }
+    }
+
+    private mutating func receive(_ batch: PublicationBatch) {
+        for entry in batch.entries {
+            if let message = entry.message {
+                let bytes = message.bytes
+                deliver(entry, bytes.span, from: 0, KeptMessage(message))
+            } else {
+                deliver(entry, batch.bytes.span, from: entry.start, KeptMessage())
+            }
+        }
+    }
+
+    private mutating func deliver(
+        _ entry: PublicationBatch.Entry,
+        _ bytes: Span<UInt8>,
+        from start: Int,
+        _ message: KeptMessage,
+    ) {
+        var kept = message
+        let topicEnd = start + entry.topicCount
+        let propertiesEnd = topicEnd + entry.propertiesCount
+        let topic = bytes.extracting(start..<topicEnd)
+        let properties = bytes.extracting(topicEnd..<propertiesEnd)
+        let payload = bytes.extracting(propertiesEnd..<propertiesEnd + entry.payloadCount)
+        shapes.begin()
+        switch entry.recipients {
+        case .match(let match):
+            deliver(
+                entry.publication,
+                match,
+                match.range(ofShard: index),
+                topic: topic,
+                properties: properties,
+                payload: payload,
+                &kept,
+            )
+        case .member(let member, let group):
+            deliver(
+                entry.publication,
+                toMember: member,
+                of: group,
+                topic: topic,
+                properties: properties,
+                payload: payload,
+                &kept,
+            )
+        }
+    }
+
+    /// An operator ends a connection, or a whole session.
+    private mutating func end(_ clientID: String, _ reasonCode: ReasonCode, _ explanation: String, endsSession: Bool) {
+        guard let session = sessionsByClientID[clientID].map(Int.init) else { return }
+        if endsSession { changeExpiry(session, seconds: 0) }
+        if sessions[session].isConnected {
+            disconnect(Int(sessions[session].connection), reasonCode, explanation)
+        } else if endsSession {
+            endSession(session, .administrative)
+        }
+    }
+}

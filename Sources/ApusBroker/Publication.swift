@@ -1,0 +1,52 @@
+package import ApusMessage
+package import MQTTCodec
+
+/// A message on its way through the broker, without its bytes: those are borrowed from the read buffer, from another
+/// shard's batch or from a kept `Message`, and are passed beside it as three spans.
+package struct Publication: Sendable {
+    package let qos: QoS
+    package let retain: Bool
+    package let expiresAt: Timestamp
+    /// The publishing session, for the No Local option; `nil` for the broker's own messages.
+    package let publisher: SessionHandle?
+    /// Where the store holds it, `.none` when nobody needs that.
+    package var position = StorePosition.none
+
+    package init(qos: QoS, retain: Bool, expiresAt: Timestamp, publisher: SessionHandle?) {
+        self.qos = qos
+        self.retain = retain
+        self.expiresAt = expiresAt
+        self.publisher = publisher
+    }
+}
+
+/// The `Message` of a publication, made when the first receiver needs to keep it and then shared by all.
+struct KeptMessage {
+    private(set) var message: Message?
+
+    init(_ message: Message? = nil) { self.message = message }
+
+    mutating func get(
+        _ publication: Publication,
+        topic: Span<UInt8>,
+        properties: Span<UInt8>,
+        payload: Span<UInt8>,
+    ) -> Message {
+        if let message { return message }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(topic.count + properties.count + payload.count)
+        bytes.append(contentsOf: topic)
+        bytes.append(contentsOf: properties)
+        bytes.append(contentsOf: payload)
+        let new = Message(
+            bytes: bytes,
+            topicEnd: topic.count,
+            propertiesEnd: topic.count + properties.count,
+            qos: publication.qos,
+            retain: publication.retain,
+            expiresAt: publication.expiresAt,
+        )
+        message = new
+        return new
+    }
+}

@@ -1,0 +1,177 @@
+internal import ApusMemory
+internal import ApusMessage
+internal import ApusSession
+internal import ApusStore
+internal import ApusTopics
+internal import MQTTCodec
+
+// The life of a session: started, taken over, resumed, ended.
+
+extension Shard {
+    /// Gives the connection its session, a new one or the one that waits for it [MQTT-3.1.2-4 … 3.1.2-6].
+    ///
+    /// - Returns: whether an earlier session goes on [MQTT-3.2.2-2, MQTT-3.2.2-3].
+    mutating func startSession(_ slot: Int, _ connect: Connect) -> Bool {
+        let expiry = min(expiryInterval(of: connect), limits.sessionExpirySeconds)
+        let window = min(connect.receiveMaximum, limits.inFlightMessages)
+        connections[slot].details.requestedExpirySeconds = expiry
+        var present = false
+        if let existing = sessionsByClientID[connect.clientIdentifier].map(Int.init) {
+            if connect.cleanStart {
+                endSession(existing, .replaced)
+            } else {
+                present = true
+            }
+        }
+        let session: Int
+        if present, let existing = sessionsByClientID[connect.clientIdentifier].map(Int.init) {
+            session = existing
+            // A delayed will of the last connection is not sent [MQTT-3.1.3-9].
+            sessions[session].will = nil
+            sessions[session].willDueAt = .distantFuture
+            changeExpiry(session, seconds: expiry)
+        } else {
+            session = insertSession(connect.clientIdentifier, expirySeconds: expiry, window: window)
+        }
+        sessions[session].connection = Int32(truncatingIfNeeded: slot)
+        sessions[session].expiresAt = .distantFuture
+        sessions[session].outbound.connectionStarted(window: window)
+        sessions[session].will = connect.will.map { WillMessage($0) }
+        connections[slot].session = Int32(truncatingIfNeeded: session)
+        setGroupAvailability(session, true)
+        return present
+    }
+
+    /// Before 5.0 a session without *clean session* has no end [MQTT-3.1.2-23 and its note on 3.1.1].
+    private func expiryInterval(of connect: Connect) -> UInt32 {
+        if connect.version == .v5 { return connect.sessionExpiryInterval }
+        return connect.cleanStart ? 0 : .max
+    }
+
+    private mutating func insertSession(_ clientID: String, expirySeconds: UInt32, window: UInt16) -> Int {
+        let session = sessions.insert(
+            Session(
+                clientID: clientID,
+                handle: SessionHandle(rawValue: 0),
+                expirySeconds: expirySeconds,
+                window: window,
+            ),
+        )
+        sessions[session].handle = SessionHandle(
+            shard: index,
+            slot: session,
+            generation: sessions.generation(of: session),
+        )
+        sessionsByClientID[clientID] = Int32(truncatingIfNeeded: session)
+        return session
+    }
+
+    /// Another connection has come with the same client id: the older one goes [MQTT-3.1.4-3].
+    mutating func takeOver(_ session: Int) {
+        let old = Int(sessions[session].connection)
+        counters.sessionsTakenOver += 1
+        record(.info, "client.taken_over", old, [])
+        if connections[old].version == .v5 {
+            sendDisconnect(old, .sessionTakenOver, "another connection uses this client id")
+        }
+        detach(old, will: .publish)
+        closeSilently(old)
+    }
+
+    /// Repeats what was under way, then sends what has waited [MQTT-4.4.0-1].
+    mutating func resume(_ slot: Int) {
+        let session = Int(connections[slot].session)
+        sessions[session].hasBacklog = store.backlog(of: sessions[session].handle).messages > 0
+        pump(session)
+    }
+
+    /// Tells the shared subscriptions of a session whether it can take messages now.
+    mutating func setGroupAvailability(_ session: Int, _ available: Bool) {
+        for subscription in sessions[session].subscriptions where subscription.filter.group != nil {
+            broker.subscriptions.setMemberAvailable(
+                subscription.filter,
+                target: sessions[session].handle.rawValue,
+                available: available,
+            )
+        }
+    }
+
+    /// Why a session ends.
+    enum SessionEnd: String {
+        case replaced, expired, disconnected, administrative
+    }
+
+    /// Ends a session: its subscriptions go, what waited for it is handed over or dropped with a reason.
+    ///
+    /// Call with the connection already detached.
+    mutating func endSession(_ session: Int, _ end: SessionEnd) {
+        precondition(!sessions[session].isConnected)
+        // A will that still waits for its delay is due when the session ends [MQTT-3.1.2-8, MQTT-3.1.3-9].
+        if sessions[session].willDueAt != .distantFuture { publishWill(session) }
+        let handle = sessions[session].handle
+        for subscription in sessions[session].subscriptions {
+            _ = broker.subscriptions.unsubscribe(subscription.filter, target: handle.rawValue)
+        }
+        sessions[session].subscriptions = []
+        let left = sessions[session].outbound.unfinished + store.sessionEnded(handle)
+        sessionsByClientID[sessions[session].clientID] = nil
+        _ = sessions.remove(at: session)
+        // Only now: the group must not choose the session that is leaving.
+        for delivery in left where !handOver(delivery) { counters.drop(.sessionEnded) }
+    }
+
+    /// Takes messages of shared subscriptions back from a session whose connection ended.
+    mutating func handOverShared(_ session: Int) {
+        let handle = sessions[session].handle
+        guard sessions[session].subscriptions.contains(where: { $0.filter.group != nil }) else { return }
+        var taken = sessions[session].outbound.takeShared()
+        taken += store.remove(for: handle) { $0.extra?.group != nil && $0.qos == .atLeastOnce }
+        for delivery in taken where !handOver(delivery) {
+            // Nobody else is there: it waits for this session, if that is to come back.
+            if sessions[session].isPersistent { enqueue(delivery, session) } else { counters.drop(.noGroupMember) }
+        }
+    }
+
+    /// Gives a delivery of a shared subscription to another member.
+    ///
+    /// - Returns: false when it came through none, is QoS 2 [MQTT-4.8.2-5], or no other member is connected.
+    private mutating func handOver(_ delivery: Delivery) -> Bool {
+        guard let group = delivery.extra?.group, delivery.qos == .atLeastOnce else { return false }
+        let members = broker.subscriptions.currentMembers(of: group).available
+        guard !members.isEmpty else { return false }
+        let member = members[group.nextIndex(count: members.count)]
+        let target = SessionHandle(rawValue: member.target)
+        if target.shard == index {
+            receiveHandOver(HandOver(delivery: delivery, to: member))
+        } else {
+            outgoingHandOvers[target.shard].append(HandOver(delivery: delivery, to: member))
+        }
+        return true
+    }
+
+    /// A delivery that another member of the group could not finish.
+    mutating func receiveHandOver(_ handOver: HandOver) {
+        guard let session = slot(of: SessionHandle(rawValue: handOver.to.target)) else {
+            return counters.drop(.noGroupMember)
+        }
+        enqueue(handOver.delivery, session)
+        if sessions[session].isConnected { pump(session) }
+    }
+}
+
+extension WillMessage {
+    /// The will as CONNECT brought it.
+    fileprivate convenience init(_ will: Will) {
+        self.init(
+            message: Message(
+                topic: will.topic,
+                payload: will.payload,
+                properties: will.forwardableProperties,
+                qos: will.qos,
+                retain: will.retain,
+            ),
+            delaySeconds: will.willDelayInterval,
+            expirySeconds: will.messageExpiryInterval,
+        )
+    }
+}

@@ -1,0 +1,117 @@
+package import ApusMemory
+package import ApusMessage
+internal import ApusSession
+package import ApusStore
+internal import ApusTopics
+internal import MQTTCodec
+
+/// One thread's share of the broker: its connections, its sessions, and all that happens to them.
+///
+/// A value without I/O. The loop calls in with bytes, time and mail; the shard answers by filling connections' output
+/// queues, changing their disposition and gathering mail for other shards. Everything here belongs to one thread;
+/// what is shared stands in `Broker`.
+///
+/// The code is laid out by what arrives:
+/// `Receiving` (bytes → packets), `Connecting`, `PublishPipeline` (authorise → retain → route → acknowledge), `Delivering`
+/// (subscription → window → output), `Acknowledging`, `Subscribing`, `Ending` (DISCONNECT, loss, wills, expiry), `Timers`.
+package struct Shard: ~Copyable {
+    let index: Int
+    let broker: Broker
+    let store: any MessageStore
+    var limits: Limits
+    /// The time of the current tick; the loop sets it before anything else.
+    package var now: Timestamp
+    let startedAt: Timestamp
+
+    var connections = Slab<Connection>()
+    var sessions = Slab<Session>()
+    /// Session slots by client id.
+    var sessionsByClientID: [String: Int32] = [:]
+    var pool = ChunkPool()
+    var timers: TimingWheel
+    var matchCache: MatchCache
+    var shapes = PublishShapes()
+    /// Slots with new output or a new disposition, each once.
+    var dirty: [Int32] = []
+    /// Messages for other shards, by shard.
+    var outgoing: [PublicationBatch]
+    var outgoingHandOvers: [[HandOver]]
+    /// Connections that do not read because another shard cannot keep up.
+    var paused: [Int32] = []
+    var counters = Counters()
+    var rejections = RejectionLog()
+    var assignedIDs: AssignedClientIDs
+    var isShuttingDown = false
+    /// Reused for the MQTT 5.0 properties of the message that is being taken in.
+    var propertyScratch: [UInt8] = []
+
+    package init(index: Int, broker: Broker, store: any MessageStore, now: Timestamp) {
+        self.index = index
+        self.broker = broker
+        self.store = store
+        self.now = now
+        startedAt = now
+        limits = broker.configuration.limits
+        timers = TimingWheel(now: now.milliseconds)
+        matchCache = MatchCache()
+        outgoing = [PublicationBatch](repeating: PublicationBatch(), count: broker.configuration.shardCount)
+        outgoingHandOvers = [[HandOver]](repeating: [], count: broker.configuration.shardCount)
+        assignedIDs = AssignedClientIDs(seed: broker.configuration.seed &+ UInt64(index))
+        scheduleStatistics()
+    }
+
+    package var connectionCount: Int { connections.count }
+    package var sessionCount: Int { sessions.count }
+
+    // MARK: - What the loop asks
+
+    /// The next connection with new output or a new disposition, each once.
+    package mutating func nextDirty() -> Int? {
+        guard let slot = dirty.popLast() else { return nil }
+        connections[Int(slot)].isDirty = false
+        return Int(slot)
+    }
+
+    package func disposition(_ slot: Int) -> Disposition { connections[slot].disposition }
+
+    /// While true the loop leaves the bytes in the socket; a later `nextDirty` says when to look again.
+    package func isReadingPaused(_ slot: Int) -> Bool { connections[slot].isPaused || connections[slot].isHeld }
+
+    /// How many bytes a single read may bring: little before the client is known.
+    package func readLimit(_ slot: Int) -> Int { connections[slot].phase == .connected ? .max : 16_384 }
+
+    /// Gives the loop the connection's unsent bytes.
+    package mutating func withOutput<R>(_ slot: Int, _ body: (inout OutputQueue, inout ChunkPool) -> R) -> R {
+        body(&connections[slot].output, &pool)
+    }
+
+    /// Counts what the loop moved, for `$SYS` and the metrics.
+    package mutating func counted(bytesReceived: Int = 0, bytesSent: Int = 0) {
+        counters.bytesReceived += UInt64(bytesReceived)
+        counters.bytesSent += UInt64(bytesSent)
+    }
+
+    // MARK: - Marks
+
+    mutating func markDirty(_ slot: Int) {
+        if connections[slot].isDirty { return }
+        connections[slot].isDirty = true
+        dirty.append(Int32(truncatingIfNeeded: slot))
+    }
+
+    /// The session slot of a handle, if the handle still names it.
+    func slot(of handle: SessionHandle) -> Int? {
+        sessions.contains(handle.slot, generation: handle.generation) ? handle.slot : nil
+    }
+
+    /// Sends a packet that is not a PUBLISH.
+    mutating func send(_ packet: Packet, to slot: Int) {
+        var bytes: [UInt8] = []
+        // A client's maximum binds every packet [MQTT-3.1.2-24]; the encoder leaves optional words out to keep it.
+        let maximum = Int(connections[slot].maximumPacketBytes)
+        guard packet.encode(into: &bytes, version: connections[slot].version, maximumPacketSize: maximum) else { return }
+        connections[slot].output.append(bytes.span, pool: &pool)
+        counters.packetsSent += 1
+        markDirty(slot)
+    }
+}

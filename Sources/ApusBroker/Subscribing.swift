@@ -1,0 +1,169 @@
+internal import ApusMemory
+internal import ApusMessage
+internal import ApusSession
+internal import ApusStore
+internal import ApusTopics
+internal import MQTTCodec
+
+// SUBSCRIBE and UNSUBSCRIBE, and the retained messages that a new subscription brings.
+
+extension Shard {
+    mutating func receiveSubscribe(_ slot: Int, _ packet: Subscribe) {
+        let session = Int(connections[slot].session)
+        var codes: [ReasonCode] = []
+        var replays: [RetainedReplay] = []
+        for request in packet.requests {
+            let filter: TopicFilter
+            do {
+                filter = try TopicFilter(request.topicFilter)
+            } catch {
+                return violate(slot, .topicFilterInvalid, rule: "MQTT-4.7.1-1", "\(error)")
+            }
+            let code = subscribe(slot, session, filter, request.options, packet.subscriptionIdentifier, &replays)
+            codes.append(code)
+        }
+        send(.subAck(SubAck(packetIdentifier: packet.packetIdentifier, reasonCodes: codes)), to: slot)
+        guard !replays.isEmpty else { return }
+        connections[slot].details.retainedReplays += replays
+        connections[slot].hasRetainedReplay = true
+        replayRetained(slot)
+    }
+
+    /// One filter of a SUBSCRIBE.
+    private mutating func subscribe(
+        _ slot: Int,
+        _ session: Int,
+        _ filter: TopicFilter,
+        _ requested: SubscriptionOptions,
+        _ identifier: UInt32,
+        _ replays: inout [RetainedReplay],
+    ) -> ReasonCode {
+        if filter.levelCount > limits.topicLevels { return .topicFilterInvalid }
+        if let authorizer = broker.authorizer,
+            !authorizer.maySubscribe(connections[slot].details.principal, filter: filter.text)
+        {
+            record(.notice, "subscribe.denied", slot, [("filter", filter.fullText)])
+            return .notAuthorized
+        }
+        var options = requested
+        options.qos = min(requested.qos, broker.configuration.policies.maximumQoS)
+        let known = sessions[session].index(of: filter)
+        if known == nil, sessions[session].subscriptions.count >= limits.subscriptionsPerClient {
+            return .quotaExceeded
+        }
+        let subscription = Session.Subscription(filter: filter, options: options, identifier: identifier)
+        if let known {
+            sessions[session].subscriptions[known] = subscription
+        } else {
+            sessions[session].subscriptions.append(subscription)
+        }
+        index(subscription, session)
+        let wantsRetained =
+            filter.group == nil
+            && (options.retainHandling == .sendAtSubscribe || (options.retainHandling == .sendIfNew && known == nil))
+        if wantsRetained {
+            replays.append(
+                RetainedReplay(
+                    scan: broker.retained.index.scan(filter),
+                    qos: options.qos,
+                    subscriptionIdentifier: identifier,
+                ),
+            )
+        }
+        return ReasonCode(rawValue: options.qos.rawValue) ?? .success
+    }
+
+    /// Enters a session's subscription into the index shared by all shards.
+    private mutating func index(_ subscription: Session.Subscription, _ session: Int) {
+        _ = broker.subscriptions.subscribe(
+            subscription.filter,
+            Subscriber(
+                target: sessions[session].handle.rawValue,
+                subscriptionIdentifier: subscription.identifier,
+                qos: subscription.options.qos.rawValue,
+                noLocal: subscription.options.noLocal,
+                retainAsPublished: subscription.options.retainAsPublished,
+                isPersistent: sessions[session].isPersistent,
+            ),
+        )
+    }
+
+    /// Enters all subscriptions again, after the session has become persistent or ceased to be.
+    mutating func reindex(_ session: Int) {
+        for subscription in sessions[session].subscriptions { index(subscription, session) }
+    }
+
+    mutating func receiveUnsubscribe(_ slot: Int, _ packet: Unsubscribe) {
+        let session = Int(connections[slot].session)
+        var codes: [ReasonCode] = []
+        for text in packet.topicFilters {
+            let filter: TopicFilter
+            do {
+                filter = try TopicFilter(text)
+            } catch {
+                return violate(slot, .topicFilterInvalid, rule: "MQTT-4.7.1-1", "\(error)")
+            }
+            guard let known = sessions[session].index(of: filter) else {
+                codes.append(.noSubscriptionExisted)
+                continue
+            }
+            sessions[session].subscriptions.remove(at: known)
+            _ = broker.subscriptions.unsubscribe(filter, target: sessions[session].handle.rawValue)
+            codes.append(.success)
+        }
+        send(.unsubAck(UnsubAck(packetIdentifier: packet.packetIdentifier, reasonCodes: codes)), to: slot)
+    }
+
+    // MARK: - Retained messages
+
+    /// Sends retained messages while there is room, page by page; the rest follows as the client reads.
+    mutating func replayRetained(_ slot: Int) {
+        let details = connections[slot].details
+        let session = Int(connections[slot].session)
+        while let replay = details.retainedReplays.first {
+            guard connections[slot].output.count < limits.outputBytesPerConnection / 2 else { return }
+            // A QoS 1 or 2 page must find room in the window, or it would only move to the queue.
+            if replay.qos > .atMostOnce, sessions[session].hasBacklog { return }
+            let page = replay.scan.next(limit: RetainedReplay.pageSize)
+            guard !page.isEmpty else {
+                details.retainedReplays.removeFirst()
+                continue
+            }
+            for message in page { sendRetained(message, replay, slot, session) }
+        }
+        connections[slot].hasRetainedReplay = false
+    }
+
+    private mutating func sendRetained(_ message: Message, _ replay: RetainedReplay, _ slot: Int, _ session: Int) {
+        guard message.expiresAt > now else {
+            broker.retained.forget(message)
+            return counters.drop(.expired)
+        }
+        let delivery = Delivery(
+            message: message,
+            qos: min(message.qos, replay.qos),
+            retain: true,
+            subscriptionIdentifier: replay.subscriptionIdentifier,
+            position: message.qos > .atMostOnce && sessions[session].isPersistent ? store.append(message) : .none,
+        )
+        guard fits(slot, delivery) else { return counters.drop(.tooLargeForReceiver) }
+        if delivery.qos == .atMostOnce { return transmit(slot, delivery, 0, dup: false) }
+        guard !sessions[session].hasBacklog, sessions[session].outbound.hasRoom else {
+            return enqueue(delivery, session)
+        }
+        let identifier = sessions[session].outbound.sent(
+            delivery.qos,
+            keeping: sessions[session].isPersistent ? delivery : nil,
+        )
+        transmit(slot, delivery, identifier, dup: false)
+    }
+}
+
+/// Retained messages on their way to a new subscription.
+struct RetainedReplay: Sendable {
+    let scan: RetainedScan<Message>
+    let qos: QoS
+    let subscriptionIdentifier: UInt32
+
+    static let pageSize = 256
+}

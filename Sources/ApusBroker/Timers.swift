@@ -1,0 +1,102 @@
+internal import ApusMemory
+package import ApusMessage
+internal import ApusSession
+internal import MQTTCodec
+
+// What happens because time passes. Timers are lazy: one that fires looks whether it is still due.
+
+extension Shard {
+    /// What a timer is for; it stands in the top byte of the wheel's token.
+    enum Timer: UInt8 {
+        case connectDeadline, keepAlive, sessionExpiry, will, statistics
+    }
+
+    /// When the loop must call `advance` at the latest.
+    package var nextDeadline: Timestamp {
+        timers.nextDeadline.map { Timestamp(milliseconds: $0) } ?? .distantFuture
+    }
+
+    mutating func schedule(_ timer: Timer, slot: Int, at time: Timestamp) {
+        schedule(timer, slot, connections.generation(of: slot), time)
+    }
+
+    mutating func schedule(_ timer: Timer, session: Int, at time: Timestamp) {
+        schedule(timer, session, sessions.generation(of: session), time)
+    }
+
+    private mutating func schedule(_ timer: Timer, _ slot: Int, _ generation: UInt32, _ time: Timestamp) {
+        let token =
+            UInt64(timer.rawValue) << 56 | UInt64(generation & 0xFF_FFFF) << 32
+            | UInt64(UInt32(truncatingIfNeeded: slot))
+        timers.schedule(token, at: time.milliseconds)
+    }
+
+    mutating func scheduleStatistics() {
+        guard index == 0, broker.configuration.statisticsSeconds > 0 else { return }
+        // The first one at once, so that a subscriber of $SYS need not wait.
+        schedule(.statistics, 0, 0, now)
+    }
+
+    /// Runs every timer that is due at `now`.
+    package mutating func advance() {
+        while let token = timers.popDue(now: now.milliseconds) {
+            let slot = Int(UInt32(truncatingIfNeeded: token))
+            let generation = UInt32(truncatingIfNeeded: token >> 32) & 0xFF_FFFF
+            switch Timer(rawValue: UInt8(token >> 56)) {
+            case .connectDeadline where connections.contains(slot, generation: generation): connectDeadlinePassed(slot)
+            case .keepAlive where connections.contains(slot, generation: generation): keepAliveFired(slot)
+            case .sessionExpiry where sessions.contains(slot, generation: generation): sessionExpiryFired(slot)
+            case .will where sessions.contains(slot, generation: generation): willFired(slot)
+            case .statistics: publishStatistics()
+            default: break
+            }
+        }
+    }
+
+    private mutating func connectDeadlinePassed(_ slot: Int) {
+        guard connections[slot].phase == .awaitingConnect || connections[slot].phase == .authenticating else { return }
+        let explanation = "CONNECT was not complete within \(limits.connectSeconds) s"
+        violate(slot, .maximumConnectTime, rule: "MQTT-3.1.4-1", explanation)
+    }
+
+    /// One and a half times the keep alive after the last packet [MQTT-3.1.2-22].
+    func keepAliveDeadline(_ slot: Int) -> Timestamp {
+        connections[slot].lastReceived.adding(milliseconds: Int64(connections[slot].keepAliveSeconds) * 1500)
+    }
+
+    private mutating func keepAliveFired(_ slot: Int) {
+        guard connections[slot].phase == .connected else { return }
+        let deadline = keepAliveDeadline(slot)
+        // A connection whose reading the broker itself has paused is not silent.
+        guard deadline <= now, !connections[slot].isPaused else {
+            return schedule(.keepAlive, slot: slot, at: max(deadline, now.adding(milliseconds: 1000)))
+        }
+        disconnect(slot, .keepAliveTimeout, "nothing came for one and a half times the keep alive")
+    }
+
+    private mutating func sessionExpiryFired(_ session: Int) {
+        guard !sessions[session].isConnected else { return }
+        guard sessions[session].expiresAt <= now else { return }
+        endSession(session, .expired)
+    }
+
+    private mutating func willFired(_ session: Int) {
+        guard !sessions[session].isConnected, sessions[session].willDueAt <= now else { return }
+        publishWill(session)
+    }
+
+    private mutating func publishStatistics() {
+        snapshotCounters()
+        for (topic, value) in statisticsTopics() {
+            publish(Message(topic: topic, payload: Array(value.utf8), retain: true))
+        }
+        schedule(.statistics, 0, 0, now.adding(seconds: Int64(broker.configuration.statisticsSeconds)))
+    }
+
+    /// Makes the shard's numbers visible to other threads; the loop calls it about once a second.
+    package mutating func snapshotCounters() {
+        counters.connections = connections.count
+        counters.sessions = sessions.count
+        broker.statistics.publish(counters, ofShard: index)
+    }
+}

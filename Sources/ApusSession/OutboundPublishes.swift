@@ -1,0 +1,232 @@
+package import ApusMessage
+internal import ApusMemory
+package import MQTTCodec
+
+/// QoS 1 and QoS 2 messages sent to a client and not yet finished: the send window.
+///
+/// ```
+///             PUBLISH                PUBACK
+///  QoS 1  ──▶ awaitingAcknowledgement ──▶ finished
+///             PUBLISH                PUBREC → PUBREL        PUBCOMP
+///  QoS 2  ──▶ awaitingReceived ──▶ awaitingCompletion ──▶ finished
+/// ```
+///
+/// Packet identifiers are given out in ascending order, so the window is a ring whose first entry has the identifier
+/// `first`; an acknowledgement is found by subtraction. An entry finished out of order stays in the ring until those
+/// before it are finished, which bounds the ring by 65,535 and keeps identifiers unique [MQTT-2.2.1-3].
+///
+/// Part of the session: it outlives the connection. `connectionStarted` begins the repetition of what is unfinished, in
+/// order and with the same identifiers [MQTT-4.4.0-1], within the new connection's window [MQTT-3.3.4-9]. Nothing is
+/// repeated within a connection [MQTT-4.4.0-1].
+package struct OutboundPublishes: Sendable {
+    private enum Progress: UInt8, Sendable {
+        case finished
+        case awaitingAcknowledgement
+        case awaitingReceived
+        case awaitingCompletion
+    }
+
+    private struct Entry: Sendable {
+        /// What to send again or to hand over; `nil` when nobody could ever ask for it again.
+        var delivery: Delivery?
+        var progress: Progress
+    }
+
+    private var ring = RingBuffer<Entry>()
+    /// The identifier of `ring[0]`.
+    private var first: PacketIdentifier = 1
+    /// Unfinished entries that this connection has sent (again).
+    private var outstanding = 0
+    /// The next entry to send again; everything before it was sent on this connection.
+    private var nextToRepeat = 0
+    /// How many unfinished messages this connection may have.
+    private var window: Int
+
+    package init(window: UInt16) { self.window = Int(window) }
+
+    /// Whether another message may be sent now.
+    package var hasRoom: Bool {
+        outstanding < window && nextToRepeat == ring.count && ring.count < Int(PacketIdentifier.max)
+    }
+
+    /// Whether something of an earlier connection must be sent again before anything new.
+    package var mustRepeat: Bool { nextToRepeat < ring.count }
+
+    /// Messages sent and unfinished on this connection.
+    package var outstandingCount: Int { outstanding }
+
+    /// Whether no message is under way.
+    package var isEmpty: Bool { ring.isEmpty }
+
+    // MARK: - Sending
+
+    /// A new message is sent.
+    ///
+    /// Call only when `hasRoom`.
+    ///
+    /// - Parameter delivery: what to send again after a reconnect; `nil` when the session ends with its connection.
+    /// - Returns: its packet identifier, never 0.
+    package mutating func sent(_ qos: QoS, keeping delivery: Delivery?) -> PacketIdentifier {
+        precondition(hasRoom && qos > .atMostOnce)
+        let identifier = self.identifier(at: ring.count)
+        ring.append(
+            Entry(delivery: delivery, progress: qos == .atLeastOnce ? .awaitingAcknowledgement : .awaitingReceived),
+        )
+        outstanding += 1
+        nextToRepeat += 1
+        return identifier
+    }
+
+    /// A connection of the session starts with the given window.
+    package mutating func connectionStarted(window: UInt16) {
+        self.window = Int(window)
+        outstanding = 0
+        nextToRepeat = 0
+        skipFinished()
+    }
+
+    /// What is sent again first of all.
+    package enum Repetition: Sendable {
+        case publish(PacketIdentifier, Delivery)
+        case release(PacketIdentifier)
+    }
+
+    /// The next packet to send again, or `nil` when the window is full or all is repeated.
+    package mutating func nextRepetition() -> Repetition? {
+        while nextToRepeat < ring.count, outstanding < window {
+            let index = nextToRepeat
+            nextToRepeat += 1
+            switch ring[index].progress {
+            case .finished:
+                continue
+            case .awaitingCompletion:
+                outstanding += 1
+                return .release(identifier(at: index))
+            case .awaitingAcknowledgement, .awaitingReceived:
+                guard let delivery = ring[index].delivery else {
+                    ring[index].progress = .finished
+                    continue
+                }
+                outstanding += 1
+                return .publish(identifier(at: index), delivery)
+            }
+        }
+        dropFinished()
+        return nil
+    }
+
+    // MARK: - Acknowledgements
+
+    /// What an acknowledgement of the client means.
+    package enum Acknowledgement: Sendable {
+        /// The message is done; the window has room again.
+        case finished(Delivery?)
+        /// Answer with PUBREL.
+        case release
+        /// No such message is under way.
+        case unknown
+        /// The packet belongs to the other QoS: a protocol error of the client [MQTT-4.3.2-3].
+        case wrongPacket
+    }
+
+    package mutating func receivedPubAck(_ identifier: PacketIdentifier) -> Acknowledgement {
+        guard let index = index(of: identifier) else { return .unknown }
+        switch ring[index].progress {
+        case .awaitingAcknowledgement: return .finished(finish(index))
+        case .finished: return .unknown
+        case .awaitingReceived, .awaitingCompletion: return .wrongPacket
+        }
+    }
+
+    /// PUBREC came.
+    ///
+    /// - Parameter refused: its reason code is 0x80 or more, which ends the exchange [MQTT-4.3.3-4].
+    package mutating func receivedPubRec(_ identifier: PacketIdentifier, refused: Bool) -> Acknowledgement {
+        guard let index = index(of: identifier) else { return .unknown }
+        switch ring[index].progress {
+        case .awaitingReceived where refused: return .finished(finish(index))
+        case .awaitingReceived:
+            // From here on only the identifier is needed: the receiver owns the message [MQTT-4.3.3-6].
+            ring[index].progress = .awaitingCompletion
+            return .release
+        case .awaitingCompletion: return .release
+        case .finished: return .unknown
+        case .awaitingAcknowledgement: return .wrongPacket
+        }
+    }
+
+    package mutating func receivedPubComp(_ identifier: PacketIdentifier) -> Acknowledgement {
+        guard let index = index(of: identifier) else { return .unknown }
+        switch ring[index].progress {
+        case .awaitingCompletion: return .finished(finish(index))
+        case .finished: return .unknown
+        case .awaitingAcknowledgement, .awaitingReceived: return .wrongPacket
+        }
+    }
+
+    // MARK: - The end of a connection or session
+
+    /// Takes out the QoS 1 messages that came through a shared subscription, so that another member gets them.
+    ///
+    /// QoS 2 messages stay: they must not go to anybody else [MQTT-4.8.2-5].
+    package mutating func takeShared() -> [Delivery] {
+        var taken: [Delivery] = []
+        for index in 0..<ring.count where ring[index].progress == .awaitingAcknowledgement {
+            guard let delivery = ring[index].delivery, delivery.extra?.group != nil else { continue }
+            taken.append(delivery)
+            ring[index] = Entry(delivery: nil, progress: .finished)
+            if index < nextToRepeat { outstanding -= 1 }
+        }
+        dropFinished()
+        return taken
+    }
+
+    /// Every message that is not finished, oldest first; for the end of the session.
+    package var unfinished: [Delivery] {
+        (0..<ring.count).compactMap { ring[$0].progress == .finished ? nil : ring[$0].delivery }
+    }
+
+    // MARK: - The ring
+
+    private func identifier(at index: Int) -> PacketIdentifier {
+        // 1 … 65,535, then 1 again: 0 is no identifier [MQTT-2.2.1-2].
+        PacketIdentifier((Int(first) - 1 + index) % Int(PacketIdentifier.max) + 1)
+    }
+
+    private func index(of identifier: PacketIdentifier) -> Int? {
+        guard identifier != 0 else { return nil }
+        var index = Int(identifier) - Int(first)
+        if index < 0 { index += Int(PacketIdentifier.max) }
+        // What this connection has not sent again yet cannot be acknowledged on it either.
+        return index < nextToRepeat ? index : nil
+    }
+
+    private mutating func finish(_ index: Int) -> Delivery? {
+        let delivery = ring[index].delivery
+        outstanding -= 1
+        if index == 0 {
+            _ = ring.popFirst()
+            advanceFirst()
+            if !ring.isEmpty, ring[0].progress == .finished { dropFinished() }
+        } else {
+            ring[index] = Entry(delivery: nil, progress: .finished)
+        }
+        return delivery
+    }
+
+    private mutating func dropFinished() {
+        while !ring.isEmpty, ring[0].progress == .finished, nextToRepeat > 0 {
+            _ = ring.popFirst()
+            advanceFirst()
+        }
+    }
+
+    private mutating func skipFinished() {
+        while nextToRepeat < ring.count, ring[nextToRepeat].progress == .finished { nextToRepeat += 1 }
+    }
+
+    private mutating func advanceFirst() {
+        first = first == .max ? 1 : first + 1
+        nextToRepeat -= 1
+    }
+}

@@ -1,0 +1,61 @@
+package import ApusMessage
+package import ApusTopics
+package import MQTTCodec
+
+/// What the broker keeps of a client for as long as its session lives [MQTT-4.1.0-1].
+///
+/// Owned by one shard from first to last; a connection comes to it. Messages that wait beyond the send window stand in
+/// the shard's store, not here.
+package struct Session: ~Copyable, Sendable {
+    /// The client identifier, 1 … 65,535 bytes.
+    package let clientID: String
+    /// Set by the shard as soon as the slot is known.
+    package var handle: SessionHandle
+    /// The slot of the live connection, -1 while offline.
+    package var connection: Int32 = -1
+    /// Seconds that the session outlives its connection; `.max` is for ever, 0 ends it with the connection
+    /// [MQTT-3.1.2-23].
+    package var expirySeconds: UInt32
+    /// When an offline session ends.
+    package var expiresAt = Timestamp.distantFuture
+    /// When the will of the last connection is due; `.distantFuture` when none waits.
+    package var willDueAt = Timestamp.distantFuture
+    /// Whether messages wait in the store beyond the send window.
+    package var hasBacklog = false
+    /// The will of the live connection, or of the last one while it waits for its delay.
+    package var will: WillMessage?
+    package var subscriptions: [Subscription] = []
+    package var inbound = InboundPublishes()
+    package var outbound: OutboundPublishes
+
+    /// A subscription of the session.
+    package struct Subscription: Sendable {
+        package let filter: TopicFilter
+        package var options: SubscriptionOptions
+        /// 0 for none.
+        package var identifier: UInt32
+
+        package init(filter: TopicFilter, options: SubscriptionOptions, identifier: UInt32) {
+            self.filter = filter
+            self.options = options
+            self.identifier = identifier
+        }
+    }
+
+    package init(clientID: String, handle: SessionHandle, expirySeconds: UInt32, window: UInt16) {
+        self.clientID = clientID
+        self.handle = handle
+        self.expirySeconds = expirySeconds
+        outbound = OutboundPublishes(window: window)
+    }
+
+    package var isConnected: Bool { connection >= 0 }
+
+    /// Whether the session outlives its connection, so that messages must be kept for it.
+    package var isPersistent: Bool { expirySeconds > 0 }
+
+    /// Where the subscription with this filter (and group) stands.
+    package func index(of filter: TopicFilter) -> Int? {
+        subscriptions.firstIndex { $0.filter == filter }
+    }
+}
