@@ -1,0 +1,45 @@
+internal import CLinux
+internal import Glibc
+
+/// A system call that failed: which one, and the error number.
+package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
+    package let code: Int32
+    /// The call and, where it helps, its object: `bind 127.0.0.1:1883`.
+    package let call: String
+
+    package init(code: Int32, call: String) {
+        self.code = code
+        self.call = call
+    }
+
+    /// The error of the call that this thread just made.
+    static func current(_ call: String) -> SystemError { SystemError(code: errno, call: call) }
+
+    /// The symbol, such as `EADDRINUSE`.
+    package var name: String {
+        guard let name = strerrorname_np(code) else { return "error \(code)" }
+        return String(cString: name)
+    }
+
+    /// The system's sentence, such as `Address already in use`.
+    package var reason: String {
+        guard let text = strerrordesc_np(code) else { return "Unknown error" }
+        return String(cString: text)
+    }
+
+    package var description: String { "\(call): \(reason) (\(name))" }
+}
+
+/// Why reading or writing a connection failed for good.
+package enum StreamFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    case system(SystemError)
+    /// OpenSSL's words.
+    case tls(String)
+
+    package var description: String {
+        switch self {
+        case .system(let error): error.description
+        case .tls(let text): text
+        }
+    }
+}

@@ -1,0 +1,79 @@
+internal import COpenSSL
+
+/// Which context serves which server name.
+final class TLSNames: @unchecked Sendable {
+    // @unchecked: constants only; the contexts are kept alive by the `TLSContext` that owns this table.
+
+    private let exact: [String: OpaquePointer]
+    /// By the part behind `*.`.
+    private let wildcards: [String: OpaquePointer]
+
+    /// - Parameter hostNames: one list a context.
+    init(_ hostNames: [[String]], contexts: [OpaquePointer]) {
+        var exact: [String: OpaquePointer] = [:]
+        var wildcards: [String: OpaquePointer] = [:]
+        for (names, context) in zip(hostNames, contexts) {
+            for name in names.map({ $0.lowercased() }) {
+                if name.hasPrefix("*.") {
+                    wildcards[String(name.dropFirst(2))] = wildcards[String(name.dropFirst(2))] ?? context
+                } else {
+                    exact[name] = exact[name] ?? context
+                }
+            }
+        }
+        self.exact = exact
+        self.wildcards = wildcards
+    }
+
+    /// The context for a name; an exact name goes before a wildcard, which stands for exactly one label.
+    func context(for name: String) -> OpaquePointer? {
+        let name = name.lowercased()
+        if let context = exact[name] { return context }
+        guard let dot = name.firstIndex(of: "."), dot != name.startIndex else { return nil }
+        return wildcards[String(name[name.index(after: dot)...])]
+    }
+}
+
+/// OpenSSL asks during the handshake, on the session's thread; `table` is the `TLSNames` of its context.
+func chooseContext(
+    _ session: OpaquePointer?,
+    _ alert: UnsafeMutablePointer<Int32>?,
+    _ table: UnsafeMutableRawPointer?,
+) -> Int32 {
+    guard
+        let session, let table,
+        let text = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name),
+        let context = Unmanaged<TLSNames>.fromOpaque(table).takeUnretainedValue().context(for: String(cString: text))
+    else { return SSL_TLSEXT_ERR_NOACK }
+    SSL_set_SSL_CTX(session, context)
+    return SSL_TLSEXT_ERR_OK
+}
+
+/// Takes `mqtt` or `http/1.1` of what the client offers; a client that offers only other names is served without.
+func chooseApplicationProtocol(
+    _ session: OpaquePointer?,
+    _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
+    _ chosenLength: UnsafeMutablePointer<UInt8>?,
+    _ offered: UnsafePointer<UInt8>?,
+    _ offeredLength: UInt32,
+    _ argument: UnsafeMutableRawPointer?,
+) -> Int32 {
+    guard let chosen, let chosenLength, let offered else { return SSL_TLSEXT_ERR_NOACK }
+    let list = UnsafeBufferPointer(start: offered, count: Int(offeredLength))
+    for wanted in ["mqtt", "http/1.1"] {
+        var index = 0
+        while index < list.count {
+            let start = index + 1
+            let end = start + Int(list[index])
+            guard end <= list.count else { break }
+            if list[start..<end].elementsEqual(wanted.utf8) {
+                // Points into the client's list, which OpenSSL keeps until it has copied the choice.
+                chosen.pointee = offered + start
+                chosenLength.pointee = list[index]
+                return SSL_TLSEXT_ERR_OK
+            }
+            index = end
+        }
+    }
+    return SSL_TLSEXT_ERR_NOACK
+}

@@ -1,0 +1,46 @@
+// System calls that Swift's Glibc module leaves out. Only ApusLoop imports this (as CLinux).
+#ifndef APUS_CLINUX_H
+#define APUS_CLINUX_H
+// Only headers that Swift's Glibc module does not have: a header belongs to one module.
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+
+// glibc declares these only with _GNU_SOURCE, which Swift does not set.
+struct sockaddr;
+extern int accept4(int, struct sockaddr *, unsigned int *, int);
+extern long syscall(long, ...);
+extern const char *strerrorname_np(int);
+extern const char *strerrordesc_np(int);
+
+// epoll_event is packed and holds a union; these keep both out of Swift.
+static inline int apus_epoll_add(int poller, int descriptor, unsigned int events, unsigned long long token) {
+    struct epoll_event event;
+    event.events = events;
+    event.data.u64 = token;
+    return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+static inline int apus_epoll_remove(int poller, int descriptor) {
+    struct epoll_event event = {0};
+    return epoll_ctl(poller, EPOLL_CTL_DEL, descriptor, &event);
+}
+
+static inline unsigned long long apus_epoll_token(const struct epoll_event *event) { return event->data.u64; }
+static inline unsigned int apus_epoll_events(const struct epoll_event *event) { return event->events; }
+
+// The name of the calling thread; cut at 15 bytes by the kernel.
+static inline void apus_name_thread(const char *name) { prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0); }
+
+// How many processors this process may use; 0 when that cannot be told.
+static inline int apus_processor_count(void) {
+    unsigned long mask[128] = {0};
+    long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    int count = 0;
+    for (long index = 0; index < bytes / (long)sizeof mask[0]; index++) count += __builtin_popcountl(mask[index]);
+    return count;
+}
+#endif
