@@ -61,9 +61,13 @@ struct FilterStore {
     @inline(__always)
     func collect(_ number: UInt32, into hits: inout MatchBuilder) {
         sets[Int(number)].append(to: &hits.subscribers)
-        if !groups.isEmpty, let byName = groups[number] {
-            for members in byName.values { hits.groups.append(members.snapshot) }
-        }
+        if !groups.isEmpty { collectGroups(number, into: &hits) }
+    }
+
+    @inline(never)
+    private func collectGroups(_ number: UInt32, into hits: inout MatchBuilder) {
+        guard let byName = groups[number] else { return }
+        for members in byName.values { hits.groups.append(members.snapshot) }
     }
 
     /// Filters ever held at once; tests watch it under churn.

@@ -7,20 +7,17 @@ struct LevelTable: Sendable {
 
     init(hasher: TopicHasher) { self.hasher = hasher }
 
-    /// The number of a level, or `nil` if nobody uses it.
+    /// Whether a number stands for this text; `inlined` is what ``TextStore/inlined(_:)`` gave for it.
     @inline(__always)
-    func find(_ level: Span<UInt8>) -> UInt32? { find(level, hash: hasher.hash(level)) }
-
-    @inline(__always)
-    func find(_ level: Span<UInt8>, hash: UInt64) -> UInt32? {
-        let inlined = TextStore.inlined(level)
-        return table.find(hash) { texts.holds(level, inlined: inlined, at: $0) }
+    func holds(_ level: Span<UInt8>, inlined: TextStore.Reference?, at number: UInt32) -> Bool {
+        texts.holds(level, inlined: inlined, at: number)
     }
 
     /// The number of a level, with one more use of it.
     mutating func use(_ level: Span<UInt8>) -> UInt32 {
         let hash = hasher.hash(level)
-        if let number = find(level, hash: hash) {
+        let inlined = TextStore.inlined(level)
+        if let number = table.find(hash, where: { texts.holds(level, inlined: inlined, at: $0) }) {
             uses[Int(number)] += 1
             return number
         }
@@ -34,9 +31,12 @@ struct LevelTable: Sendable {
     mutating func release(_ number: UInt32) {
         uses[Int(number)] -= 1
         guard uses[Int(number)] == 0 else { return }
-        table.remove(texts.hash(at: number, with: hasher), number)
+        table.remove(hash(of: number), number)
         texts.remove(number)
     }
+
+    /// The hash of the text behind a number.
+    func hash(of number: UInt32) -> UInt64 { texts.hash(at: number, with: hasher) }
 
     func firstByte(of number: UInt32) -> UInt8 { texts.firstByte(at: number) }
 

@@ -31,7 +31,9 @@ package final class Match: Sendable {
         shardRanges = ranges
         hasPersistent =
             subscribers.contains { $0.isPersistent }
-            || groups.contains { $0.available.contains { $0.isPersistent } || $0.unavailable.contains { $0.isPersistent } }
+            || groups.contains {
+                $0.available.contains { $0.isPersistent } || $0.unavailable.contains { $0.isPersistent }
+            }
     }
 
     /// Whether nobody receives the message.

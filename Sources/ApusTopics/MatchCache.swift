@@ -1,54 +1,64 @@
 /// One shard's memory of recent matches.
 ///
-/// A hit takes no lock and allocates nothing: hash of the topic, comparison of hash and bytes, four loads for the
-/// version. Two entries share a set; a new one takes the place of the older.
+/// A hit takes no lock and allocates nothing: hash of the topic, comparison of tag and bytes, four loads for the
+/// version. Eight entries share a set, with their tags side by side; when a set is full, the table doubles, and at its
+/// largest some entry of the set makes room.
 ///
-/// **Bounds.** At most `capacity` entries (the table starts with 256 and doubles when it gets crowded) of about 170
-/// bytes; topics longer than 128 bytes are not cached, so that all lie in one flat buffer; the matches together hold at most `subscriberLimit` subscribers (16 bytes each), or
-/// one single larger match. When that is exceeded, the cache is emptied: building that many subscribers has cost far
-/// more than forgetting them.
+/// **Bounds.** At most `capacity` entries (the table starts with 256) of about 170 bytes; topics longer than 128 bytes
+/// are not cached, so that all lie in one flat buffer; the matches together hold at most `subscriberLimit` subscribers
+/// (16 bytes each), or one single larger match. When that is exceeded, the cache is emptied: building that many
+/// subscribers has cost far more than forgetting them.
 package struct MatchCache: ~Copyable {
+    /// The upper half of the hash of each entry, 0 for a free one.
+    private var tags: [UInt32]
     private var entries: [Entry]
     /// The topics of the entries, ``longestTopic`` bytes for each.
     private var topics: [UInt8]
     private var used = 0
     private var weight = 0
+    private var victim = 0
     private let capacity: Int
     private let subscriberLimit: Int
 
     package static let longestTopic = 128
+    private static let ways = 8
 
     private struct Entry {
         var version: UInt64 = 0
         var key = TopicKey(hash: 0, stripe: 0, prefix: 0)
         var topicCount: UInt32 = 0
-        var weight = 0
-        var match: Match?
+        var weight: UInt32 = 0
+        var match = Match.empty
     }
 
     /// - Parameters:
-    ///   - capacity: entries at most; rounded up to a power of two, at least 2.
+    ///   - capacity: entries at most; rounded up to a power of two, at least 8.
     ///   - subscriberLimit: subscribers in all cached matches together.
     package init(capacity: Int = 16_384, subscriberLimit: Int = 1_000_000) {
-        var rounded = 2
+        var rounded = Self.ways
         while rounded < capacity { rounded *= 2 }
         self.capacity = rounded
         self.subscriberLimit = subscriberLimit
-        entries = Array(repeating: Entry(), count: min(256, rounded))
-        topics = Array(repeating: 0, count: entries.count * Self.longestTopic)
+        let size = min(256, rounded)
+        tags = Array(repeating: 0, count: size)
+        entries = Array(repeating: Entry(), count: size)
+        topics = Array(repeating: 0, count: size * Self.longestTopic)
     }
 
     /// Everyone who receives a message published to `topic`.
     package mutating func match(_ topic: Span<UInt8>, in index: SubscriptionIndex) -> Match {
         let hash = index.hash(of: topic)
-        let set = Int(truncatingIfNeeded: hash) & (entries.count &- 2)
-        for at in set...(set &+ 1) where entries[at].key.hash == hash {
-            guard holds(topic, at), let match = entries[at].match else { continue }
-            if entries[at].version == index.version(of: entries[at].key) { return match }
+        let tag = Self.tag(hash)
+        let set = set(hash)
+        for at in set..<(set &+ Self.ways) where tags[at] == tag && holds(topic, at) {
+            if entries[at].version == index.version(of: entries[at].key) { return entries[at].match }
             return replace(at, topic, in: index)
         }
         return add(topic, hash: hash, in: index)
     }
+
+    @inline(__always)
+    private static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) | 1 }
 
     @inline(__always)
     private func holds(_ topic: Span<UInt8>, _ at: Int) -> Bool {
@@ -66,6 +76,7 @@ package struct MatchCache: ~Copyable {
 
     /// Forgets everything.
     package mutating func removeAll() {
+        tags = Array(repeating: 0, count: tags.count)
         entries = Array(repeating: Entry(), count: entries.count)
         used = 0
         weight = 0
@@ -78,15 +89,16 @@ package struct MatchCache: ~Copyable {
         let key = entries[at].key
         let version = index.version(of: key)
         let match = index.match(topic, key: key)
-        if weight - entries[at].weight + match.weight > subscriberLimit {
+        let others = weight - Int(entries[at].weight)
+        if others > 0, others + match.weight > subscriberLimit {
             removeAll()
             put(key, version, match, topic)
             return match
         }
-        weight += match.weight - entries[at].weight
+        weight = others + match.weight
         entries[at].version = version
         entries[at].match = match
-        entries[at].weight = match.weight
+        entries[at].weight = UInt32(match.weight)
         return match
     }
 
@@ -97,48 +109,59 @@ package struct MatchCache: ~Copyable {
         let match = index.match(topic, key: key)
         guard topic.count <= Self.longestTopic else { return match }
         if weight + match.weight > subscriberLimit { removeAll() }
-        if used * 2 >= entries.count, entries.count < capacity { grow() }
         put(key, version, match, topic)
         return match
     }
 
-    /// Enters a match in front of its set; what was there moves back and pushes the older one out.
+    /// Enters a match into its set: at a free place, after growing if there is none, or in the place of another.
     private mutating func put(_ key: TopicKey, _ version: UInt64, _ match: Match, _ topic: Span<UInt8>) {
-        let front = Int(truncatingIfNeeded: key.hash) & (entries.count - 2)
-        if entries[front].match != nil {
-            let back = front + 1
-            weight -= entries[back].weight
-            if entries[back].match == nil { used += 1 }
-            entries[back] = entries[front]
-            for at in 0..<Int(entries[back].topicCount) {
-                topics[back * Self.longestTopic + at] = topics[front * Self.longestTopic + at]
-            }
-        } else {
-            used += 1
+        var place = freePlace(key.hash)
+        while place == nil, entries.count < capacity {
+            grow()
+            place = freePlace(key.hash)
         }
-        for at in 0..<topic.count { topics[front * Self.longestTopic + at] = topic[at] }
+        let at: Int
+        if let place {
+            at = place
+            used += 1
+        } else {
+            victim = (victim + 1) % Self.ways
+            at = set(key.hash) + victim
+            weight -= Int(entries[at].weight)
+        }
+        tags[at] = Self.tag(key.hash)
+        for index in 0..<topic.count { topics[at * Self.longestTopic + index] = topic[index] }
         weight += match.weight
-        entries[front] = Entry(
+        entries[at] = Entry(
             version: version,
             key: key,
             topicCount: UInt32(topic.count),
-            weight: match.weight,
+            weight: UInt32(match.weight),
             match: match,
         )
     }
 
+    @inline(__always)
+    private func set(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (tags.count &- Self.ways) }
+
+    private func freePlace(_ hash: UInt64) -> Int? {
+        let set = set(hash)
+        return (set..<set + Self.ways).first { tags[$0] == 0 }
+    }
+
     private mutating func grow() {
+        let oldTags = tags
         let oldEntries = entries
         let oldTopics = topics
-        entries = Array(repeating: Entry(), count: oldEntries.count * 2)
-        topics = Array(repeating: 0, count: entries.count * Self.longestTopic)
+        tags = Array(repeating: 0, count: oldTags.count * 2)
+        entries = Array(repeating: Entry(), count: tags.count)
+        topics = Array(repeating: 0, count: tags.count * Self.longestTopic)
         used = 0
         weight = 0
-        for (at, entry) in oldEntries.enumerated() {
-            guard let match = entry.match else { continue }
+        for (at, entry) in oldEntries.enumerated() where oldTags[at] != 0 {
             let start = at * Self.longestTopic
             let topic = oldTopics.span.extracting(start..<start + Int(entry.topicCount))
-            put(entry.key, entry.version, match, topic)
+            put(entry.key, entry.version, entry.match, topic)
         }
     }
 }

@@ -2,8 +2,9 @@ internal import Synchronization
 
 /// Retained values by topic, found by topic or by filter; shared by all shards.
 ///
-/// Topics are spread over 64 trees by their first level, each behind its own lock. A filter that begins with words walks in one tree,
-/// another goes through all of them in turn. What a walk holds a lock for is bounded (``RetainedScan``).
+/// Topics are spread over 64 trees by their first level, each behind its own lock. A filter that begins with words
+/// walks in one tree, another goes through all of them in turn. What a walk holds a lock for is bounded
+/// (``RetainedScan``).
 package final class RetainedIndex<Value: Sendable>: Sendable {
     private let hasher: TopicHasher
     private let stripes: [RetainedStripe<Value>]

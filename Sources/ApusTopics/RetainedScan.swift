@@ -34,7 +34,8 @@ package final class RetainedScan<Value: Sendable>: Sendable {
 
     /// The next values, at most `limit`.
     ///
-    /// A page may be short or empty before the end, because the nodes visited in one call are bounded (4,096): ask ``isFinished``, and give other work a turn between pages.
+    /// A page may be short or empty before the end, because the nodes visited in one call are bounded (4,096): ask
+    /// ``isFinished``, and give other work a turn between pages.
     /// - Parameter limit: at least 1.
     package func next(limit: Int) -> [Value] {
         position.withLock { position in

@@ -9,13 +9,13 @@ internal import Synchronization
 ///
 /// **Versions.** A cached match is valid while the counters that its topic depends on stand still. Each change raises
 /// one of them, after it is made and before its lock is given up: the counter of the topic's hash for an exact filter,
-/// of the first two levels for a wildcard filter that has them in words, of the first level for another, or of the root.
-/// So a fleet in which each device subscribes below its own name does not empty the caches again and again. Counters
-/// only go up, hence their sum stands still exactly if each of them does, and the sum is the version.
+/// of the first two levels for a wildcard filter that has them in words, of the first level for another, or of the
+/// root. So a fleet in which each device subscribes below its own name does not empty the caches again and again.
+/// Counters only go up, hence their sum stands still exactly if each of them does, and the sum is the version.
 package final class SubscriptionIndex: Sendable {
     private let hasher: TopicHasher
-    private let exact: [Stripe<ExactFilters>]
-    private let wildcard: [Stripe<WildcardTrie>]
+    private let exact: Stripes<64, ExactFilters>
+    private let wildcard: Stripes<65, WildcardTrie>
     private let exactVersions = Counters<4096>()
     private let prefixVersions = Counters<4096>()
     /// One for each stripe of wildcard filters, the root last.
@@ -29,8 +29,8 @@ package final class SubscriptionIndex: Sendable {
 
     init(hasher: TopicHasher) {
         self.hasher = hasher
-        exact = (0..<64).map { _ in Stripe(ExactFilters()) }
-        wildcard = (0...Self.root).map { _ in Stripe(WildcardTrie(hasher: hasher)) }
+        exact = Stripes { ExactFilters() }
+        wildcard = Stripes { WildcardTrie(hasher: hasher) }
     }
 
     // MARK: - Changes
@@ -43,12 +43,12 @@ package final class SubscriptionIndex: Sendable {
     package func subscribe(_ filter: TopicFilter, _ subscriber: Subscriber) -> Bool {
         let place = place(of: filter)
         if !filter.hasWildcard {
-            return exact[place.stripe].table.withLock { table in
+            return exact.tables[place.stripe].withLock { table in
                 defer { exactVersions.raise(place.slot) }
                 return table.subscribe(filter, hash: place.hash, subscriber)
             }
         }
-        return wildcard[place.stripe].table.withLock { table in
+        return wildcard.tables[place.stripe].withLock { table in
             defer { wildcardChanged(place, table) }
             return table.subscribe(filter, hash: place.hash, subscriber)
         }
@@ -59,12 +59,12 @@ package final class SubscriptionIndex: Sendable {
     package func unsubscribe(_ filter: TopicFilter, target: UInt64) -> Bool {
         let place = place(of: filter)
         if !filter.hasWildcard {
-            return exact[place.stripe].table.withLock { table in
+            return exact.tables[place.stripe].withLock { table in
                 defer { exactVersions.raise(place.slot) }
                 return table.unsubscribe(filter, hash: place.hash, target: target)
             }
         }
-        return wildcard[place.stripe].table.withLock { table in
+        return wildcard.tables[place.stripe].withLock { table in
             defer { wildcardChanged(place, table) }
             return table.unsubscribe(filter, hash: place.hash, target: target)
         }
@@ -78,12 +78,12 @@ package final class SubscriptionIndex: Sendable {
         guard let group = filter.group else { return false }
         let place = place(of: filter)
         if !filter.hasWildcard {
-            return exact[place.stripe].table.withLock { table in
+            return exact.tables[place.stripe].withLock { table in
                 defer { exactVersions.raise(place.slot) }
                 return table.setAvailable(available, filter, hash: place.hash, group: group, target: target)
             }
         }
-        return wildcard[place.stripe].table.withLock { table in
+        return wildcard.tables[place.stripe].withLock { table in
             defer { wildcardChanged(place, table) }
             return table.setAvailable(available, filter, hash: place.hash, group: group, target: target)
         }
@@ -101,14 +101,14 @@ package final class SubscriptionIndex: Sendable {
 
     func match(_ topic: Span<UInt8>, key: TopicKey) -> Match {
         var hits = MatchBuilder()
-        exact[Int(key.hash >> 58)].table.withLock { $0.match(topic, hash: key.hash, into: &hits) }
+        exact.tables[Int(key.hash >> 58)].withLock { $0.match(topic, hash: key.hash, into: &hits) }
         let stripe = Int(key.stripe)
         if stripeSizes.value(stripe) > 0 {
-            wildcard[stripe].table.withLock { $0.match(topic, into: &hits) }
+            wildcard.tables[stripe].withLock { $0.match(topic, into: &hits) }
         }
         // All filters in the root begin with a wildcard, which topics with `$` do not match [MQTT-4.7.2-1].
-        if stripeSizes.value(Self.root) > 0, topic.count > 0, topic[0] != .dollar {
-            wildcard[Self.root].table.withLock { $0.match(topic, into: &hits) }
+        if stripeSizes.value(Self.root) > 0, topic.count == 0 || topic[0] != .dollar {
+            wildcard.tables[Self.root].withLock { $0.match(topic, into: &hits) }
         }
         return hits.finish()
     }
@@ -118,10 +118,10 @@ package final class SubscriptionIndex: Sendable {
         let place = place(of: group.filter)
         let members =
             group.filter.hasWildcard
-            ? wildcard[place.stripe].table.withLock {
+            ? wildcard.tables[place.stripe].withLock {
                 $0.members(of: group.filter, hash: place.hash, group: group.name)
             }
-            : exact[place.stripe].table.withLock {
+            : exact.tables[place.stripe].withLock {
                 $0.members(of: group.filter, hash: place.hash, group: group.name)
             }
         return (members?.available ?? [], members?.unavailable ?? [])
@@ -157,19 +157,25 @@ package final class SubscriptionIndex: Sendable {
     /// How much the index holds; takes each lock in turn, so it is for statistics.
     package var counts: SubscriptionCounts {
         var sum = SubscriptionCounts()
-        for stripe in exact { sum.add(stripe.table.withLock { $0.store.counts }) }
-        for stripe in wildcard { sum.add(stripe.table.withLock { $0.store.counts }) }
+        exact.forEach { sum.add($0.store.counts) }
+        wildcard.forEach { sum.add($0.store.counts) }
         return sum
     }
 
     /// What all structures have grown to; tests watch it under churn.
     var footprint: Int {
-        exact.reduce(0) { sum, stripe in sum + stripe.table.withLock { $0.footprint } }
-            + wildcard.reduce(0) { sum, stripe in sum + stripe.table.withLock { $0.footprint } }
+        var sum = 0
+        exact.forEach { sum += $0.footprint }
+        wildcard.forEach { sum += $0.footprint }
+        return sum
     }
 
     /// Nodes of all tries.
-    var nodeCount: Int { wildcard.reduce(0) { sum, stripe in sum + stripe.table.withLock { $0.nodeCount } } }
+    var nodeCount: Int {
+        var sum = 0
+        wildcard.forEach { sum += $0.nodeCount }
+        return sum
+    }
 
     /// Where a filter belongs.
     private struct Place {
@@ -196,13 +202,6 @@ package final class SubscriptionIndex: Sendable {
         let prefixSlot = Int(hasher.hash(text.extracting(0..<prefixEnd)) >> 52)
         return Place(hash: hash, stripe: stripe, prefixSlot: prefixSlot)
     }
-}
-
-/// One lock and what it guards.
-private final class Stripe<Table>: Sendable {
-    let table: Mutex<Table>
-
-    init(_ table: sending Table) { self.table = Mutex(table) }
 }
 
 extension SubscriptionCounts {

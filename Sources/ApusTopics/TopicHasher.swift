@@ -54,10 +54,10 @@ package struct TopicHasher: Sendable {
         return fold(first ^ UInt64(count), fold(low ^ first, high ^ state)) & mask
     }
 
-    /// The hash of two small numbers, for tables keyed by identifiers.
+    /// The hash of a step from a node through a level with this hash, for tables of edges.
     @inline(__always)
-    func hash(_ left: UInt32, _ right: UInt32) -> UInt64 {
-        fold((UInt64(left) << 32 | UInt64(right)) ^ second, first) & mask
+    func hash(step level: UInt64, from node: UInt32) -> UInt64 {
+        fold(level ^ second, first ^ UInt64(node) &* 0x9E37_79B9_7F4A_7C15) & mask
     }
 
     @inline(__always)

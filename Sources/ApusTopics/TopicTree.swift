@@ -1,9 +1,9 @@
 /// Topics as a tree of levels in flat arrays, from a topic to a number; the structure of ``RetainedIndex``.
 ///
-/// **What it costs.** A node is 24 bytes and its edge in the one hash table about 14; levels are interned, so a name
+/// **What it costs.** A node is 24 bytes and its edge in the one hash table about 24; levels are interned, so a name
 /// that returns below a million devices is stored once. Children are linked as a list through the nodes, so a wildcard
-/// walks them without a look-up, in memory order if they came in order. A filter in words costs a look-up a level; `+` and `#`
-/// cost the nodes below them and nothing else.
+/// walks them without a look-up, in memory order if they came in order. A filter in words costs a look-up a level; `+`
+/// and `#` cost the nodes below them and nothing else.
 ///
 /// **Walking without a stack.** A ``Walk`` is the node it stands on and its depth: the filter's level at that depth
 /// says whether siblings belong to it, and `parent` leads back up. So there is no recursion, whatever the depth, and a
@@ -83,9 +83,9 @@ struct TopicTree {
     }
 
     private func child(of parent: UInt32, behind text: Span<UInt8>) -> UInt32? {
-        guard let level = levels.find(text) else { return nil }
-        return edges.find(levels.hasher.hash(parent, level)) {
-            nodes[Int($0)].parent == parent && nodes[Int($0)].level == level
+        let inlined = TextStore.inlined(text)
+        return edges.find(levels.hasher.hash(step: levels.hasher.hash(text), from: parent)) {
+            nodes[Int($0)].parent == parent && levels.holds(text, inlined: inlined, at: nodes[Int($0)].level)
         }
     }
 
@@ -104,7 +104,7 @@ struct TopicTree {
         }
         if sibling != Self.none { nodes[Int(sibling)].previousSibling = child }
         nodes[Int(parent)].firstChild = child
-        edges.insert(levels.hasher.hash(parent, level), child)
+        edges.insert(levels.hasher.hash(step: levels.hasher.hash(text), from: parent), child)
         return child
     }
 
@@ -121,7 +121,7 @@ struct TopicTree {
                 nodes[Int(node.previousSibling)].nextSibling = node.nextSibling
             }
             if node.nextSibling != Self.none { nodes[Int(node.nextSibling)].previousSibling = node.previousSibling }
-            edges.remove(levels.hasher.hash(node.parent, node.level), at)
+            edges.remove(levels.hasher.hash(step: levels.hash(of: node.level), from: node.parent), at)
             levels.release(node.level)
             freeNodes.append(at)
             at = node.parent

@@ -33,13 +33,13 @@ struct ModelTests {
         }
     }
 
-    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64], [UInt64.max, 0xC000_0000_0000_0007])
+    @Test(arguments: [1, 2, 3, 4] as [UInt64], [UInt64.max, 0xC000_0000_0000_0007])
     func `random churn gives what the model gives, from index and cache`(seed: UInt64, hashMask: UInt64) throws {
         var random = SplitMix(seed: seed)
         let index = SubscriptionIndex(hasher: TopicHasher(first: random.next(), second: random.next(), mask: hashMask))
         var cache = MatchCache(capacity: 64, subscriberLimit: 500)
         var model = Model()
-        for _ in 0..<3000 {
+        for _ in 0..<400 {
             try change(index, &model, &random)
             for _ in 0..<2 {
                 let topic = random.topic()

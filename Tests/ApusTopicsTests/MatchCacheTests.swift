@@ -1,0 +1,119 @@
+import Testing
+
+@testable import ApusTopics
+
+@Suite("Match cache")
+struct MatchCacheTests {
+    let index = SubscriptionIndex()
+
+    @Test func `a hit is the same match`() throws {
+        var cache = MatchCache()
+        index.subscribe(try TopicFilter("a/+"), member(1))
+        let first = cache.match("a/b", in: index)
+        #expect(cache.match("a/b", in: index) === first)
+        #expect(cache.match("a/c", in: index) !== first)
+        #expect(cache.count == 2)
+    }
+
+    @Test(arguments: ["a/b/c", "a/b/+", "a/b/#", "a/b/c/#", "a/+/c", "a/#", "+/b/c", "#", "+/#"])
+    func `every kind of change shows at once`(text: String) throws {
+        var cache = MatchCache()
+        let filter = try TopicFilter(text)
+        let shared = try TopicFilter("$share/g/\(text)")
+        #expect(cache.match("a/b/c", in: index).isEmpty)
+        index.subscribe(filter, member(1))
+        #expect(cache.match("a/b/c", in: index).subscribers == [member(1)])
+        index.subscribe(filter, member(1, identifier: 3))
+        #expect(cache.match("a/b/c", in: index).subscribers == [member(1, identifier: 3)])
+        index.subscribe(shared, member(2))
+        #expect(cache.match("a/b/c", in: index).groups.first?.available == [member(2)])
+        index.setMemberAvailable(shared, target: 2, available: false)
+        #expect(cache.match("a/b/c", in: index).groups.first?.unavailable == [member(2)])
+        index.unsubscribe(shared, target: 2)
+        #expect(cache.match("a/b/c", in: index).groups.isEmpty)
+        index.unsubscribe(filter, target: 1)
+        #expect(cache.match("a/b/c", in: index).isEmpty)
+        #expect(cache.count == 1)
+    }
+
+    @Test func `a remembered version tells whether a match still holds`() throws {
+        let topic = Array("a/b".utf8)
+        let key = index.key(of: topic.span)
+        #expect(key.hash == index.hash(of: topic.span))
+        for text in ["a/b", "a/+", "a/b/#", "#", "a/#"] {
+            let version = index.version(of: key)
+            #expect(index.version(of: key) == version)
+            index.subscribe(try TopicFilter(text), member(1))
+            #expect(index.version(of: key) != version, "\(text)")
+        }
+    }
+
+    @Test func `changes below another name leave a match where it is`() throws {
+        let index = SubscriptionIndex(hasher: TopicHasher(first: 1, second: 2))
+        var cache = MatchCache()
+        let first = cache.match("fleet/device-1/state", in: index)
+        index.subscribe(try TopicFilter("fleet/device-2/command"), member(1))
+        index.subscribe(try TopicFilter("fleet/device-2/#"), member(1))
+        index.subscribe(try TopicFilter("other/#"), member(1))
+        #expect(cache.match("fleet/device-1/state", in: index) === first)
+    }
+
+    @Test func `topics whose hashes are equal are never mixed up`() throws {
+        let index = SubscriptionIndex(hasher: TopicHasher(first: 1, second: 2, mask: 0))
+        var cache = MatchCache(capacity: 8)
+        for number in 0..<20 as Range<UInt64> {
+            index.subscribe(try TopicFilter("topic/\(number)"), member(number))
+            index.subscribe(try TopicFilter("topic/\(number)/+"), member(number + 100))
+        }
+        for _ in 0..<3 {
+            for number in 0..<20 as Range<UInt64> {
+                #expect(cache.match("topic/\(number)", in: index).subscribers.map(\.target) == [number])
+                #expect(cache.match("topic/\(number)/x", in: index).subscribers.map(\.target) == [number + 100])
+            }
+        }
+        #expect(cache.count == 8)
+    }
+
+    @Test func `the table grows to its capacity and no further`() {
+        var cache = MatchCache(capacity: 1000)
+        #expect(cache.tableSize == 256)
+        for number in 0..<5000 { _ = cache.match("topic/\(number)", in: index) }
+        #expect(cache.tableSize == 1024)
+        #expect(cache.count <= 1024)
+        cache.removeAll()
+        #expect(cache.count == 0)
+    }
+
+    @Test func `long topics are matched and not cached`() throws {
+        var cache = MatchCache()
+        index.subscribe(try TopicFilter("#"), member(1))
+        let longest = String(repeating: "x", count: MatchCache.longestTopic)
+        #expect(cache.match(longest, in: index).subscribers == [member(1)])
+        #expect(cache.count == 1)
+        #expect(cache.match(longest + "y", in: index).subscribers == [member(1)])
+        #expect(cache.count == 1)
+        #expect(cache.match("", in: index).subscribers == [member(1)])
+    }
+
+    @Test func `the subscribers in all cached matches are bounded`() throws {
+        var cache = MatchCache(subscriberLimit: 100)
+        for target in 0..<30 as Range<UInt64> { index.subscribe(try TopicFilter("wide/#"), member(target)) }
+        for number in 0..<50 {
+            #expect(cache.match("wide/\(number)", in: index).subscribers.count == 30)
+            #expect(cache.cachedSubscribers <= 100)
+        }
+        // A single match beyond the bound is kept, alone.
+        for target in 0..<200 as Range<UInt64> { index.subscribe(try TopicFilter("wide/#"), member(target)) }
+        let large = cache.match("wide/0", in: index)
+        #expect(cache.match("wide/0", in: index) === large)
+        #expect(cache.count == 1)
+        #expect(cache.cachedSubscribers == 200)
+    }
+}
+
+extension MatchCache {
+    mutating func match(_ topic: String, in index: SubscriptionIndex) -> Match {
+        let bytes = Array(topic.utf8)
+        return match(bytes.span, in: index)
+    }
+}
