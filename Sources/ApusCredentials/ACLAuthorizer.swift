@@ -1,0 +1,79 @@
+package import ApusBroker
+internal import ApusTopics
+internal import Synchronization
+
+/// Grants what an `ACLFile` grants.
+///
+/// Every answer walks the principal's own rules and those for everybody once; the broker remembers it.
+package final class ACLAuthorizer: Authorizer {
+    private let path: String
+    private let file: Mutex<ACLFile>
+    private let revisions = Atomic<UInt64>(1)
+
+    package init(path: String) throws(CredentialError) {
+        self.path = path
+        file = Mutex(try ACLFile(path: path))
+    }
+
+    /// Rights that do not come from a file; `reload` fails.
+    package init(_ file: ACLFile) {
+        path = ""
+        self.file = Mutex(file)
+    }
+
+    package var revision: UInt64 { revisions.load(ordering: .acquiring) }
+
+    /// Reads the file anew; when it is bad, the rights stay as they were.
+    ///
+    /// Reading a file is nothing for a shard's thread.
+    package func reload() throws(CredentialError) {
+        let new = try ACLFile(path: path)
+        file.withLock { $0 = new }
+        // After the new rights are in place: an answer remembered under the new revision must be a new answer.
+        revisions.add(1, ordering: .releasing)
+    }
+
+    package func mayPublish(_ principal: Principal, topic: String) -> Bool {
+        let topic = Array(topic.utf8)
+        return decide(principal, granting: [.write, .readwrite]) { filter in
+            filter.matches(topic: topic.span)
+        } whether: { filter in
+            filter.matches(topic: topic.span)
+        }
+    }
+
+    package func maySubscribe(_ principal: Principal, filter: String) -> Bool {
+        let wanted: TopicFilter
+        do { wanted = try TopicFilter(filter) } catch { return false }
+        // What still bears its group is nothing that a right could cover.
+        guard wanted.group == nil else { return false }
+        return decide(principal, granting: [.read, .readwrite]) { filter in
+            filter.intersects(wanted)
+        } whether: { filter in
+            filter.covers(wanted)
+        }
+    }
+
+    private func decide(
+        _ principal: Principal,
+        granting rights: Set<ACLRule.Access>,
+        unless isDenied: (TopicFilter) -> Bool,
+        whether isGranted: (TopicFilter) -> Bool,
+    ) -> Bool {
+        let file = file.withLock { $0 }
+        let own = principal.userName.map { file.users[$0] ?? [] } ?? file.anonymous
+        var granted = false
+        for rules in [own, file.clientIDs[principal.clientID] ?? [], file.everybody] {
+            for rule in rules where rule.access == .deny || !granted && rights.contains(rule.access) {
+                switch (rule.resolved(for: principal), rule.access) {
+                case (.nothing, _): continue
+                case (.everything, .deny): return false
+                case (.everything, _): continue
+                case (.filter(let filter), .deny): if isDenied(filter) { return false }
+                case (.filter(let filter), _): granted = granted || isGranted(filter)
+                }
+            }
+        }
+        return granted
+    }
+}

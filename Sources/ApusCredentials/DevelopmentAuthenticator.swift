@@ -1,0 +1,33 @@
+package import ApusBroker
+internal import MQTTCodec
+
+/// Accepts everybody on this machine under whatever name they give: `apus serve --dev`.
+package struct DevelopmentAuthenticator: Authenticator {
+    package init() {}
+
+    package func authenticate(
+        _ request: AuthenticationRequest,
+        reply: @escaping @Sendable (AuthenticationOutcome) -> Void,
+    ) {
+        guard request.peer.isLoopback else {
+            return reply(.refused(.notAuthorized, explanation: "the development mode serves this machine only"))
+        }
+        reply(.accepted(Principal(clientID: request.clientID, userName: request.userName)))
+    }
+
+    package func enhancedAuthentication(
+        method: String,
+        request: AuthenticationRequest,
+    ) -> (any EnhancedAuthentication)? { nil }
+}
+
+/// Grants every right: the broker without an ACL file.
+package struct AllowAllAuthorizer: Authorizer {
+    package init() {}
+
+    package var revision: UInt64 { 0 }
+
+    package func mayPublish(_ principal: Principal, topic: String) -> Bool { true }
+
+    package func maySubscribe(_ principal: Principal, filter: String) -> Bool { true }
+}

@@ -1,0 +1,290 @@
+package import ApusBroker
+internal import ApusCrypto
+package import ApusMessage
+internal import MQTTCodec
+internal import Synchronization
+
+/// Decides by password file, client certificate and address who may connect.
+///
+/// In this order: the name of a client certificate when `userNameFromCertificate` is set; an anonymous connection from
+/// this machine when that is allowed; user name and password against the password file.
+///
+/// A check of a password costs some 80 ms and 32 MiB, so it runs on threads of its own behind a bounded queue (at the
+/// bound: *server busy*); passwords verified lately are remembered as keyed hashes until the next `reload`. A user that
+/// does not exist costs what a wrong password costs. An address that fails too often must wait, longer each time; users
+/// whose password is remembered still get in from there, so that one broken device does not lock out its neighbours.
+package final class PasswordAuthenticator: Authenticator {
+    /// Who may connect without a name.
+    package enum AnonymousAccess: Sendable {
+        case loopback, never
+    }
+
+    /// What the configuration decides.
+    package struct Options: Sendable {
+        /// The path of the `PasswordFile`; `nil` when nobody has a password.
+        package var passwordFile: String?
+        package var anonymous = AnonymousAccess.loopback
+        /// The names of listeners that refuse anonymous connections all the same.
+        package var listenersWithoutAnonymous: Set<String> = []
+        /// Whether SCRAM-SHA-256 is offered.
+        package var scram = true
+        /// Whether the common name of a verified client certificate is the user name, instead of what CONNECT says.
+        package var userNameFromCertificate = false
+        package var workers = 1
+        /// So many checks may wait; more would not be done before their connections time out.
+        package var waitingChecks = 64
+        package var rememberedUsers = 10_000
+        package var failures = FailurePolicy()
+
+        package init() {}
+    }
+
+    private struct State {
+        var table: PasswordTable
+        /// Grows with each reload.
+        var generation = 0
+        var verified: VerifiedPasswords
+        var failures: FailureTable
+    }
+
+    /// All that a client is told about a failed login.
+    static let wrongCredentials = "the user name or password is wrong"
+
+    private let options: Options
+    private let clock: @Sendable () -> Timestamp
+    private let queue: HashingQueue
+    private let processKey: [UInt8]
+    private let decoySalt: [UInt8]
+    private let state: Mutex<State>
+
+    /// - Parameters:
+    ///   - warn: Takes what an administrator should be told about the password file.
+    ///   - clock: Any clock that does not run backwards.
+    package init(
+        options: Options,
+        warn: (String) -> Void = { _ in },
+        clock: @escaping @Sendable () -> Timestamp = MonotonicClock.now,
+    ) throws(CredentialError) {
+        self.options = options
+        self.clock = clock
+        queue = HashingQueue(workers: max(1, options.workers), maximumWaiting: max(0, options.waitingChecks))
+        do throws(CryptoError) {
+            processKey = try randomBytes(32)
+            decoySalt = try randomBytes(16)
+        } catch {
+            throw CredentialError(file: options.passwordFile ?? "authentication", reason: error.description)
+        }
+        var table = PasswordTable()
+        if let path = options.passwordFile {
+            let loaded = try PasswordFile(path: path).load()
+            loaded.warnings.forEach(warn)
+            table = loaded.table
+        }
+        state = Mutex(
+            State(
+                table: table,
+                verified: VerifiedPasswords(capacity: max(0, options.rememberedUsers)),
+                failures: FailureTable(policy: options.failures),
+            )
+        )
+    }
+
+    /// Reads the password file anew; when it is bad, the users stay as they were.
+    ///
+    /// Reading a file is nothing for a shard's thread.
+    ///
+    /// - Returns: What an administrator should be warned of.
+    package func reload() throws(CredentialError) -> [String] {
+        guard let path = options.passwordFile else { return [] }
+        let loaded = try PasswordFile(path: path).load()
+        state.withLock { state in
+            state.table = loaded.table
+            state.generation += 1
+            state.verified.removeAll()
+        }
+        return loaded.warnings
+    }
+
+    package func authenticate(
+        _ request: AuthenticationRequest,
+        reply: @escaping @Sendable (AuthenticationOutcome) -> Void,
+    ) {
+        if let outcome = immediateOutcome(of: request) { return reply(outcome) }
+        guard let userName = request.userName, let password = request.password else {
+            return reply(Self.refusal("no password (user `\(request.userName ?? "")`)"))
+        }
+        let tag = HMAC.sha256(key: processKey, password)
+        switch firstLook(at: userName, tag: tag, address: request.peer.address) {
+        case .accept:
+            reply(.accepted(Principal(clientID: request.clientID, userName: userName)))
+        case .refuse(let outcome):
+            reply(outcome)
+        case .verify(let entry, let decoyCost, let generation):
+            let decoy = ScryptHash(decoyWith: decoyCost, salt: decoySalt)
+            let accepted = queue.submit { [self] in
+                let isRight = (entry?.scrypt ?? decoy).matches(password)
+                let reason =
+                    if entry == nil { "unknown user" } else if entry?.scrypt == nil {
+                        "the user has no $scrypt$ entry; set the password anew"
+                    } else { "wrong password" }
+                reply(
+                    conclude(
+                        request,
+                        userName,
+                        tag: tag,
+                        reason: isRight && entry?.scrypt != nil ? nil : reason,
+                        entry: entry,
+                        generation: generation,
+                    )
+                )
+            }
+            if !accepted {
+                reply(.refused(.serverBusy, explanation: "too many passwords are waiting to be checked"))
+            }
+        }
+    }
+
+    package func enhancedAuthentication(
+        method: String,
+        request: AuthenticationRequest,
+    ) -> (any EnhancedAuthentication)? {
+        guard options.scram, options.passwordFile != nil, method == ScramServer.method else { return nil }
+        let nonce: [UInt8]
+        // Without randomness there is no safe exchange, hence no such method.
+        do { nonce = try randomBytes(18) } catch { return nil }
+        let server = ScramServer(
+            table: state.withLock { $0.table },
+            clientID: request.clientID,
+            decoyKey: processKey,
+            serverNonce: Base64.encode(nonce),
+        )
+        return GuardedScram(server: server, address: request.peer.address, authenticator: self)
+    }
+
+    // MARK: - Without a password
+
+    /// The decision where no password is needed; `nil` when the password decides.
+    private func immediateOutcome(of request: AuthenticationRequest) -> AuthenticationOutcome? {
+        if options.userNameFromCertificate, let subject = request.peer.certificateSubject {
+            guard let name = CertificateSubject(subject).commonName else {
+                return .refused(
+                    .notAuthorized,
+                    explanation: "the client certificate has no usable common name",
+                )
+            }
+            return .accepted(Principal(clientID: request.clientID, userName: name))
+        }
+        if request.userName == nil {
+            return request.password == nil
+                ? anonymousOutcome(of: request) : Self.refusal("a password without a user name")
+        }
+        return options.passwordFile == nil ? Self.refusal("no password file is configured") : nil
+    }
+
+    private func anonymousOutcome(of request: AuthenticationRequest) -> AuthenticationOutcome {
+        func refused(_ reason: String) -> AuthenticationOutcome {
+            .refused(
+                .notAuthorized,
+                explanation: "anonymous connection: \(reason)",
+                clientExplanation: "a user name and password are required",
+            )
+        }
+        guard options.anonymous == .loopback else { return refused("switched off by authentication.anonymous") }
+        guard !options.listenersWithoutAnonymous.contains(request.peer.listener) else {
+            return refused("switched off for this listener")
+        }
+        guard request.peer.isLoopback else { return refused("accepted from this machine only") }
+        return .accepted(Principal(clientID: request.clientID, userName: nil))
+    }
+
+    // MARK: - With a password
+
+    private enum FirstLook {
+        case accept
+        case refuse(AuthenticationOutcome)
+        case verify(PasswordTable.Entry?, decoyCost: ScryptHash.Cost, generation: Int)
+    }
+
+    private func firstLook(at userName: String, tag: [UInt8], address: String) -> FirstLook {
+        let now = clock()
+        return state.withLock { state in
+            if state.verified.contains(userName, tag: tag) { return .accept }
+            let pause = state.failures.pause(for: address, now: now)
+            if pause > 0 { return .refuse(Self.tooManyFailures(pause)) }
+            return .verify(
+                state.table.entries[userName],
+                decoyCost: state.table.decoyCost,
+                generation: state.generation,
+            )
+        }
+    }
+
+    /// Draws the consequences of a check: remembers a success, counts a failure.
+    private func conclude(
+        _ request: AuthenticationRequest,
+        _ userName: String,
+        tag: [UInt8],
+        reason: String?,
+        entry: PasswordTable.Entry?,
+        generation: Int,
+    ) -> AuthenticationOutcome {
+        let now = clock()
+        let reason = state.withLock { state -> String? in
+            var reason = reason
+            if reason == nil, state.generation != generation, state.table.entries[userName] != entry {
+                reason = "the password was changed a moment ago"
+            }
+            if reason == nil {
+                state.verified.insert(userName, tag: tag)
+            } else {
+                state.failures.recordFailure(of: request.peer.address, now: now)
+            }
+            return reason
+        }
+        guard let reason else { return .accepted(Principal(clientID: request.clientID, userName: userName)) }
+        return Self.refusal("\(reason) (user `\(userName)`)")
+    }
+
+    private static func refusal(_ reason: String) -> AuthenticationOutcome {
+        .refused(.badUserNameOrPassword, explanation: reason, clientExplanation: wrongCredentials)
+    }
+
+    private static func tooManyFailures(_ pause: Int64) -> AuthenticationOutcome {
+        .refused(.connectionRateExceeded, explanation: tooManyFailuresText(pause))
+    }
+
+    fileprivate static func tooManyFailuresText(_ pause: Int64) -> String {
+        "too many failed logins from this address; try again in \((pause + 999) / 1000) s"
+    }
+}
+
+// MARK: - SCRAM
+
+/// A SCRAM exchange that counts as a login of its address.
+private struct GuardedScram: EnhancedAuthentication {
+    var server: ScramServer
+    let address: String
+    let authenticator: PasswordAuthenticator
+
+    mutating func received(_ data: [UInt8]) -> EnhancedAuthenticationStep {
+        let pause = authenticator.pause(for: address)
+        if pause > 0 {
+            return .refused(.notAuthorized, explanation: PasswordAuthenticator.tooManyFailuresText(pause))
+        }
+        let step = server.received(data)
+        if case .refused = step { authenticator.recordFailure(of: address) }
+        return step
+    }
+}
+
+extension PasswordAuthenticator {
+    fileprivate func pause(for address: String) -> Int64 {
+        let now = clock()
+        return state.withLock { $0.failures.pause(for: address, now: now) }
+    }
+
+    fileprivate func recordFailure(of address: String) {
+        let now = clock()
+        state.withLock { $0.failures.recordFailure(of: address, now: now) }
+    }
+}
