@@ -1,0 +1,87 @@
+/// Everything that an operator can decide about a broker.
+///
+/// The values here are the built-in defaults; `Setting.all` holds dotted key, range and documentation of each.
+package struct Configuration: Sendable, Equatable {
+    package struct Data: Sendable, Equatable {
+        package var directory = "apus-data"
+    }
+
+    package struct Authentication: Sendable, Equatable {
+        package enum Anonymous: String, Sendable, CaseIterable {
+            case loopback, never
+        }
+
+        package var anonymous = Anonymous.loopback
+        package var passwordFile: String?
+        package var scram = true
+        package var userNameFromCertificate = false
+    }
+
+    package struct Authorization: Sendable, Equatable {
+        package var aclFile: String?
+    }
+
+    package struct Limits: Sendable, Equatable {
+        package var connections = 100_000
+        package var packetBytes = 1 << 20
+        package var connectPacketBytes = 32 << 10
+        package var topicLevels = 128
+        package var topicBytes = 65_535
+        package var subscriptionsPerClient = 10_000
+        package var inFlightMessages = 256
+        package var queuedMessagesPerSession = 10_000
+        package var queuedBytesPerSession = 16 << 20
+        package var outputBytesPerConnection = 4 << 20
+        package var sessionExpirySeconds = 604_800
+        package var topicAliases = 32
+        package var keepAliveSeconds = 0
+        package var retainedMessages = 1_000_000
+        package var retainedBytes = 256 << 20
+        package var connectSeconds = 10
+    }
+
+    package struct Statistics: Sendable, Equatable {
+        package var intervalSeconds = 10
+    }
+
+    package struct Logging: Sendable, Equatable {
+        package enum Level: String, Sendable, CaseIterable {
+            case debug, info, notice, warning, error
+        }
+        package enum Format: String, Sendable, CaseIterable {
+            case auto, text, json
+        }
+
+        package var level = Level.info
+        package var format = Format.auto
+    }
+
+    package enum IO: String, Sendable, CaseIterable {
+        case epoll
+    }
+
+    package struct Shutdown: Sendable, Equatable {
+        package var graceSeconds = 10
+    }
+
+    package var data = Data()
+    package var listeners = Listener.defaults
+    /// For TLS listeners that have no `tls` of their own.
+    package var tls = TLS()
+    package var shards = 0
+    package var authentication = Authentication()
+    package var authorization = Authorization()
+    package var limits = Limits()
+    package var statistics = Statistics()
+    package var logging = Logging()
+    package var io = IO.epoll
+    package var shutdown = Shutdown()
+
+    /// The built-in defaults.
+    package init() {}
+
+    /// The TLS settings that hold for a listener; `nil` for one without TLS.
+    package func effectiveTLS(of listener: Listener) -> TLS? {
+        listener.address.scheme.isTLS ? listener.tls ?? tls : nil
+    }
+}

@@ -1,0 +1,91 @@
+/// What single values cannot say: how they fit together.
+extension Configuration {
+    func problems(for purpose: Purpose) -> [ConfigurationProblem] {
+        var problems = listenerProblems() + limitProblems()
+        switch purpose {
+        case .service: problems += certificateProblems()
+        case .development: problems += developmentProblems()
+        }
+        return problems
+    }
+
+    /// The rule of `apus serve --dev`: everybody may do everything there, so nobody else may reach it.
+    package func validatedForDevelopment() throws(ConfigurationError) -> Configuration {
+        let problems = developmentProblems()
+        guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+        return self
+    }
+
+    private func developmentProblems() -> [ConfigurationProblem] {
+        listeners.filter { !$0.address.isLoopback }.map {
+            Self.problem("listeners", "`\($0.name)` can be reached from outside; the development mode cannot")
+        }
+    }
+
+    private func listenerProblems() -> [ConfigurationProblem] {
+        guard !listeners.isEmpty else { return [Self.problem("listeners", "the list is empty: nobody could connect")] }
+        var problems: [ConfigurationProblem] = []
+        var seen: Set<String> = []
+        for listener in listeners {
+            let address = listener.address
+            // Port 0 becomes another port each time.
+            if address.scheme != .unix, address.port == 0 { continue }
+            let place = address.scheme == .unix ? address.path : "\(address.host.lowercased()):\(address.port)"
+            if !seen.insert(place).inserted {
+                problems.append(Self.problem("listeners", "`\(listener.name)`: another listener is there already"))
+            }
+        }
+        return problems
+    }
+
+    private func certificateProblems() -> [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
+        for listener in listeners {
+            guard let tls = effectiveTLS(of: listener) else { continue }
+            if tls.certificate == nil || tls.key == nil {
+                problems.append(
+                    Self.problem(
+                        "listeners",
+                        "`\(listener.name)` needs `certificate` and `key`, in its own `tls` or in the section `tls`",
+                    )
+                )
+            }
+            if tls.clientCertificate != .none, tls.clientCA == nil {
+                problems.append(
+                    Self.problem("listeners", "`\(listener.name)` asks for client certificates: `clientCA` is missing")
+                )
+            }
+        }
+        let asksForCertificates = listeners.contains {
+            effectiveTLS(of: $0).map { $0.clientCertificate != .none } ?? false
+        }
+        if authentication.userNameFromCertificate, !asksForCertificates {
+            problems.append(
+                Self.problem("authentication.userNameFromCertificate", "no listener asks for client certificates")
+            )
+        }
+        return problems
+    }
+
+    private func limitProblems() -> [ConfigurationProblem] {
+        let largest = limits.packetBytes
+        let mustHoldOne = [
+            ("limits.queuedBytesPerSession", limits.queuedBytesPerSession),
+            ("limits.outputBytesPerConnection", limits.outputBytesPerConnection),
+        ]
+        var problems = mustHoldOne.filter { $0.1 < largest }.map {
+            Self.problem(
+                $0.0,
+                "\(byteText($0.1)) does not hold one packet of limits.packetBytes (\(byteText(largest)))"
+            )
+        }
+        if limits.connectPacketBytes > largest {
+            problems.append(Self.problem("limits.connectPacketBytes", "is more than limits.packetBytes"))
+        }
+        return problems
+    }
+
+    private static func problem(_ key: String, _ reason: String) -> ConfigurationProblem {
+        ConfigurationProblem(source: .combination, key: key, reason: reason)
+    }
+}

@@ -1,0 +1,162 @@
+extension Setting {
+    /// Every scalar key, in the order of the default file.
+    ///
+    /// Only the lists, `listeners` and `tls.hosts`, are read and written by code of their own.
+    static let all: [Setting] =
+        general + tls + access + limits + operation
+
+    private static let general: [Setting] = [
+        .path("data.directory", \.data.directory, "Where Apus keeps what must outlive it."),
+        .count("shards", \.shards, 0...64, "Threads that serve connections; 0 means one for each core."),
+        .choice("io", \.io, "How sockets are waited for."),
+    ]
+
+    private static let tls: [Setting] = [
+        .optionalPath(
+            "tls.certificate",
+            \.tls.certificate,
+            example: "/etc/apus/server.pem",
+            "Certificate and intermediates (PEM) of mqtts and wss listeners that have no `tls` of their own.",
+            .live,
+        ),
+        .optionalPath(
+            "tls.key",
+            \.tls.key,
+            example: "/etc/apus/server.key",
+            "The certificate's private key (PEM).",
+            .live,
+        ),
+        .optionalPath(
+            "tls.clientCA",
+            \.tls.clientCA,
+            example: "/etc/apus/clients.pem",
+            "The authorities that sign client certificates (PEM).",
+            .live,
+        ),
+        .choice(
+            "tls.clientCertificate",
+            \.tls.clientCertificate,
+            "Whether clients are asked for a certificate, and whether they must have one.",
+            .live,
+        ),
+    ]
+
+    private static let access: [Setting] = [
+        .choice(
+            "authentication.anonymous",
+            \.authentication.anonymous,
+            "Who may connect without a user name: clients on this machine, or nobody.",
+        ),
+        .optionalPath(
+            "authentication.passwordFile",
+            \.authentication.passwordFile,
+            example: "/etc/apus/passwords",
+            "The file of users, kept with `apus password`. SIGHUP reads it anew.",
+        ),
+        .flag(
+            "authentication.scram",
+            \.authentication.scram,
+            "Whether MQTT 5.0 clients may use SCRAM-SHA-256 instead of sending their password.",
+        ),
+        .flag(
+            "authentication.userNameFromCertificate",
+            \.authentication.userNameFromCertificate,
+            "Whether the common name of a client certificate is the user name, instead of what the client says.",
+        ),
+        .optionalPath(
+            "authorization.aclFile",
+            \.authorization.aclFile,
+            example: "/etc/apus/acl",
+            "The file of rights; without one, whoever may connect may do everything. SIGHUP reads it anew.",
+        ),
+    ]
+
+    private static let limits: [Setting] = [
+        .count("limits.connections", \.limits.connections, 1...10_000_000, "Connections on all listeners together."),
+        .bytes(
+            "limits.packetBytes",
+            \.limits.packetBytes,
+            1 << 10...256 << 20,
+            "The largest packet that a client may send; MQTT 5.0 clients are told.",
+        ),
+        .bytes(
+            "limits.connectPacketBytes",
+            \.limits.connectPacketBytes,
+            256...1 << 20,
+            "The largest CONNECT: what somebody unknown can make the broker hold.",
+        ),
+        .count("limits.topicLevels", \.limits.topicLevels, 1...65_535, "Levels of a topic name or filter."),
+        .count("limits.topicBytes", \.limits.topicBytes, 1...65_535, "Bytes of a topic name or filter."),
+        .count(
+            "limits.subscriptionsPerClient",
+            \.limits.subscriptionsPerClient,
+            1...10_000_000,
+            "Subscriptions of one session.",
+        ),
+        .count(
+            "limits.inFlightMessages",
+            \.limits.inFlightMessages,
+            1...65_535,
+            "QoS 1 and 2 messages under way at once: the receive maximum that clients are told, and the window "
+                + "towards clients that name none.",
+        ),
+        .count(
+            "limits.queuedMessagesPerSession",
+            \.limits.queuedMessagesPerSession,
+            1...10_000_000,
+            "Messages that wait for one session; beyond, the oldest is dropped and counted.",
+        ),
+        .bytes(
+            "limits.queuedBytesPerSession",
+            \.limits.queuedBytesPerSession,
+            1 << 10...64 << 30,
+            "Bytes that wait for one session; beyond, the oldest message is dropped and counted.",
+        ),
+        .bytes(
+            "limits.outputBytesPerConnection",
+            \.limits.outputBytesPerConnection,
+            1 << 10...1 << 30,
+            "Unsent bytes of one connection; beyond, QoS 0 messages for it are dropped and counted.",
+        ),
+        .count(
+            "limits.sessionExpirySeconds",
+            \.limits.sessionExpirySeconds,
+            0...4_294_967_295,
+            "How long a session may outlive its connection; clients that ask for more are told. "
+                + "4294967295 means for ever.",
+        ),
+        .count("limits.topicAliases", \.limits.topicAliases, 0...65_535, "Topic aliases that a client may use."),
+        .count(
+            "limits.keepAliveSeconds",
+            \.limits.keepAliveSeconds,
+            0...65_535,
+            "The longest keep alive; clients that ask for more or for none are told. 0 leaves it to the clients.",
+        ),
+        .count("limits.retainedMessages", \.limits.retainedMessages, 0...100_000_000, "Retained messages."),
+        .bytes("limits.retainedBytes", \.limits.retainedBytes, 0...1 << 40, "Bytes of all retained messages."),
+        .count(
+            "limits.connectSeconds",
+            \.limits.connectSeconds,
+            1...600,
+            "How long a connection may take from its first byte to its CONNECT.",
+        ),
+    ]
+
+    private static let operation: [Setting] = [
+        .count(
+            "statistics.intervalSeconds",
+            \.statistics.intervalSeconds,
+            0...86_400,
+            "How often $SYS/broker/… is published; 0 switches it off.",
+        ),
+        .choice("logging.level", \.logging.level, "The least serious events that are logged.", .live),
+        .choice("logging.format", \.logging.format, "Text or JSON; auto means text on a terminal and JSON elsewhere."),
+        .count(
+            "shutdown.graceSeconds",
+            \.shutdown.graceSeconds,
+            0...3600,
+            "How long a shutdown waits for bytes that are still to be sent.",
+            .live,
+        ),
+    ]
+}
