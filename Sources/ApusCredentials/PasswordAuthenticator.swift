@@ -9,7 +9,7 @@ internal import Synchronization
 /// In this order: the name of a client certificate when `userNameFromCertificate` is set; an anonymous connection from
 /// this machine when that is allowed; user name and password against the password file.
 ///
-/// A check of a password costs some 80 ms and 32 MiB, so it runs on threads of its own behind a bounded queue (at the
+/// A check of a password costs a tenth of a second and 32 MiB, so it runs on threads of its own behind a bounded queue (at the
 /// bound: *server busy*); passwords verified lately are remembered as keyed hashes until the next `reload`. A user that
 /// does not exist costs what a wrong password costs. An address that fails too often must wait, longer each time; users
 /// whose password is remembered still get in from there, so that one broken device does not lock out its neighbours.

@@ -31,7 +31,7 @@ package struct PasswordFile: Sendable {
 
     /// Adds the user or changes the password; creates the file when there is none.
     ///
-    /// Takes some 100 ms.
+    /// Takes about a tenth of a second.
     package func setPassword(user: String, password: String) throws(CredentialError) {
         if let objection = PasswordTable.objection(toUserName: user) {
             throw CredentialError(file: path, reason: objection)

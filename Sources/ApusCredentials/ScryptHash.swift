@@ -10,7 +10,7 @@ struct ScryptHash: Sendable, Equatable {
         var blockSize: Int
         var parallelism: Int
 
-        /// 32 MiB and some 80 ms.
+        /// 32 MiB and about a tenth of a second.
         static let standard = Cost(logCost: 15, blockSize: 8, parallelism: 1)
 
         /// The work in units of the smallest hash; for comparing only.
