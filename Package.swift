@@ -33,7 +33,6 @@ let package = Package(
     products: [.executable(name: "apus", targets: ["apus"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
@@ -62,12 +61,20 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusBroker", "ApusTransport", "ApusCredentials", "ApusConfiguration", "ApusCrypto", "ApusLoop",
-                "ApusMemory", "ApusMessage", "MQTTClient", "MQTTCodec", "WebSocketCodec",
+                "ApusBroker", "ApusConfiguration", "ApusCredentials", "ApusLoop", "ApusMessage", "ApusStore",
+                "ApusTransport", "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings,
         ),
+        // Tests.
+        tests("WebSocketCodec"),
+        tests("ProxyProtocol"),
+        tests("MQTTCodec"),
+        tests("MQTTClient", ["MQTTCodec"]),
+        tests("ApusTopics"),
+        tests("ApusMemory"),
+        tests("ApusCrypto"),
+        tests("ApusLoop", ["ApusMemory"]),
     ],
 )

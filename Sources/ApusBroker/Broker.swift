@@ -16,6 +16,8 @@ package final class Broker: Sendable {
     package let statistics: Statistics
     /// Live connections of all shards, for the limit.
     let connectionCount = Atomic<Int>(0)
+    /// Mail on its way, by receiving shard.
+    let mailPressure: [MailPressure]
     private let mailman = Mutex<(@Sendable (Int, ShardMail) -> Void)?>(nil)
 
     package init(
@@ -31,6 +33,7 @@ package final class Broker: Sendable {
         self.events = events
         subscriptions = SubscriptionIndex()
         retained = RetainedMessages(limits: configuration.limits)
+        mailPressure = (0..<configuration.shardCount).map { _ in MailPressure() }
         statistics = Statistics(shardCount: configuration.shardCount)
     }
 

@@ -12,6 +12,7 @@ extension Shard {
         if !outgoing[shard].isEmpty {
             var batch = PublicationBatch()
             swap(&batch, &outgoing[shard])
+            broker.mailPressure[shard].posted(batch.footprint)
             return .publications(batch)
         }
         guard !outgoingHandOvers[shard].isEmpty else { return nil }
@@ -24,6 +25,7 @@ extension Shard {
         switch mail {
         case .publications(let batch): receive(batch)
         case .authenticated(let slot, let generation, let outcome): authenticated(slot, generation: generation, outcome)
+        case .relieved: resumePaused()
         case .limits(let new): limits = new
         case .handOver(let handOvers): for handOver in handOvers { receiveHandOver(handOver) }
         case .end(let clientID, let reasonCode, let explanation, let endsSession):
@@ -40,6 +42,8 @@ extension Shard {
                 deliver(entry, batch.bytes.span, from: entry.start, KeptMessage())
             }
         }
+        guard broker.mailPressure[index].delivered(batch.footprint, bound: limits.shardBacklogBytes) else { return }
+        for other in 0..<broker.configuration.shardCount where other != index { broker.post(to: other, .relieved) }
     }
 
     private mutating func deliver(

@@ -63,6 +63,9 @@ extension Shard {
             case .exceedsReceiveMaximum: return exceedsReceiveMaximum(slot)
             }
         }
+        guard topic.count <= limits.topicBytes else {
+            return deny(slot, view, .topicNameInvalid, "the topic is longer than \(limits.topicBytes) bytes")
+        }
         let payload = bytes.extracting(view.payload)
         if view.payloadFormatIsUTF8, !UTF8Validation.isValid(bytes, range: view.payload) {
             return deny(slot, view, .payloadFormatInvalid, "the payload is declared UTF-8 and is not")

@@ -10,6 +10,8 @@ package enum ShardMail: Sendable {
     case authenticated(slot: Int, generation: UInt32, AuthenticationOutcome)
     /// New limits, for what starts from now on.
     case limits(Limits)
+    /// A shard that was behind has caught up: reading from publishers may go on.
+    case relieved
     /// The session of the client id is to end, or only its connection.
     case end(clientID: String, ReasonCode, explanation: String, endsSession: Bool)
     /// Deliveries of a shared subscription whose member left, to be given to a session of this shard.
@@ -54,7 +56,7 @@ package struct PublicationBatch: Sendable {
     package var isEmpty: Bool { entries.isEmpty }
 
     /// What the batch counts against `Limits.shardBacklogBytes`.
-    package var footprint: Int { bytes.count + entries.count * 64 }
+    private(set) var footprint = 0
 
     mutating func add(
         _ publication: Publication,
@@ -70,6 +72,7 @@ package struct PublicationBatch: Sendable {
             bytes.append(contentsOf: properties)
             bytes.append(contentsOf: payload)
         }
+        footprint += 64 + topic.count + properties.count + payload.count
         entries.append(
             Entry(
                 publication: publication,

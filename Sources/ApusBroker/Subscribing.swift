@@ -38,7 +38,7 @@ extension Shard {
         _ identifier: UInt32,
         _ replays: inout [RetainedReplay],
     ) -> ReasonCode {
-        if filter.levelCount > limits.topicLevels { return .topicFilterInvalid }
+        if filter.levelCount > limits.topicLevels || filter.bytes.count > limits.topicBytes { return .topicFilterInvalid }
         if let authorizer = broker.authorizer,
             !authorizer.maySubscribe(connections[slot].details.principal, filter: filter.text)
         {

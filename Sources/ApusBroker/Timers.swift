@@ -39,6 +39,8 @@ extension Shard {
 
     /// Runs every timer that is due at `now`.
     package mutating func advance() {
+        // A relief that crossed with the pause would otherwise be missed.
+        resumePaused()
         while let token = timers.popDue(now: now.milliseconds) {
             let slot = Int(UInt32(truncatingIfNeeded: token))
             let generation = UInt32(truncatingIfNeeded: token >> 32) & 0xFF_FFFF

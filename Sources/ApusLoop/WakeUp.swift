@@ -25,6 +25,13 @@ package final class WakeUp: Sendable {
         _ = eventfd_write(descriptor.number, 1)
     }
 
+    /// Blocks the owner until somebody signals, and makes ready for the next signal; for threads without a `Poller`.
+    package func wait() {
+        var request = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+        while poll(&request, 1, -1) < 0 {}
+        acknowledge()
+    }
+
     /// Makes ready for the next signal; the owner calls it when woken, *before* it looks for work.
     package func acknowledge() {
         var value: eventfd_t = 0

@@ -10,8 +10,10 @@ package struct Limits: Sendable, Equatable {
     package var packetBytes = 1_048_576
     /// Largest CONNECT accepted; what an unauthenticated peer can make the broker hold.
     package var connectPacketBytes = 32_768
-    /// Levels of a topic name or filter.
+    /// Levels of a topic filter, and of a topic whose message is retained.
     package var topicLevels = 128
+    /// Bytes of a topic name or filter, 1 … 65,535.
+    package var topicBytes = 65_535
     /// Subscriptions of one session; a further one gets 0x97.
     package var subscriptionsPerClient = 10_000
     /// Receive Maximum announced to 5.0 clients [MQTT-3.2.2-7]: QoS 1 and 2 PUBLISH packets not yet acknowledged.

@@ -1,0 +1,67 @@
+internal import ApusBroker
+internal import ApusConfiguration
+internal import ApusLoop
+internal import ApusStore
+internal import ApusTransport
+internal import ArgumentParser
+
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run the broker.",
+        discussion: """
+            Settings come from the built-in defaults, the configuration file, the environment (APUS_…) and flags, each \
+            over the one before. SIGHUP reads them again and makes effective what can change while running; SIGTERM and \
+            SIGINT end the process gracefully.
+            """,
+    )
+
+    @OptionGroup var source: ConfigurationOptions
+
+    @Option(name: .long, help: "debug, info, notice, warning or error; overrides `logging.level`.")
+    var logLevel: String?
+
+    func run() throws {
+        ignoreBrokenPipe()
+        do {
+            try serve()
+        } catch let error as SystemError {
+            throw CommandFailure(error.description)
+        } catch let error as TransportError {
+            throw CommandFailure(error.description)
+        }
+    }
+
+    private func serve() throws {
+        let configuration = try load()
+        // Signals are blocked before the first thread starts, so that every thread inherits it.
+        let signals = try SignalWaiter()
+        let openFiles = Machine.raiseOpenFileLimit()
+        let service = try Service(configuration, isDevelopment: source.dev, openFileLimit: openFiles)
+        let endpoints = try service.start()
+        for endpoint in endpoints { StandardOutput.write("endpoint \(endpoint.url)\n") }
+        StandardOutput.write("ready\n")
+        var isEnding = false
+        while !isEnding {
+            switch signals.wait() {
+            case .reload: reload(service)
+            case .terminate, .interrupt: isEnding = true
+            }
+        }
+        service.stop()
+    }
+
+    private func load() throws -> Configuration {
+        var source = source
+        if let logLevel { source.set.append("logging.level=\(logLevel)") }
+        return try source.load()
+    }
+
+    private func reload(_ service: Service) {
+        do {
+            service.reload(try load())
+        } catch {
+            service.reloadFailed("\(error)")
+        }
+    }
+}

@@ -1,0 +1,116 @@
+internal import ApusBroker
+internal import ApusConfiguration
+internal import ApusCredentials
+internal import ApusLoop
+internal import ApusMessage
+internal import ApusStore
+internal import ApusTransport
+internal import Synchronization
+
+/// The parts of a running broker, put together from a configuration: the one place where ports meet implementations.
+final class Service: Sendable {
+    private let log: EventLog
+    private let broker: Broker
+    private let transport: TransportServer
+    private let passwords: PasswordAuthenticator?
+    private let accessControl: ACLAuthorizer?
+    private let current: Mutex<Configuration>
+
+    init(_ configuration: Configuration, isDevelopment: Bool, openFileLimit: Int) throws {
+        log = try EventLog(level: EventLevel(configuration.logging.level), format: LogFormat(configuration.logging.format))
+        let log = self.log
+        let shardCount = configuration.shards == 0 ? Machine.processorCount() : configuration.shards
+        let seed = try Machine.randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) }
+        var settings = BrokerConfiguration(shardCount: shardCount, seed: seed)
+        settings.limits = Limits(configuration.limits)
+        settings.statisticsSeconds = configuration.statistics.intervalSeconds
+        settings.version = "apus \(ApusVersion.text)"
+        do {
+            passwords =
+                isDevelopment
+                ? nil
+                : try PasswordAuthenticator(options: .init(configuration)) { warning in
+                    log.record(BrokerEvent(.warning, "configuration.warning", [("explanation", warning)]))
+                }
+            accessControl = try isDevelopment ? nil : configuration.authorization.aclFile.map(ACLAuthorizer.init(path:))
+        } catch {
+            throw CommandFailure(error.description)
+        }
+        let development: any Authenticator = DevelopmentAuthenticator()
+        broker = Broker(
+            configuration: settings,
+            authenticator: passwords ?? development,
+            authorizer: accessControl,
+            events: log,
+        )
+        var network = TransportConfiguration(
+            listeners: configuration.listeners.map { ListenerConfiguration($0, configuration.effectiveTLS(of: $0)) },
+            shardCount: shardCount,
+        )
+        network.handshakeTimeout = .seconds(configuration.limits.connectSeconds)
+        let broker = self.broker
+        transport = TransportServer(network, broker: broker) { index, now in
+            Shard(index: index, broker: broker, store: MemoryStore(), now: now)
+        }
+        current = Mutex(configuration)
+        log.record(
+            BrokerEvent(
+                .notice,
+                "service.starting",
+                [("version", ApusVersion.text), ("shards", "\(shardCount)"), ("open_file_limit", "\(openFileLimit)")],
+            ),
+        )
+    }
+
+    func start() throws -> [TransportServer.Endpoint] { try transport.start() }
+
+    /// Stops accepting, tells clients, sends what is queued, and returns when all threads have ended.
+    func stop() {
+        let grace = current.withLock { $0.shutdown.graceSeconds }
+        log.record(BrokerEvent(.notice, "service.stopping", [("grace_seconds", "\(grace)")]))
+        transport.shutdown(grace: .seconds(grace))
+        transport.join()
+        log.record(BrokerEvent(.notice, "service.stopped", []))
+        log.finish()
+    }
+
+    // MARK: - Reload
+
+    /// Makes effective what can change while running, and says what cannot.
+    func reload(_ new: Configuration) {
+        let old = current.withLock { $0 }
+        let changes = old.changes(to: new)
+        var problems: [String] = []
+        do {
+            for warning in try passwords?.reload() ?? [] { problems.append(warning) }
+            try accessControl?.reload()
+        } catch {
+            problems.append(error.description)
+        }
+        do {
+            try transport.reloadTLS()
+        } catch {
+            problems.append(error.description)
+        }
+        log.setLevel(EventLevel(new.logging.level))
+        broker.apply(Limits(new.limits))
+        current.withLock { $0 = new }
+        log.record(
+            BrokerEvent(
+                problems.isEmpty ? .notice : .warning,
+                "configuration.reloaded",
+                [
+                    ("changed", changes.live.joined(separator: " ")),
+                    ("needs_restart", changes.needRestart.joined(separator: " ")),
+                    ("problems", problems.joined(separator: "; ")),
+                ],
+            ),
+        )
+    }
+
+    func reloadFailed(_ explanation: String) {
+        log.record(
+            BrokerEvent(.error, "configuration.rejected", [("explanation", explanation), ("effect", "nothing changed")]),
+        )
+    }
+}
