@@ -34,9 +34,11 @@ enum HexText {
         return Array(repeatElement(Array(unit.utf8), count: count).joined())
     }
 
-    /// The spelling that scripts compare with: text where the bytes are UTF-8.
+    /// The spelling that scripts compare with: text where the bytes are printable UTF-8.
     static func value(of bytes: [UInt8]) -> JSONValue {
-        if let text = String(validating: bytes, as: UTF8.self) { return .string(text) }
+        if !bytes.contains(where: { $0 < 0x20 }), let text = String(validating: bytes, as: UTF8.self) {
+            return .string(text)
+        }
         return .string(prefix + spaced(bytes))
     }
 

@@ -38,6 +38,9 @@ struct Pattern {
         switch expected {
         case .string(let text):
             if let name = Self.name(text) { return compare(named: name, actual, path) }
+            if text.hasPrefix(HexText.prefix), let bytes = try? HexText.bytes(of: expected) {
+                return actual == HexText.value(of: bytes) ? nil : "\(path): \(actual), expected \(expected)"
+            }
         case .object(let fields):
             if let special = special(actual, fields, path) { return special.problem }
             return compare(fields: fields, actual, path)

@@ -134,7 +134,7 @@ struct ScriptRunner {
         let others = clients.values.filter { $0 !== client && $0.isAccepted && !$0.hasEnded }
         for _ in 0..<2 {
             for other in others {
-                try other.ping()
+                try other.pingIfOpen()
             }
         }
         try client.ping()

@@ -58,12 +58,18 @@ final class WireClient {
 
     /// Puts what came before the answer to a PINGREQ into the inbox.
     func ping() throws {
+        guard try pingIfOpen() else { throw ScriptError.unexpected("\(name): closed instead of PINGRESP\(leftover)") }
+    }
+
+    /// The same; false when the broker has closed the connection, as it may in the case of a takeover.
+    @discardableResult
+    func pingIfOpen() throws -> Bool {
         try send(["packet": .string("PINGREQ")])
         while let packet = try read() {
-            if packet["packet"] == .string("PINGRESP") { return }
+            if packet["packet"] == .string("PINGRESP") { return true }
             inbox.append(packet)
         }
-        throw ScriptError.unexpected("\(name): closed instead of PINGRESP\(leftover)")
+        return false
     }
 
     /// A packet that came already and was not asked for.
