@@ -15,7 +15,9 @@ package enum ReadResult: Equatable, Sendable {
 
 /// The one read buffer of a shard.
 ///
-/// Bytes stay until the next read; whoever keeps some copies them. Owned by one thread.
+/// Bytes stay until the next read; whoever keeps some copies them. Owned by one thread. To use `bytes` while other
+/// properties of the buffer's owner change, hand the buffer (`borrowing`) and those properties to a static function:
+/// a span of a property borrows the whole owner.
 package struct ReadBuffer: ~Copyable {
     let base: UnsafeMutablePointer<UInt8>
     package let capacity: Int

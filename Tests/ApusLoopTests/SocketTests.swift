@@ -1,5 +1,6 @@
 import ApusMemory
 import Foundation
+import Glibc
 import Testing
 
 @testable import ApusLoop
@@ -75,9 +76,10 @@ struct SocketTests {
 
     @Test
     func `connecting to nobody is an error of the connection`() throws {
-        let free = try Listener(.ipv4(0x7F00_0001, port: 0)).address
-        // The listener is gone; its port refuses.
-        let client = try Socket.connect(to: free)
+        let deaf = try Socket.make(family: AF_INET)
+        #expect(SocketAddress.ipv4(0x7F00_0001, port: 0).withSystemAddress { bind(deaf.number, $0, $1) } == 0)
+        // A port that is taken and does not listen refuses.
+        let client = try Socket.connect(to: #require(Socket.localAddress(deaf.number)))
         var poller = try Poller()
         try poller.add(client.number, token: 1)
         #expect(Self.wait(&poller, for: 1) { $0.isHangUp })
@@ -219,6 +221,8 @@ struct SocketTests {
 
     private static func socketWithoutPeer() throws -> Descriptor {
         let pair = try Socket.pair()
+        // Not only closed: a test that starts a process next to this one may hold a copy for a moment.
+        _ = Glibc.shutdown(pair.second.number, Int32(SHUT_RDWR))
         return try pair.first.duplicate()
     }
 

@@ -66,7 +66,7 @@ struct TLSHostileTests {
         }
     }
 
-    @Test(arguments: Array(stride(from: 0, through: 700, by: 23)))
+    @Test(arguments: Array(stride(from: 0, through: 910, by: 13)))
     func `a client that goes after any byte ends the session and nothing else`(cut: Int) throws {
         let clientSide = try Socket.pair()
         let serverSession: TLSSession
@@ -94,15 +94,16 @@ struct TLSHostileTests {
                 carry(serverSide.first, clientSide.second, budget: &unlimited)
             }
             queue.removeAll(pool: &pool)
+            // Not only closed: a test that starts a process next to this one may hold a copy for a moment.
+            _ = Glibc.shutdown(serverSide.first.number, Int32(SHUT_RDWR))
         }
-        // Both ends of the far side are closed now.
         var buffer = ReadBuffer()
         switch serverSession.handshake() {
         case .done: end = serverSession.readAll(&buffer, into: &received)
         case .failed(let reason): failure = reason
         case .wantsRead, .wantsWrite: Issue.record("still waits")
         }
-        #expect(failure != nil || end == .endOfStream)
+        #expect(failure != nil || end == .endOfStream, "\(end)")
         #expect(received.isEmpty || received == pattern(100))
     }
 

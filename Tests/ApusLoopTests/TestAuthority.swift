@@ -72,14 +72,23 @@ final class TestAuthority: Sendable {
         return file
     }
 
+    /// Runs the program and waits; Foundation's `Process` leaks, which the address sanitizer would report.
     private static func openssl(_ arguments: String...) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["openssl"] + arguments
-        process.standardError = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw TLSError("openssl \(arguments)") }
+        let words = ["openssl"] + arguments
+        var vector: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        defer { for word in vector { free(word) } }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for descriptor: Int32 in 1...2 {
+            posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0)
+        }
+        var child: pid_t = 0
+        guard posix_spawnp(&child, "openssl", &actions, nil, &vector, environ) == 0 else {
+            throw TLSError("openssl does not start")
+        }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        guard status == 0 else { throw TLSError("openssl \(arguments)") }
     }
 }
