@@ -92,7 +92,9 @@ final class WireServer {
     private static func spawn(environment: [String: String], output: Int32, log: Int32) throws -> pid_t {
         let path = try binary()
         let arguments = [path, "serve", "--dev", "--listen", "mqtt://127.0.0.1:0"]
-        let merged = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+        // Settings of the surroundings are not those of the script.
+        let surroundings = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("APUS_") }
+        let merged = surroundings.merging(environment) { _, new in new }
         var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         var envp: [UnsafeMutablePointer<CChar>?] = merged.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { (argv + envp).forEach { free($0) } }
