@@ -1,0 +1,83 @@
+/// A broker's address as a person writes it: `mqtt://host:1883`, `mqtts:`, `ws://host/path`, `wss:`, `unix:/path`.
+package struct ClientEndpoint: Sendable, Hashable, CustomStringConvertible {
+    /// What is spoken above the socket.
+    package let kind: ListenerConfiguration.Kind
+    package let address: ListenerConfiguration.Address
+    /// The path of a WebSocket URL.
+    package let path: String
+    private let text: String
+
+    package var description: String { text }
+
+    /// Reads a URL; without a port the scheme's own counts: 1883, 8883, 80, 443.
+    package init(_ text: String) throws(ClientError) {
+        self.text = text
+        if text.hasPrefix("unix:") {
+            let path = String(text.dropFirst(5))
+            guard !path.isEmpty, path.utf8.count < 108 else {
+                throw ClientError("\(text): the path of a unix socket has 1 to 107 bytes")
+            }
+            (kind, address, self.path) = (.tcp, .unix(path: path), "")
+            return
+        }
+        let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, let (kind, defaultPort) = Self.schemes[parts[0].lowercased()] else {
+            throw ClientError("\(text): a URL starts with mqtt://, mqtts://, ws://, wss:// or unix:")
+        }
+        let rest = parts[1]
+        let authority = rest.prefix { $0 != "/" }
+        let path = String(rest[authority.endIndex...])
+        guard kind.isWebSocket || path.isEmpty || path == "/" else {
+            throw ClientError("\(text): only WebSocket URLs have a path")
+        }
+        guard !authority.contains("@") else {
+            throw ClientError("\(text): user name and password are options, they do not stand in the URL")
+        }
+        let (host, port) = try Self.hostAndPort(authority, text)
+        self.kind = kind
+        self.path = path.isEmpty ? "/mqtt" : path
+        address = .internet(host: host, port: port ?? defaultPort)
+    }
+
+    private static let schemes: [String: (ListenerConfiguration.Kind, UInt16)] = [
+        "mqtt": (.tcp, 1883), "tcp": (.tcp, 1883),
+        "mqtts": (.tls, 8883), "ssl": (.tls, 8883),
+        "ws": (.webSocket, 80), "wss": (.secureWebSocket, 443),
+    ]
+
+    private static func hostAndPort(_ authority: Substring, _ text: String) throws(ClientError) -> (String, UInt16?) {
+        var host = authority
+        var port: UInt16?
+        let isBracketed = authority.hasPrefix("[")
+        let colon = isBracketed && authority.hasSuffix("]") ? nil : authority.lastIndex(of: ":")
+        if let colon {
+            host = authority[..<colon]
+            port = UInt16(authority[authority.index(after: colon)...])
+            guard let port, port > 0 else { throw ClientError("\(text): the port is a number from 1 to 65535") }
+        }
+        if isBracketed {
+            guard host.hasSuffix("]") else { throw ClientError("\(text): the bracket of the address is not closed") }
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            throw ClientError("\(text): an IPv6 address stands in brackets, as in mqtt://[::1]:1883")
+        }
+        guard !host.isEmpty else { throw ClientError("\(text): the host is missing") }
+        return (String(host), port)
+    }
+
+    /// The value of the HTTP field `Host`.
+    var hostField: String {
+        switch address {
+        case .unix: "localhost"
+        case .internet(let host, let port):
+            host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        }
+    }
+}
+
+/// Why a client cannot connect or go on, for the person who runs it.
+package struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) { self.description = description }
+}

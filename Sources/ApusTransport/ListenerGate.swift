@@ -1,0 +1,33 @@
+internal import ApusLoop
+internal import Synchronization
+
+/// What all loops share of one listener: its limit and its certificate.
+final class ListenerGate: Sendable {
+    let configuration: ListenerConfiguration
+    let index: Int
+    private let connectionCount = Atomic<Int>(0)
+    /// For connections that begin now; those that stand keep theirs. Nil on a listener without TLS.
+    let context: TLSContextBox?
+
+    init(_ configuration: ListenerConfiguration, index: Int, context: TLSContextBox?) {
+        self.configuration = configuration
+        self.index = index
+        self.context = context
+    }
+
+    /// Counts a connection in; false, and nothing counted, when the listener has its maximum.
+    func enter() -> Bool {
+        let before = connectionCount.wrappingAdd(1, ordering: .relaxed).oldValue
+        if before < configuration.maximumConnections { return true }
+        connectionCount.wrappingSubtract(1, ordering: .relaxed)
+        return false
+    }
+
+    func leave() { connectionCount.wrappingSubtract(1, ordering: .relaxed) }
+}
+
+/// A listener in the hands of one loop.
+struct LoopListener: ~Copyable, Sendable {
+    var socket: Listener
+    let gate: ListenerGate
+}

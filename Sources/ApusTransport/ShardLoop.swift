@@ -1,0 +1,234 @@
+internal import ApusBroker
+internal import ApusLoop
+internal import ApusMemory
+internal import ApusMessage
+
+/// One shard's thread: the only place where shard, sockets, timers and mail meet.
+///
+/// Everything here belongs to the thread that calls `run()`. The shard names a connection by its slot, the poller by a
+/// token of the link; `links` and `linkOfSlot` translate. The work of one tick is bounded: so many events, so many bytes
+/// of one connection, so many sends; what is left over comes first in the next tick, which then does not wait.
+///
+/// The code is laid out by what happens to a connection: `+Accepting`, `+Handshaking` (PROXY header, TLS, upgrade),
+/// `+Reading`, `+Sending`, `+Closing`, `+Moving`.
+struct ShardLoop: ~Copyable {
+    /// Bytes that one connection may bring in one tick; also the size of the read buffer.
+    static let readBudget = 256 * 1024
+    /// Output is sent in the midst of a tick once this much came in, lest queues overflow that a flush would empty.
+    static let bytesBetweenFlushes = 512 * 1024
+
+    let index: Int
+    let server: LoopEnvironment
+    let clock: Clock
+    var shard: Shard
+    var now: Timestamp
+
+    var poller: Poller
+    var listeners: Slab<LoopListener>
+    var links = Slab<Link>()
+    var layers = Layers()
+    var stagings = Slab<Staging>()
+    /// The link of each slot of the shard.
+    var linkOfSlot: [Int32] = []
+    /// Deadlines of stagings and of paused listeners.
+    var timers: TimingWheel
+
+    var buffer = ReadBuffer(capacity: readBudget)
+    /// Takes the place of `buffer` for a client that has not said CONNECT.
+    var earlyBuffer = ReadBuffer(capacity: 16 * 1024)
+    /// For connections that the shard does not have.
+    var pool = ChunkPool(idleLimit: 64 * 1024)
+    var nothing = OutputQueue()
+
+    /// Links with bytes left to read, for the next tick.
+    var ready: [LinkToken] = []
+    private var readyNow: [LinkToken] = []
+    private var letters: [Letter] = []
+    /// Whether the shard has more dirty connections than one tick serves.
+    private var isBehind = false
+    private var bytesSinceFlush = 0
+    var bytesSent = 0
+
+    /// The shard that got the last connection of a unix socket.
+    var unixTurn = 0
+    var limiter: EventLimiter
+    /// When to cut off what is left; nil while serving.
+    var end: Timestamp?
+
+    init(index: Int, server: LoopEnvironment, seed: consuming LoopSeed) {
+        self.index = index
+        self.server = server
+        clock = server.clock
+        now = Timestamp(milliseconds: clock.now())
+        shard = server.makeShard(index, now)
+        timers = TimingWheel(now: now.milliseconds)
+        limiter = EventLimiter(sink: server.broker.events)
+        poller = seed.poller
+        listeners = seed.listeners
+    }
+
+    /// Serves until a shutdown is complete.
+    mutating func run() {
+        while !isFinished { tick() }
+        cutOff()
+    }
+
+    private var isFinished: Bool {
+        guard let end else { return false }
+        return links.count == 0 || now >= end
+    }
+
+    // MARK: - One tick
+
+    private mutating func tick() {
+        let count = poller.wait(timeoutMilliseconds: timeout())
+        now = Timestamp(milliseconds: clock.now())
+        shard.now = now
+        for position in 0..<count { handle(poller[position]) }
+        readMail()
+        readLeftOvers()
+        runTimers()
+        flushDirty()
+        sendMail()
+        if bytesSent > 0 {
+            shard.counted(bytesSent: bytesSent)
+            bytesSent = 0
+        }
+    }
+
+    /// How long nothing is due; nil for ever.
+    private func timeout() -> Int64? {
+        if !ready.isEmpty || isBehind { return 0 }
+        var deadline = min(shard.nextDeadline, end ?? .distantFuture)
+        if let next = timers.nextDeadline { deadline = min(deadline, Timestamp(milliseconds: next)) }
+        return deadline == .distantFuture ? nil : max(0, deadline.milliseconds - now.milliseconds)
+    }
+
+    private mutating func handle(_ event: Poller.Event) {
+        let token = LinkToken(rawValue: event.token)
+        guard token.generation != 0 else {
+            if token == .wakeUp {
+                server.wakeUps[index].acknowledge()
+            } else if listeners.isOccupied(token.index) {
+                accept(token.index)
+            }
+            return
+        }
+        // A descriptor that was closed earlier in this batch; its slot may have a new owner already.
+        guard links.contains(token.index, generation: token.generation) else { return }
+        if event.isHangUp {
+            links[token.index].flags.formUnion([.hungUp, .readable])
+        } else if event.isReadable {
+            links[token.index].flags.insert(.readable)
+        }
+        if event.isWritable, links[token.index].flags.contains(.blocked) {
+            links[token.index].flags.remove(.blocked)
+            unblocked(token.index)
+            guard links.contains(token.index, generation: token.generation) else { return }
+        }
+        if links[token.index].flags.contains(.readable) { progress(token.index) }
+    }
+
+    /// Something may be read.
+    mutating func progress(_ index: Int) {
+        switch links[index].phase {
+        case .open: read(index)
+        case .proxyHeader: readProxyHeader(index)
+        case .tlsHandshake: shakeHands(index)
+        case .upgrade: readUpgrade(index)
+        case .flushing: break
+        case .lingering: discard(index)
+        }
+        if bytesSinceFlush >= Self.bytesBetweenFlushes { flushDirty() }
+    }
+
+    /// The socket takes bytes again.
+    private mutating func unblocked(_ index: Int) {
+        switch links[index].phase {
+        case .open: flush(index)
+        case .flushing: continueClosing(index)
+        case .tlsHandshake: shakeHands(index)
+        case .proxyHeader, .upgrade, .lingering: break
+        }
+    }
+
+    private mutating func readLeftOvers() {
+        swap(&ready, &readyNow)
+        for token in readyNow where links.contains(token.index, generation: token.generation) {
+            links[token.index].flags.remove(.queued)
+            if links[token.index].flags.contains(.readable) { progress(token.index) }
+        }
+        readyNow.removeAll(keepingCapacity: true)
+    }
+
+    /// Reads this link again in the next tick.
+    mutating func readLater(_ index: Int) {
+        guard !links[index].flags.contains(.queued) else { return }
+        links[index].flags.insert(.queued)
+        ready.append(token(index))
+    }
+
+    func token(_ index: Int) -> LinkToken { LinkToken(index: index, generation: links.generation(of: index)) }
+
+    // MARK: - Output
+
+    /// Sends what the shard has queued and does what it has decided, connection by connection.
+    private mutating func flushDirty() {
+        bytesSinceFlush = 0
+        // A peer that reads as fast as its session fills the queue makes itself dirty again and again.
+        var rounds = 2 * shard.connectionCount + 64
+        while rounds > 0, let slot = shard.nextDirty() {
+            settle(slot)
+            rounds -= 1
+        }
+        isBehind = rounds == 0
+    }
+
+    mutating func came(_ count: Int) { bytesSinceFlush += count }
+
+    // MARK: - Time and mail
+
+    private mutating func runTimers() {
+        while let value = timers.popDue(now: now.milliseconds) { expire(LinkToken(rawValue: value)) }
+        if shard.nextDeadline <= now { shard.advance() }
+    }
+
+    private mutating func readMail() {
+        var letters: [Letter] = []
+        swap(&letters, &self.letters)
+        server.mailboxes[index].drain(into: &letters)
+        for letter in letters {
+            switch letter {
+            case .mail(let mail): shard.receive(mail)
+            case .moved(let parcel): if let link = parcel.take() { adopt(link) }
+            case .accepted(let parcel):
+                if let link = parcel.take() { begin(link) }
+            case .shutdown(let grace): beginShutdown(graceMilliseconds: grace)
+            }
+        }
+        swap(&letters, &self.letters)
+    }
+
+    private mutating func sendMail() {
+        for other in 0..<server.mailboxes.count where other != index {
+            while let mail = shard.takeOutgoing(for: other) { server.mailboxes[other].post(.mail(mail)) }
+        }
+    }
+}
+
+/// What all loops of a process share.
+struct LoopEnvironment: Sendable {
+    let broker: Broker
+    let configuration: TransportConfiguration
+    let clock: Clock
+    let makeShard: @Sendable (Int, Timestamp) -> Shard
+    let gates: [ListenerGate]
+    let wakeUps: [WakeUp]
+    let mailboxes: [Mailbox<Letter>]
+}
+
+/// What a loop starts with: all that can fail was made before its thread.
+struct LoopSeed: ~Copyable, Sendable {
+    var poller: Poller
+    var listeners: Slab<LoopListener>
+}

@@ -1,0 +1,165 @@
+package import ApusBroker
+internal import ApusLoop
+internal import ApusMemory
+package import ApusMessage
+internal import Synchronization
+
+/// The sockets and threads of a broker.
+///
+/// Made once, started once, stopped once; every method may be called from any thread.
+package final class TransportServer: Sendable {
+    /// A listener that stands.
+    package struct Endpoint: Sendable, Equatable {
+        package let listener: String
+        /// The URL with the port that the kernel chose, such as `mqtt://127.0.0.1:1883`.
+        package let url: String
+        /// 0 for a unix socket.
+        package let port: UInt16
+    }
+
+    private struct Running {
+        var gates: [ListenerGate] = []
+        var mailboxes: [Mailbox<Letter>] = []
+        var threads: [Parcel<NativeThread>] = []
+    }
+
+    private let configuration: TransportConfiguration
+    private let broker: Broker
+    private let makeShard: @Sendable (Int, Timestamp) -> Shard
+    private let running = Mutex(Running())
+
+    /// - Parameter makeShard: makes the shard with this index; called on the thread that it will run on.
+    package init(
+        _ configuration: TransportConfiguration,
+        broker: Broker,
+        makeShard: @escaping @Sendable (_ index: Int, _ now: Timestamp) -> Shard,
+    ) {
+        precondition(configuration.shardCount == broker.configuration.shardCount, "One loop for each shard.")
+        self.configuration = configuration
+        self.broker = broker
+        self.makeShard = makeShard
+    }
+
+    // MARK: - Start
+
+    /// Binds all listeners, then starts the threads; when one listener fails nothing has started.
+    package func start() throws(TransportError) -> [Endpoint] {
+        var gates: [ListenerGate] = []
+        var endpoints: [Endpoint] = []
+        let seeds = try makeSeeds()
+        for (index, listener) in configuration.listeners.enumerated() {
+            let bound = try ListenerBinder(listener).bind(into: seeds, index: index)
+            gates.append(bound)
+            let port: UInt16 = if case .internet(_, let port) = bound.configuration.address { port } else { 0 }
+            endpoints.append(Endpoint(listener: listener.name, url: bound.configuration.endpoint, port: port))
+        }
+        let environment = LoopEnvironment(
+            broker: broker,
+            configuration: configuration,
+            clock: Clock(),
+            makeShard: makeShard,
+            gates: gates,
+            wakeUps: seeds.map(\.wakeUp),
+            mailboxes: seeds.map { Mailbox(wakeUp: $0.wakeUp) },
+        )
+        let mailboxes = environment.mailboxes
+        broker.connectMail { shard, mail in mailboxes[shard].post(.mail(mail)) }
+        running.withLock {
+            $0.gates = gates
+            $0.mailboxes = mailboxes
+        }
+        for endpoint in endpoints {
+            let fields = [("listener", endpoint.listener), ("endpoint", endpoint.url)]
+            broker.events.record(BrokerEvent(.notice, "listener.started", fields))
+        }
+        for (index, seed) in seeds.enumerated() { try startThread(index, seed, environment) }
+        return endpoints
+    }
+
+    private func makeSeeds() throws(TransportError) -> [SeedBox] {
+        var seeds: [SeedBox] = []
+        do {
+            for _ in 0..<configuration.shardCount { seeds.append(try SeedBox()) }
+        } catch {
+            throw TransportError(error.description, advice: "raise the limit of open files (ulimit -n)")
+        }
+        return seeds
+    }
+
+    private func startThread(_ index: Int, _ seed: SeedBox, _ environment: LoopEnvironment) throws(TransportError) {
+        do {
+            let thread = try NativeThread(name: "apus-shard-\(index)") {
+                guard let seed = seed.take() else { return }
+                var loop = ShardLoop(index: index, server: environment, seed: seed)
+                loop.run()
+            }
+            let parcel = Parcel(thread)
+            running.withLock { $0.threads.append(parcel) }
+        } catch {
+            shutdown(grace: .zero)
+            throw TransportError(error.description, advice: "raise the limit of threads (TasksMax, ulimit -u)")
+        }
+    }
+
+    // MARK: - While it runs
+
+    /// Reads certificates and keys again, for connections that begin from now on; those that stand stay.
+    ///
+    /// - Throws: when one of them cannot be read; then all listeners keep what they have.
+    package func reloadTLS() throws(TransportError) {
+        let gates = running.withLock { $0.gates }
+        var replacements: [(TLSContextBox, TLSContext)] = []
+        for gate in gates {
+            guard let box = gate.context, let context = try ListenerBinder(gate.configuration).makeContext() else {
+                continue
+            }
+            replacements.append((box, context))
+        }
+        for (box, context) in replacements { box.replace(with: context) }
+    }
+
+    // MARK: - Stop
+
+    /// Stops accepting, tells clients, sends what is queued; what is left after `grace` is cut off.
+    ///
+    /// Returns at once; `join()` waits. A second call may shorten the time.
+    package func shutdown(grace: Duration) {
+        let mailboxes = running.withLock { $0.mailboxes }
+        for mailbox in mailboxes { mailbox.post(.shutdown(graceMilliseconds: grace.milliseconds)) }
+    }
+
+    /// Waits for the end of all threads after `shutdown`.
+    package func join() {
+        let threads = running.withLock { running in
+            let threads = running.threads
+            running.threads = []
+            return threads
+        }
+        for thread in threads { thread.take()?.join() }
+    }
+}
+
+/// What one loop starts with, before it has a thread.
+final class SeedBox: Sendable {
+    let wakeUp: WakeUp
+    private let seed: Mutex<LoopSeed?>
+
+    init() throws(SystemError) {
+        wakeUp = try WakeUp()
+        let poller = try Poller()
+        try poller.addLevelTriggered(wakeUp.fileDescriptor, token: LinkToken.wakeUp.rawValue)
+        seed = Mutex(LoopSeed(poller: poller, listeners: Slab()))
+    }
+
+    func take() -> LoopSeed? { seed.withLock { $0.take() } }
+
+    /// Gives the loop a listener.
+    func add(_ socket: consuming sending Listener, _ gate: ListenerGate) throws(SystemError) {
+        let descriptor = socket.fileDescriptor
+        var waiting: LoopListener? = LoopListener(socket: socket, gate: gate)
+        try seed.withLock { (seed) throws(SystemError) in
+            guard let listener = waiting.take(), let index = seed?.listeners.insert(listener) else { return }
+            try seed?.poller.addLevelTriggered(descriptor, token: LinkToken.listener(index).rawValue)
+        }
+    }
+}
