@@ -103,7 +103,8 @@ extension Shard {
         guard let authorizer = broker.authorizer else { return true }
         let details = connections[slot].details
         let revision = authorizer.revision
-        if details.authorizedRevision == revision, details.authorizedTopic.span.isEqual(to: topic) { return true }
+        let remembered = details.authorizedTopic
+        if details.authorizedRevision == revision, remembered.span.isEqual(to: topic) { return true }
         guard authorizer.mayPublish(details.principal, topic: String(copying: topic)) else { return false }
         details.authorizedTopic = [UInt8](copying: topic)
         details.authorizedRevision = revision

@@ -124,12 +124,11 @@ extension Shard {
             guard connections[slot].output.count < limits.outputBytesPerConnection / 2 else { return }
             // A QoS 1 or 2 page must find room in the window, or it would only move to the queue.
             if replay.qos > .atMostOnce, sessions[session].hasBacklog { return }
-            let page = replay.scan.next(limit: RetainedReplay.pageSize)
-            guard !page.isEmpty else {
-                details.retainedReplays.removeFirst()
-                continue
+            // A page may be empty before the end: the scan bounds its work, not only what it finds.
+            for message in replay.scan.next(limit: RetainedReplay.pageSize) {
+                sendRetained(message, replay, slot, session)
             }
-            for message in page { sendRetained(message, replay, slot, session) }
+            if replay.scan.isFinished { details.retainedReplays.removeFirst() }
         }
         connections[slot].hasRetainedReplay = false
     }
