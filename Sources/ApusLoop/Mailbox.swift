@@ -4,7 +4,7 @@ internal import Synchronization
 ///
 /// Several mailboxes may share one `WakeUp`. Unbounded: senders bound what they have under way.
 package final class Mailbox<Letter: Sendable>: Sendable {
-    private let letters = Mutex<[Letter]>([])
+    private let letters = Guarded<[Letter]>([])
     private let isFilled = Atomic<Bool>(false)
     private let wakeUp: WakeUp
 
@@ -45,14 +45,9 @@ package final class Mailbox<Letter: Sendable>: Sendable {
     package func drain(into drained: inout [Letter]) {
         drained.removeAll(keepingCapacity: true)
         guard !isEmpty else { return }
-        // An array cannot be captured for mutation and sent at once; hand it over by value, which copies no letter.
-        var emptied: [Letter] = []
-        swap(&emptied, &drained)
-        drained = letters.withLock { waiting in
-            let taken = waiting
-            waiting = emptied
+        letters.withLock {
+            swap(&$0, &drained)
             isFilled.store(false, ordering: .releasing)
-            return taken
         }
     }
 }

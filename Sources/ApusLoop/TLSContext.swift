@@ -1,5 +1,4 @@
 internal import COpenSSL
-internal import Synchronization
 
 /// Certificates, keys and rules for TLS sessions of one side.
 ///
@@ -178,9 +177,9 @@ private struct OwnedContexts: ~Copyable {
 
 /// The current context of a listener, replaced as a whole by a reload.
 package final class TLSContextBox: Sendable {
-    private let box: Mutex<TLSContext>
+    private let box: Guarded<TLSContext>
 
-    package init(_ context: TLSContext) { box = Mutex(context) }
+    package init(_ context: TLSContext) { box = Guarded(context) }
 
     /// For new connections; live ones keep the context that they have.
     package var current: TLSContext { box.withLock { $0 } }
