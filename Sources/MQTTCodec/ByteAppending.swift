@@ -1,8 +1,8 @@
 extension [UInt8] {
     /// Appends all bytes of a span.
     ///
-    /// Filling first lets the copy run over a `MutableSpan`, which the compiler vectorises; appending one by one is five to
-    /// twenty times slower from 64 bytes on.
+    /// Filling first lets the copy run over a `MutableSpan`, which the compiler vectorises; appending one by one is
+    /// five to twenty times slower from 64 bytes on.
     @inlinable
     package mutating func append(copying source: Span<UInt8>) {
         let count = source.count

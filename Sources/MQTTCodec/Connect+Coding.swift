@@ -1,5 +1,6 @@
 extension Connect {
-    /// The version that a CONNECT names, even if the rest of it is malformed; `nil` when the name or the level is unknown.
+    /// The version that a CONNECT names, even if the rest of it is malformed; `nil` when the name or the level is
+    /// unknown.
     ///
     /// After a failed decoding it tells which kind of CONNACK the peer understands.
     public static func announcedVersion(in bytes: Span<UInt8>, frame: Frame) -> ProtocolVersion? {

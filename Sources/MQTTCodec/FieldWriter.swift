@@ -1,4 +1,5 @@
-/// How much of its diagnostics a packet keeps, when the receiver accepts only small ones [MQTT-3.2.2-19], [MQTT-3.2.2-20].
+/// How much of its diagnostics a packet keeps, when the receiver accepts only small ones [MQTT-3.2.2-19],
+/// [MQTT-3.2.2-20].
 enum DiagnosticDetail: CaseIterable {
     case full
     case withoutUserProperties

@@ -1,5 +1,6 @@
 extension PropertyIdentifier {
-    /// Whether a server passes the property on with the message, unaltered and in order [MQTT-3.3.2-17], [MQTT-3.3.2-18].
+    /// Whether a server passes the property on with the message, unaltered and in order [MQTT-3.3.2-17],
+    /// [MQTT-3.3.2-18].
     var isForwardable: Bool {
         switch self {
         case .payloadFormatIndicator, .contentType, .responseTopic, .correlationData, .userProperty: true

@@ -19,8 +19,8 @@ public struct Frame: Equatable, Sendable {
 
     /// Checks what the fixed header may say in `version`.
     ///
-    /// MQTT 3.1 knew a DUP flag in PUBREL, SUBSCRIBE and UNSUBSCRIBE, so it is not held against its clients; nor does any
-    /// 3.x text ask for the shortest remaining length, which some small devices pad.
+    /// MQTT 3.1 knew a DUP flag in PUBREL, SUBSCRIBE and UNSUBSCRIBE, so it is not held against its clients; nor does
+    /// any 3.x text ask for the shortest remaining length, which some small devices pad.
     func checkHeader(_ version: ProtocolVersion) throws(DecodeError) {
         if type != .publish {
             let flags = firstByte & 0x0F
@@ -40,8 +40,8 @@ public enum FrameDecoder {
 
     /// The packet that begins at `offset`, or `nil` when more bytes are needed.
     ///
-    /// Looks only at the fixed header, so a packet that is too large is refused before its body arrives and nobody has to
-    /// hold it. `offset` must lie within `bytes` or at its end.
+    /// Looks only at the fixed header, so a packet that is too large is refused before its body arrives and nobody
+    /// has to hold it. `offset` must lie within `bytes` or at its end.
     ///
     /// - Parameter maximumPacketSize: the limit for the whole packet, fixed header included.
     /// - Throws: a reserved type, a remaining length of five bytes, a packet beyond the limit.
@@ -78,7 +78,8 @@ public enum FrameDecoder {
         return Frame(type: type, firstByte: firstByte, start: offset, body: bodyStart..<bodyStart + length)
     }
 
-    /// Bytes of the whole packet that begins at `offset`; `nil` while its fixed header is incomplete or when it is malformed.
+    /// Bytes of the whole packet that begins at `offset`; `nil` while its fixed header is incomplete or when it is
+    /// malformed.
     ///
     /// For sizing a buffer after ``next(_:at:maximumPacketSize:)`` answered `nil`.
     public static func requiredBytes(_ bytes: Span<UInt8>, at offset: Int) -> Int? {

@@ -1,15 +1,15 @@
 extension Packet {
     /// Appends the packet.
     ///
-    /// What a version cannot say is left out. Reason strings and user properties that only explain are left out as well when
-    /// the packet would exceed `maximumPacketSize`, user properties first [MQTT-3.2.2-19], [MQTT-3.2.2-20]. The values
-    /// themselves are the caller's responsibility: a packet identifier of 0, say, is written as it is.
+    /// What a version cannot say is left out. Reason strings and user properties that only explain are left out as
+    /// well when the packet would exceed `maximumPacketSize`, user properties first [MQTT-3.2.2-19], [MQTT-3.2.2-20].
+    /// The values themselves are the caller's responsibility: a packet identifier of 0, say, is written as it is.
     ///
     /// - Parameters:
     ///   - version: what the connection speaks; a CONNECT names its own.
     ///   - maximumPacketSize: what the receiver accepts.
-    /// - Returns: `false`, with nothing appended, when the packet is still too large or holds a string or binary value of
-    ///   more than 65,535 bytes.
+    /// - Returns: `false`, with nothing appended, when the packet is still too large or holds a string or binary value
+    ///   of more than 65,535 bytes.
     @discardableResult
     public func encode(
         into out: inout [UInt8],

@@ -1,12 +1,12 @@
 /// Writes everything of a PUBLISH but its payload.
 ///
-/// A broker encodes a message once for all receivers of the same shape and then only patches packet identifiers, so this
-/// says where the identifier lies.
+/// A broker encodes a message once for all receivers of the same shape and then only patches packet identifiers, so
+/// this says where the identifier lies.
 public enum PublishEncoder {
     /// Appends fixed header, topic, packet identifier and properties for a payload of `payloadCount` bytes.
     ///
-    /// The caller appends the payload. Before that it asks ``encodedSize(version:qos:topicCount:topicAlias:messageExpiryInterval:subscriptionIdentifiers:forwardablePropertiesCount:payloadCount:)``
-    /// whether the packet is allowed and representable at all. Properties are left out for MQTT 3.x.
+    /// The caller appends the payload. Before that it asks `encodedSize` whether the packet is allowed and
+    /// representable at all. Properties are left out for MQTT 3.x.
     ///
     /// - Parameters:
     ///   - packetIdentifier: the identifier or a placeholder; ignored for QoS 0 [MQTT-2.2.1-2].

@@ -2,7 +2,8 @@
 ///
 /// Almost every string on the wire is ASCII, so eight bytes are looked at together until one of them is not.
 public enum UTF8Validation {
-    /// Whether a payload that declares itself to be text is UTF-8; unlike a string it may contain U+0000 [MQTT-3.3.2-4].
+    /// Whether a payload that declares itself to be text is UTF-8; unlike a string it may contain U+0000
+    /// [MQTT-3.3.2-4].
     public static func isValid(_ bytes: Span<UInt8>, range: Range<Int>) -> Bool {
         check(bytes, range, alphabet: .payload) == nil
     }

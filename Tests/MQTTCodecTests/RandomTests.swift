@@ -17,7 +17,8 @@ struct RandomTests {
         }
     }
 
-    /// Flips, cuts, doubles and inserts bytes of good packets: most of the result is nearly right, which is what finds holes.
+    /// Flips, cuts, doubles and inserts bytes of good packets: most of the result is nearly right, which is what
+    /// finds holes.
     @Test(arguments: 0..<4 as Range<UInt64>)
     func `mutated packets never trap and whatever decodes can be encoded`(part: UInt64) throws {
         let seed = UInt64.random(in: 0...UInt64.max) &+ part

@@ -45,7 +45,8 @@ struct SampleTests {
     func `a byte after the last field is refused where nothing may follow`(sample: Sample) throws {
         let body = Array(sample.bytes[try frame(sample.bytes).body])
         let longer = packet(sample.bytes[0], body + [0])
-        // A payload grows by it, a list of reason codes by a success, a short form by a code or an empty property section.
+        // A payload grows by it, a list of reason codes by a success, a short form by a code or an empty property
+        // section.
         let mayGrow: Set<PacketType> =
             sample.version == .v5
             ? [.publish, .subAck, .unsubAck, .pubAck, .pubRec, .pubRel, .pubComp, .disconnect]
