@@ -39,7 +39,9 @@ extension ReadBuffer {
 }
 
 extension Socket {
-    /// Asks for a send buffer of this size; the kernel doubles it and has a minimum. For tests of slow peers.
+    /// Asks for a send buffer of this size; the kernel doubles it and has a minimum.
+    ///
+    /// For tests of slow peers.
     package static func setSendBuffer(_ descriptor: Int32, bytes: Int) {
         _ = setOption(descriptor, SOL_SOCKET, SO_SNDBUF, Int32(clamping: bytes))
     }

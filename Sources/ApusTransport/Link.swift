@@ -8,7 +8,9 @@ internal import WebSocketCodec
 /// What only some connections have stands in side tables: `Layers` for TLS and WebSocket, `Staging` for what a
 /// connection needs before it is open and while it closes.
 struct Link: ~Copyable {
-    /// How far the connection has come. The order of the cases is the order of time; some are skipped.
+    /// How far the connection has come.
+    ///
+    /// The order of the cases is the order of time; some are skipped.
     enum Phase: UInt8 {
         /// The PROXY header is awaited.
         case proxyHeader

@@ -6,7 +6,9 @@ final class ListenerGate: Sendable {
     let configuration: ListenerConfiguration
     let index: Int
     private let connectionCount = Atomic<Int>(0)
-    /// For connections that begin now; those that stand keep theirs. Nil on a listener without TLS.
+    /// For connections that begin now; those that stand keep theirs.
+    ///
+    /// Nil on a listener without TLS.
     let context: TLSContextBox?
 
     init(_ configuration: ListenerConfiguration, index: Int, context: TLSContextBox?) {

@@ -11,6 +11,7 @@ extension ShardLoop {
     ///
     /// A socket that is closed with bytes unread sends a reset, and the reset can overtake the DISCONNECT that says why.
     mutating func beginClosing(_ index: Int) {
+        guard !links[index].flags.contains(.broken) else { return close(index, .requested) }
         links[index].phase = .flushing
         stageClosing(index)
         if links[index].webSocket >= 0 {

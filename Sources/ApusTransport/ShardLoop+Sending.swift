@@ -58,7 +58,9 @@ extension ShardLoop {
         }
     }
 
-    /// The peer is gone. What it said before still counts: a DISCONNECT that waits in the socket keeps its will unsent.
+    /// The peer is gone.
+    ///
+    /// What it said before still counts: a DISCONNECT that waits in the socket keeps its will unsent.
     private mutating func sendingFailed(_ index: Int, _ failure: StreamFailure) {
         let slot = Int(links[index].slot)
         let isFirst = !links[index].flags.contains(.broken)

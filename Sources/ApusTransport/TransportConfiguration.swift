@@ -5,12 +5,16 @@ package struct TransportConfiguration: Sendable {
     package var listeners: [ListenerConfiguration]
     /// Threads, each with its own sockets; must be the broker's own number of shards.
     package var shardCount: Int
-    /// How long a PROXY header, a TLS handshake and a WebSocket upgrade may take together. The CONNECT has its own
+    /// How long a PROXY header, a TLS handshake and a WebSocket upgrade may take together.
+    ///
+    /// The CONNECT has its own
     /// deadline in the shard.
     package var handshakeTimeout: Duration = .seconds(10)
     /// How long a connection that the broker closes may take to read the last bytes.
     package var closeTimeout: Duration = .seconds(2)
-    /// The size of the kernel's send buffer of each connection in bytes; nil leaves it to the kernel. For tests.
+    /// The size of the kernel's send buffer of each connection in bytes; nil leaves it to the kernel.
+    ///
+    /// For tests.
     package var sendBufferBytes: Int?
 
     package init(listeners: [ListenerConfiguration], shardCount: Int) {

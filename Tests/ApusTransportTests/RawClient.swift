@@ -52,14 +52,23 @@ final class RawClient {
 
     private func attempt() throws {
         if case .failed = Socket.send(socket.number, &queue, &pool) {
+            wasReset = wasReset || isClosed
             queue.removeAll(pool: &pool)
             read()
         }
     }
 
+    /// Waits for the next event of the socket.
+    func wait() throws { try Deadline().wait(&poller) }
+
     func shutdownWriting() { Socket.shutdownWriting(socket.number) }
 
     // MARK: - Receiving
+
+    /// Looks whether the connection was reset since it ended.
+    func noticeReset() {
+        if case .failed = buffer.receive(socket.number) { wasReset = true }
+    }
 
     /// Exactly this many bytes, fewer only when the connection ended.
     func receive(_ count: Int) throws -> [UInt8] {
@@ -100,6 +109,8 @@ final class RawClient {
 /// Ten seconds from now on.
 struct Deadline {
     private let end = Clock.monotonicNanoseconds() + 10_000_000_000
+
+    var isOver: Bool { Clock.monotonicNanoseconds() >= end }
 
     func wait(_ poller: inout Poller) throws {
         let rest = (end - Clock.monotonicNanoseconds()) / 1_000_000
