@@ -43,9 +43,11 @@ struct HostileTests {
         #expect(server.authenticator.peers.isEmpty)
     }
 
-    @Test(arguments: [
-        (.tcp, .any), (.tls, .off), (.webSocket, .off), (.secureWebSocket, .off), (.secureWebSocket, .v1),
-    ] as [(ListenerConfiguration.Kind, ListenerConfiguration.ProxyProtocolMode)])
+    @Test(
+        arguments: [
+            (.tcp, .any), (.tls, .off), (.webSocket, .off), (.secureWebSocket, .off), (.secureWebSocket, .v1),
+        ] as [(ListenerConfiguration.Kind, ListenerConfiguration.ProxyProtocolMode)]
+    )
     func `a silent peer is closed by the deadline of its handshake`(
         kind: ListenerConfiguration.Kind,
         proxy: ListenerConfiguration.ProxyProtocolMode,

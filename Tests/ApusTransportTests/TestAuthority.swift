@@ -23,6 +23,14 @@ final class TestAuthority: Sendable {
 
     static func remove(_ folder: String) { try? FileManager.default.removeItem(atPath: folder) }
 
+    /// Puts an identity's files in the place of others.
+    static func copy(_ identity: TLSIdentity, to other: TLSIdentity) throws {
+        for (from, to) in [(identity.certificateFile, other.certificateFile), (identity.keyFile, other.keyFile)] {
+            remove(to)
+            try FileManager.default.copyItem(atPath: from, toPath: to)
+        }
+    }
+
     init() throws {
         folder = try Self.makeFolder()
         try Self.openssl(

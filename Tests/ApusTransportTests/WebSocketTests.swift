@@ -73,11 +73,13 @@ struct WebSocketTests {
         #expect(!client.wasReset)
     }
 
-    @Test(arguments: [
-        ("a text frame", [0x81, 0x81, 0, 0, 0, 0, 0x41], 1003),
-        ("no mask", [0x82, 0x02, 0xC0, 0x00], 1002),
-        ("a reserved bit", [0xC2, 0x80, 0, 0, 0, 0], 1002),
-    ] as [(String, [UInt8], Int)])
+    @Test(
+        arguments: [
+            ("a text frame", [0x81, 0x81, 0, 0, 0, 0, 0x41], 1003),
+            ("no mask", [0x82, 0x02, 0xC0, 0x00], 1002),
+            ("a reserved bit", [0xC2, 0x80, 0, 0, 0, 0], 1002),
+        ] as [(String, [UInt8], Int)]
+    )
     func `a broken rule is answered with its close code`(name: String, bytes: [UInt8], code: Int) throws {
         let client = try server.client()
         #expect(try client.connectWebSocket("broken"))
