@@ -27,9 +27,11 @@ extension Shard {
             let answer = sessions[session].outbound.receivedPubRec(identifier, refused: view.reasonCode.isError)
             switch answer {
             case .release: sendRelease(slot, identifier)
+            // A refusal ends the exchange by itself [MQTT-4.3.3-4].
+            case .unknown where view.reasonCode.isError: break
             // [MQTT-4.3.3-4] wants an answer in 5.0 even then; before, a PUBREL lets the client finish.
             case .unknown: sendRelease(slot, identifier, .packetIdentifierNotFound)
-            case .finished, .wrongPacket: finish(slot, session, answer)
+            case .finished, .wrongPacket, .noted: finish(slot, session, answer)
             }
         case .pubRel:
             let known = sessions[session].inbound.released(identifier)
@@ -52,7 +54,7 @@ extension Shard {
                 rule: "MQTT-4.3.2-3",
                 "the acknowledgement does not fit the QoS of the message with this packet identifier",
             )
-        case .unknown, .release:
+        case .unknown, .release, .noted:
             // An answer that crossed with a reconnect; there is nothing to do [MQTT-4.4.0-2].
             break
         }

@@ -33,6 +33,8 @@ package struct AcknowledgementGate: Sendable {
     package init() {}
 
     package var waitingCount: Int { waiting.count }
+    /// How many of those that wait are for QoS 1: QoS 2 messages stand among the inbound publishes already.
+    package private(set) var waitingPubAcks = 0
 
     /// A PUBLISH was taken over.
     ///
@@ -44,12 +46,15 @@ package struct AcknowledgementGate: Sendable {
     ) -> Bool {
         if waiting.isEmpty, position <= committed { return true }
         waiting.append(Waiting(acknowledgement: acknowledgement, position: position))
+        if acknowledgement.kind == .pubAck { waitingPubAcks += 1 }
         return false
     }
 
     /// The next acknowledgement that may leave now that the store has committed so far.
     package mutating func next(committed: StorePosition) -> OwedAcknowledgement? {
         guard !waiting.isEmpty, waiting[0].position <= committed else { return nil }
-        return waiting.popFirst()?.acknowledgement
+        let next = waiting.popFirst()?.acknowledgement
+        if next?.kind == .pubAck { waitingPubAcks -= 1 }
+        return next
     }
 }

@@ -1,5 +1,5 @@
-package import ApusMessage
 internal import ApusMemory
+package import ApusMessage
 package import MQTTCodec
 
 /// QoS 1 and QoS 2 messages sent to a client and not yet finished: the send window.
@@ -93,6 +93,8 @@ package struct OutboundPublishes: Sendable {
 
     /// The next packet to send again, or `nil` when the window is full or all is repeated.
     package mutating func nextRepetition() -> Repetition? {
+        // What is finished needs no place in the window: without it, nothing may be left to repeat.
+        defer { skipFinished() }
         while nextToRepeat < ring.count, outstanding < window {
             let index = nextToRepeat
             nextToRepeat += 1
@@ -123,6 +125,8 @@ package struct OutboundPublishes: Sendable {
         case finished(Delivery?)
         /// Answer with PUBREL.
         case release
+        /// It belongs to a message that this connection has not come to repeat: PUBREL will go out in its place.
+        case noted
         /// No such message is under way.
         case unknown
         /// The packet belongs to the other QoS: a protocol error of the client [MQTT-4.3.2-3].
@@ -142,7 +146,7 @@ package struct OutboundPublishes: Sendable {
     ///
     /// - Parameter refused: its reason code is 0x80 or more, which ends the exchange [MQTT-4.3.3-4].
     package mutating func receivedPubRec(_ identifier: PacketIdentifier, refused: Bool) -> Acknowledgement {
-        guard let index = index(of: identifier) else { return .unknown }
+        guard let index = index(of: identifier) else { return noteEarly(identifier, refused: refused) }
         switch ring[index].progress {
         case .awaitingReceived where refused: return .finished(finish(index))
         case .awaitingReceived:
@@ -150,6 +154,24 @@ package struct OutboundPublishes: Sendable {
             ring[index].progress = .awaitingCompletion
             return .release
         case .awaitingCompletion: return .release
+        case .finished: return .unknown
+        case .awaitingAcknowledgement: return .wrongPacket
+        }
+    }
+
+    /// A PUBREC that the receiver owes from the last connection and sends before the message is repeated to it.
+    ///
+    /// Answering *not found* would make it release the identifier and take the repetition for a new message.
+    private mutating func noteEarly(_ identifier: PacketIdentifier, refused: Bool) -> Acknowledgement {
+        guard let index = position(of: identifier), index < ring.count else { return .unknown }
+        switch ring[index].progress {
+        case .awaitingReceived:
+            ring[index] =
+                refused
+                ? Entry(delivery: nil, progress: .finished)
+                : Entry(delivery: ring[index].delivery, progress: .awaitingCompletion)
+            return .noted
+        case .awaitingCompletion: return .noted
         case .finished: return .unknown
         case .awaitingAcknowledgement: return .wrongPacket
         }
@@ -181,9 +203,14 @@ package struct OutboundPublishes: Sendable {
         return taken
     }
 
-    /// Every message that is not finished, oldest first; for the end of the session.
+    /// Every message that its receiver may not have, oldest first; for the end of the session.
     package var unfinished: [Delivery] {
-        (0..<ring.count).compactMap { ring[$0].progress == .finished ? nil : ring[$0].delivery }
+        (0..<ring.count).compactMap { index in
+            switch ring[index].progress {
+            case .finished, .awaitingCompletion: nil
+            case .awaitingAcknowledgement, .awaitingReceived: ring[index].delivery
+            }
+        }
     }
 
     // MARK: - The ring
@@ -194,11 +221,16 @@ package struct OutboundPublishes: Sendable {
     }
 
     private func index(of identifier: PacketIdentifier) -> Int? {
-        guard identifier != 0 else { return nil }
-        var index = Int(identifier) - Int(first)
-        if index < 0 { index += Int(PacketIdentifier.max) }
+        guard let index = position(of: identifier) else { return nil }
         // What this connection has not sent again yet cannot be acknowledged on it either.
         return index < nextToRepeat ? index : nil
+    }
+
+    /// Where the identifier stands or would stand in the ring.
+    private func position(of identifier: PacketIdentifier) -> Int? {
+        guard identifier != 0 else { return nil }
+        let index = Int(identifier) - Int(first)
+        return index < 0 ? index + Int(PacketIdentifier.max) : index
     }
 
     private mutating func finish(_ index: Int) -> Delivery? {
