@@ -213,13 +213,10 @@ extension Shard {
         guard let connect = details.pendingConnect else { return }
         details.pendingConnect = nil
         details.principal = principal
-        if let will = connect.will, let authorizer = broker.authorizer,
-            !authorizer.mayPublish(principal, topic: will.topic) || isReserved(will.topic)
+        if let will = connect.will,
+            isReserved(will.topic) || broker.authorizer?.mayPublish(principal, topic: will.topic) == false
         {
             return refuse(slot, .notAuthorized, "no right to publish to the will's topic")
-        }
-        guard broker.connectionCount.load(ordering: .relaxed) < limits.connections else {
-            return refuse(slot, .quotaExceeded, "the broker has its limit of \(limits.connections) connections")
         }
         let live = sessionsByClientID[connect.clientIdentifier].map(Int.init)
         if let live, sessions[live].isConnected {
@@ -228,9 +225,14 @@ extension Shard {
             }
             takeOver(live)
         }
+        guard broker.connectionCount.load(ordering: .relaxed) < limits.connections else {
+            return refuse(slot, .quotaExceeded, "the broker has its limit of \(limits.connections) connections")
+        }
         broker.connectionCount.add(1, ordering: .relaxed)
         let present = startSession(slot, connect)
         connections[slot].phase = .connected
+        connections[slot].receiveMaximum = limits.receiveMaximum
+        connections[slot].acceptedPacketBytes = UInt32(clamping: limits.packetBytes)
         details.cleanStart = connect.cleanStart
         details.inboundAliases = InboundTopicAliases(maximum: limits.topicAliases)
         let aliases = min(connect.topicAliasMaximum, limits.topicAliases)
@@ -258,9 +260,9 @@ extension Shard {
         if connect.version == .v5 {
             let granted = sessions[Int(connections[slot].session)].expirySeconds
             if granted != connect.sessionExpiryInterval { answer.sessionExpiryInterval = granted }
-            answer.receiveMaximum = limits.receiveMaximum
+            answer.receiveMaximum = connections[slot].receiveMaximum
             answer.maximumQoS = broker.configuration.policies.maximumQoS
-            answer.maximumPacketSize = UInt32(clamping: limits.packetBytes)
+            answer.maximumPacketSize = connections[slot].acceptedPacketBytes
             if connections[slot].details.assignedClientID { answer.assignedClientIdentifier = connect.clientIdentifier }
             answer.topicAliasMaximum = limits.topicAliases
             answer.serverKeepAliveSeconds = connections[slot].details.serverKeepAlive
@@ -292,8 +294,10 @@ extension Shard {
             record(.notice, "client.refused", slot, fields)
         }
         let version = connections[slot].version
-        // Whoever never sent a readable CONNECT gets no answer: it may not speak MQTT at all.
-        if connections[slot].details.hasAnnouncedVersion {
+        // Whoever never sent a readable CONNECT gets no answer: it may not speak MQTT at all. Before 5.0 nor does one
+        // whose CONNECT is malformed [v3 MQTT-3.1.4-1]: there is no return code for that.
+        let isMalformed = [.malformedPacket, .protocolError, .topicNameInvalid].contains(reasonCode)
+        if connections[slot].details.hasAnnouncedVersion, version == .v5 || !isMalformed {
             var answer = ConnAck(reasonCode: reasonCode)
             if version == .v5 { answer.reasonString = clientExplanation ?? explanation }
             send(.connAck(answer), to: slot)

@@ -49,6 +49,10 @@ struct Connection: ~Copyable {
     var session: Int32 = -1
     /// The largest packet that the client takes [MQTT-3.1.2-24].
     var maximumPacketBytes = UInt32.max
+    /// The largest packet that the broker said it takes, once connected: a promise that new limits do not change.
+    var acceptedPacketBytes: UInt32 = 0
+    /// The Receive Maximum that the broker announced, likewise.
+    var receiveMaximum: UInt16 = 0
     var keepAliveSeconds: UInt16 = 0
     var phase = ConnectionPhase.awaitingConnect
     var version = ProtocolVersion.v3_1_1

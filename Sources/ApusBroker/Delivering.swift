@@ -91,9 +91,10 @@ extension Shard {
             }
             var identifier = soFar.subscriptionIdentifier
             if subscriber.subscriptionIdentifier != 0 {
+                // The same identifier twice is sent twice (3.3.4).
                 if identifier == 0 {
                     identifier = subscriber.subscriptionIdentifier
-                } else if identifier != subscriber.subscriptionIdentifier {
+                } else {
                     further.append(subscriber.subscriptionIdentifier)
                 }
             }
@@ -120,7 +121,14 @@ extension Shard {
         payload: Span<UInt8>,
         _ kept: inout KeptMessage,
     ) {
-        guard let session = slot(of: SessionHandle(rawValue: subscriber.target)) else { return }
+        guard let session = slot(of: SessionHandle(rawValue: subscriber.target)) else {
+            // The session has ended while the message was on its way from another shard.
+            guard let group, publication.qos > .atMostOnce else { return counters.drop(.sessionEnded) }
+            let message = kept.get(publication, topic: topic, properties: properties, payload: payload)
+            let delivery = makeDelivery(message, publication, publication.qos, false, 0, [], group)
+            if !handOver(delivery, wasSent: false) { counters.drop(.noGroupMember) }
+            return
+        }
         if subscriber.noLocal, publication.publisher?.rawValue == subscriber.target { return }
         let qos = min(publication.qos, QoS(rawValue: subscriber.qos) ?? .atMostOnce)
         let retain = publication.retain && subscriber.retainAsPublished

@@ -1,3 +1,4 @@
+internal import ApusMemory
 package import ApusMessage
 package import MQTTCodec
 

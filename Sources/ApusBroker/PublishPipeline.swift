@@ -51,15 +51,21 @@ extension Shard {
             guard view.qos <= broker.configuration.policies.maximumQoS else {
                 return violate(slot, .qosNotSupported, rule: "MQTT-3.2.2-11", "QoS \(view.qos.rawValue) is not supported")
             }
-            let underWay = connections[slot].gate.waitingCount
-            guard underWay + sessions[session].inbound.count <= limits.receiveMaximum else {
-                return exceedsReceiveMaximum(slot)
-            }
+        }
+        // QoS 1 and QoS 2 share the Receive Maximum; what waits for its PUBREC stands among the inbound publishes.
+        let maximum = connections[slot].receiveMaximum
+        let waiting = UInt16(clamping: connections[slot].gate.waitingPubAcks)
+        if view.qos == .atLeastOnce, Int(waiting) + sessions[session].inbound.count >= maximum {
+            return exceedsReceiveMaximum(slot)
         }
         if view.qos == .exactlyOnce {
-            switch sessions[session].inbound.received(view.packetIdentifier, receiveMaximum: limits.receiveMaximum) {
+            let room = maximum - min(waiting, maximum)
+            switch sessions[session].inbound.received(view.packetIdentifier, receiveMaximum: room) {
             case .deliver: break
-            case .acknowledgeAgain: return owe(slot, OwedAcknowledgement(.pubRec, view.packetIdentifier), until: .none)
+            case .acknowledgeAgain:
+                // Not before the first one may leave: that may still wait for the store on a connection that is gone.
+                let owed = OwedAcknowledgement(.pubRec, view.packetIdentifier)
+                return owe(slot, owed, until: sessions[session].inboundPosition)
             case .exceedsReceiveMaximum: return exceedsReceiveMaximum(slot)
             }
         }
@@ -92,6 +98,9 @@ extension Shard {
             matched = publish(&publication, topic: topic, properties: properties.span, payload: payload)
             swap(&properties, &propertyScratch)
         }
+        if view.qos == .exactlyOnce, publication.position != .none {
+            sessions[session].inboundPosition = publication.position
+        }
         acknowledge(slot, view, matched ? .success : .noMatchingSubscribers, until: publication.position)
     }
 
@@ -116,7 +125,7 @@ extension Shard {
             slot,
             .receiveMaximumExceeded,
             rule: "MQTT-3.3.4-7",
-            "more than \(limits.receiveMaximum) QoS 1 and 2 messages are under way",
+            "more than \(connections[slot].receiveMaximum) QoS 1 and 2 messages are under way",
         )
     }
 
@@ -290,6 +299,8 @@ extension Shard {
 
     /// The store has committed more: whatever waited for it leaves.
     package mutating func storeCommitted(_ slot: Int) {
+        // Nothing follows a DISCONNECT [MQTT-3.14.4-1].
+        guard connections[slot].phase == .connected else { return }
         while let owed = connections[slot].gate.next(committed: store.committed) {
             sendAcknowledgement(slot, owed, nil)
         }

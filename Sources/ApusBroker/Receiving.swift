@@ -80,7 +80,8 @@ extension Shard {
     }
 
     private func maximumPacketBytes(_ slot: Int) -> Int {
-        connections[slot].phase == .connected ? limits.packetBytes : min(limits.connectPacketBytes, limits.packetBytes)
+        connections[slot].phase == .connected
+            ? Int(connections[slot].acceptedPacketBytes) : min(limits.connectPacketBytes, limits.packetBytes)
     }
 
     /// Handles every whole packet from `start` on.

@@ -27,9 +27,10 @@ package final class RetainedMessages: Sendable {
             return .removed
         }
         let limits = limits.withLock { $0 }
-        let isNew = index.value(for: topic) == nil
-        if isNew, index.count >= limits.retainedMessages { return .full }
-        if bytes.load(ordering: .relaxed) + message.footprint > limits.retainedBytes { return .full }
+        let replaced = index.value(for: topic)
+        if replaced == nil, index.count >= limits.retainedMessages { return .full }
+        let growth = message.footprint - (replaced?.footprint ?? 0)
+        if growth > 0, bytes.load(ordering: .relaxed) + growth > limits.retainedBytes { return .full }
         bytes.add(message.footprint, ordering: .relaxed)
         if let old = index.set(topic, message) { bytes.subtract(old.footprint, ordering: .relaxed) }
         return .kept

@@ -14,7 +14,7 @@ extension Shard {
     mutating func startSession(_ slot: Int, _ connect: Connect) -> Bool {
         let expiry = min(expiryInterval(of: connect), limits.sessionExpirySeconds)
         let window = min(connect.receiveMaximum, limits.inFlightMessages)
-        connections[slot].details.requestedExpirySeconds = expiry
+        connections[slot].details.requestedExpirySeconds = expiryInterval(of: connect)
         var present = false
         if let existing = sessionsByClientID[connect.clientIdentifier].map(Int.init) {
             if connect.cleanStart {
@@ -124,19 +124,27 @@ extension Shard {
     mutating func handOverShared(_ session: Int) {
         let handle = sessions[session].handle
         guard sessions[session].subscriptions.contains(where: { $0.filter.group != nil }) else { return }
-        var taken = sessions[session].outbound.takeShared()
-        taken += store.remove(for: handle) { $0.extra?.group != nil && $0.qos == .atLeastOnce }
-        for delivery in taken where !handOver(delivery) {
-            // Nobody else is there: it waits for this session, if that is to come back.
-            if sessions[session].isPersistent { enqueue(delivery, session) } else { counters.drop(.noGroupMember) }
+        // With nobody else there they stay, to be repeated under their own identifiers [MQTT-4.4.0-1].
+        let index = broker.subscriptions
+        let hasOthers = { (group: SharedGroup) in !index.currentMembers(of: group).available.isEmpty }
+        var taken = sessions[session].outbound.takeShared(where: hasOthers)
+        taken += store.remove(for: handle) { delivery in
+            guard let group = delivery.extra?.group, delivery.qos == .atLeastOnce else { return false }
+            return hasOthers(group)
+        }
+        for delivery in taken {
+            store.finished(delivery, for: handle)
+            // The others have left in the meantime: it waits for this session.
+            if !handOver(delivery) { enqueue(delivery, session) }
         }
     }
 
     /// Gives a delivery of a shared subscription to another member.
     ///
-    /// - Returns: false when it came through none, is QoS 2 [MQTT-4.8.2-5], or no other member is connected.
-    private mutating func handOver(_ delivery: Delivery) -> Bool {
-        guard let group = delivery.extra?.group, delivery.qos == .atLeastOnce else { return false }
+    /// - Parameter wasSent: whether a member may have received it already.
+    /// - Returns: false when it came through none, is QoS 2 and sent [MQTT-4.8.2-5], or no other member is connected.
+    mutating func handOver(_ delivery: Delivery, wasSent: Bool = true) -> Bool {
+        guard let group = delivery.extra?.group, !wasSent || delivery.qos == .atLeastOnce else { return false }
         let members = broker.subscriptions.currentMembers(of: group).available
         guard !members.isEmpty else { return false }
         let member = members[group.nextIndex(count: members.count)]
@@ -152,10 +160,37 @@ extension Shard {
     /// A delivery that another member of the group could not finish.
     mutating func receiveHandOver(_ handOver: HandOver) {
         guard let session = slot(of: SessionHandle(rawValue: handOver.to.target)) else {
-            return counters.drop(.noGroupMember)
+            // It has left in the meantime, and the index knows: the next one is another, or nobody.
+            if !self.handOver(handOver.delivery, wasSent: false) { counters.drop(.noGroupMember) }
+            return
         }
-        enqueue(handOver.delivery, session)
-        if sessions[session].isConnected { pump(session) }
+        let delivery = handOver.deliveryForNewMember
+        guard delivery.qos == .atMostOnce else {
+            enqueue(delivery, session)
+            return pump(session)
+        }
+        let slot = Int(sessions[session].connection)
+        guard slot >= 0 else { return counters.drop(.offlineQoS0) }
+        guard connections[slot].output.count < limits.outputBytesPerConnection else {
+            return counters.drop(.slowConsumer)
+        }
+        guard delivery.message.expiresAt > now else { return counters.drop(.expired) }
+        guard fits(slot, delivery) else { return counters.drop(.tooLargeForReceiver) }
+        transmit(slot, delivery, 0, dup: false)
+    }
+}
+
+extension HandOver {
+    /// The delivery as the new member's own subscription wants it.
+    fileprivate var deliveryForNewMember: Delivery {
+        Delivery(
+            message: delivery.message,
+            qos: min(delivery.message.qos, QoS(rawValue: to.qos) ?? .atMostOnce),
+            retain: delivery.message.retain && to.retainAsPublished,
+            subscriptionIdentifier: to.subscriptionIdentifier,
+            extra: delivery.extra,
+            position: delivery.position,
+        )
     }
 }
 

@@ -10,15 +10,18 @@ internal import MQTTCodec
 extension Shard {
     mutating func receiveSubscribe(_ slot: Int, _ packet: Subscribe) {
         let session = Int(connections[slot].session)
-        var codes: [ReasonCode] = []
-        var replays: [RetainedReplay] = []
+        var filters: [TopicFilter] = []
+        // All of them before the first takes effect: a packet with an invalid one has none.
         for request in packet.requests {
-            let filter: TopicFilter
             do {
-                filter = try TopicFilter(request.topicFilter)
+                filters.append(try TopicFilter(request.topicFilter))
             } catch {
                 return violate(slot, .topicFilterInvalid, rule: "MQTT-4.7.1-1", "\(error)")
             }
+        }
+        var codes: [ReasonCode] = []
+        var replays: [RetainedReplay] = []
+        for (filter, request) in zip(filters, packet.requests) {
             let code = subscribe(slot, session, filter, request.options, packet.subscriptionIdentifier, &replays)
             codes.append(code)
         }
@@ -138,12 +141,13 @@ extension Shard {
             broker.retained.forget(message)
             return counters.drop(.expired)
         }
+        let qos = min(message.qos, replay.qos)
         let delivery = Delivery(
             message: message,
-            qos: min(message.qos, replay.qos),
+            qos: qos,
             retain: true,
             subscriptionIdentifier: replay.subscriptionIdentifier,
-            position: message.qos > .atMostOnce && sessions[session].isPersistent ? store.append(message) : .none,
+            position: qos > .atMostOnce && sessions[session].isPersistent ? store.append(message) : .none,
         )
         guard fits(slot, delivery) else { return counters.drop(.tooLargeForReceiver) }
         if delivery.qos == .atMostOnce { return transmit(slot, delivery, 0, dup: false) }
@@ -164,5 +168,6 @@ struct RetainedReplay: Sendable {
     let qos: QoS
     let subscriptionIdentifier: UInt32
 
-    static let pageSize = 256
+    /// Small, because a page goes out whole: what it adds to the output at most.
+    static let pageSize = 16
 }

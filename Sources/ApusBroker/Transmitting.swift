@@ -181,7 +181,7 @@ extension Shard {
     /// The expiry interval as the receiver is to see it: what is left of it, in whole seconds [MQTT-3.3.2-6].
     private func remainingExpiry(_ expiresAt: Timestamp) -> UInt32? {
         guard expiresAt != .distantFuture else { return nil }
-        return UInt32(clamping: max(1, (expiresAt.milliseconds - now.milliseconds + 999) / 1000))
+        return UInt32(clamping: max(0, (expiresAt.milliseconds - now.milliseconds + 999) / 1000))
     }
 
     // MARK: - The receiver's maximum packet size [MQTT-3.1.2-24]

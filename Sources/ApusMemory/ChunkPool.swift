@@ -3,24 +3,27 @@
 /// Owned by one thread at a time. Free chunks beyond `idleLimit` bytes go back to the system. A queue whose chunks come
 /// from one pool may give them back to another (a connection that moves to another shard does); only the figures of
 /// `usedBytes` then drift apart, their sum over all pools stays right.
-package struct ChunkPool: ~Copyable {
+public struct ChunkPool: ~Copyable {
     /// Bytes kept free in a chunk before the first byte, for a header that comes later.
-    package static var headroom: Int { 16 }
-    package static var smallChunkBytes: Int { 2048 }
-    package static var largeChunkBytes: Int { 32 * 1024 }
+    public static var headroom: Int { 16 }
+    /// Memory of the first chunk of a queue, its header included.
+    public static var smallChunkBytes: Int { 2048 }
+    /// Memory of further chunks, their headers included.
+    public static var largeChunkBytes: Int { 32 * 1024 }
 
     /// Free memory that the pool may hold.
-    package let idleLimit: Int
+    public let idleLimit: Int
     /// Free memory that the pool holds.
-    package private(set) var idleBytes = 0
+    public private(set) var idleBytes = 0
     /// Memory that queues took from this pool, less what they gave back to it.
-    package private(set) var usedBytes = 0
+    public private(set) var usedBytes = 0
 
     private var small: UnsafeMutableRawPointer?
     private var large: UnsafeMutableRawPointer?
     private var shared: UnsafeMutableRawPointer?
 
-    package init(idleLimit: Int = 8 << 20) {
+    /// An empty pool.
+    public init(idleLimit: Int = 8 << 20) {
         self.idleLimit = idleLimit
     }
 

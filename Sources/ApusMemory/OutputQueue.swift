@@ -7,13 +7,14 @@ package import Glibc
 /// shard thread. The pool is passed to each call; give the bytes back with `removeAll(pool:)` before the queue goes,
 /// else they go back to the system and the pool's `usedBytes` stays too high.
 ///
-/// The queue has no bound of its own: the caller looks at `count` before it appends.
-package struct OutputQueue: ~Copyable {
+/// Public only for speed, see `RingBuffer`. The queue has no bound of its own: the caller looks at `count` before it appends.
+public struct OutputQueue: ~Copyable {
     @usableFromInline var head: UnsafeMutablePointer<Segment>?
     @usableFromInline var tail: UnsafeMutablePointer<Segment>?
     @usableFromInline var unsent = 0
 
-    @inlinable package init() {}
+    /// An empty queue.
+    @inlinable public init() {}
 
     deinit {
         var next = head
@@ -25,25 +26,28 @@ package struct OutputQueue: ~Copyable {
     }
 
     /// How many bytes wait.
-    @inlinable package var count: Int { unsent }
-    @inlinable package var isEmpty: Bool { unsent == 0 }
+    @inlinable public var count: Int { unsent }
+    /// Whether nothing waits.
+    @inlinable public var isEmpty: Bool { unsent == 0 }
 
     // MARK: - Adding
 
+    /// Copies the bytes behind those that wait.
     @inlinable
-    package mutating func append(_ bytes: Span<UInt8>, pool: inout ChunkPool) {
+    public mutating func append(_ bytes: Span<UInt8>, pool: inout ChunkPool) {
         bytes.withUnsafeBufferPointer { append($0, pool: &pool) }
     }
 
     /// Copies a part of the bytes; the range must lie inside.
     @inlinable
-    package mutating func append(_ bytes: Span<UInt8>, range: Range<Int>, pool: inout ChunkPool) {
+    public mutating func append(_ bytes: Span<UInt8>, range: Range<Int>, pool: inout ChunkPool) {
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "Range outside of the bytes.")
         bytes.withUnsafeBufferPointer { append(UnsafeBufferPointer(rebasing: $0[range]), pool: &pool) }
     }
 
+    /// Adds one byte.
     @inlinable
-    package mutating func append(_ byte: UInt8, pool: inout ChunkPool) {
+    public mutating func append(_ byte: UInt8, pool: inout ChunkPool) {
         withUnsafePointer(to: byte) { append(UnsafeBufferPointer(start: $0, count: 1), pool: &pool) }
     }
 
@@ -62,7 +66,7 @@ package struct OutputQueue: ~Copyable {
     /// Refers to a part of an array instead of copying it; the array is kept until the bytes are sent or dropped.
     ///
     /// Costs a segment: worth it for some KiB and more.
-    package mutating func appendShared(_ bytes: [UInt8], range: Range<Int>, pool: inout ChunkPool) {
+    public mutating func appendShared(_ bytes: [UInt8], range: Range<Int>, pool: inout ChunkPool) {
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "Range outside of the bytes.")
         guard !range.isEmpty, let segment = pool.makeShared(bytes, range: range) else { return }
         link(segment)
@@ -70,7 +74,7 @@ package struct OutputQueue: ~Copyable {
     }
 
     /// Moves all bytes of another queue behind those of this one, without copying large ones.
-    package mutating func appendAll(of other: inout OutputQueue, pool: inout ChunkPool) {
+    public mutating func appendAll(of other: inout OutputQueue, pool: inout ChunkPool) {
         guard let first = other.head else { return }
         let room = tail.map { $0.pointee.capacity - $0.pointee.end } ?? 0
         if other.unsent <= room {
@@ -95,7 +99,7 @@ package struct OutputQueue: ~Copyable {
     ///
     /// Usually into the headroom of the first chunk, or over bytes that were sent; never over bytes of a shared array,
     /// before which a small chunk is put.
-    package mutating func prependHeader(_ bytes: Span<UInt8>, pool: inout ChunkPool) {
+    public mutating func prependHeader(_ bytes: Span<UInt8>, pool: inout ChunkPool) {
         precondition(bytes.count <= 14, "A header has at most 14 bytes.")
         guard bytes.count > 0 else { return }
         let target: UnsafeMutablePointer<Segment>
@@ -117,7 +121,7 @@ package struct OutputQueue: ~Copyable {
     // MARK: - Removing
 
     /// Removes bytes that were sent; at most `count`.
-    package mutating func removeFirst(_ sent: Int, pool: inout ChunkPool) {
+    public mutating func removeFirst(_ sent: Int, pool: inout ChunkPool) {
         precondition(sent >= 0 && sent <= unsent, "More bytes sent than there were.")
         unsent -= sent
         var rest = sent
@@ -134,7 +138,8 @@ package struct OutputQueue: ~Copyable {
         tail = nil
     }
 
-    package mutating func removeAll(pool: inout ChunkPool) {
+    /// Drops all bytes and gives their memory to the pool.
+    public mutating func removeAll(pool: inout ChunkPool) {
         removeFirst(unsent, pool: &pool)
     }
 
@@ -159,7 +164,7 @@ package struct OutputQueue: ~Copyable {
     }
 
     /// Calls the closure with each run of unsent bytes in order, which stays unsent.
-    package func forEachSegment(_ body: (Span<UInt8>) -> Void) {
+    public func forEachSegment(_ body: (Span<UInt8>) -> Void) {
         var next = head
         while let segment = next {
             body(segment.pointee.unsentBytes.span)
@@ -168,7 +173,7 @@ package struct OutputQueue: ~Copyable {
     }
 
     /// A copy of the unsent bytes, for tests and simulations.
-    package func copyBytes() -> [UInt8] {
+    public func copyBytes() -> [UInt8] {
         var copy: [UInt8] = []
         copy.reserveCapacity(unsent)
         var next = head

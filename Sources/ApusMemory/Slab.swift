@@ -5,13 +5,14 @@
 /// names nobody. Generations have 24 bits and skip 0. A slot that was used 256 times in a row rests behind up to 1024
 /// others before it is used again, so that 2^24 removals of one slot take thousands of millions of removals in all.
 ///
-/// Owned by one thread at a time. Memory of pages is kept until the slab goes. Wrong indices are mistakes of our own
+/// Public only for speed, see `RingBuffer`. Owned by one thread at a time. Memory of pages is kept until the slab goes. Wrong indices are mistakes of our own
 /// logic and trap; ask `contains(_:generation:)` first where a handle may be old.
-package struct Slab<Element: ~Copyable>: ~Copyable {
-    @usableFromInline static var pageShift: Int { 8 }
-    @usableFromInline static var pageSize: Int { 1 << pageShift }
-    @usableFromInline static var occupied: UInt32 { 1 << 31 }
-    @usableFromInline static var generationMask: UInt32 { 0xFF_FFFF }
+public struct Slab<Element: ~Copyable>: ~Copyable {
+    // Inlinable, or every access would fetch the generic type's metadata to call them.
+    @inlinable static var pageShift: Int { 8 }
+    @inlinable static var pageSize: Int { 256 }
+    @inlinable static var occupied: UInt32 { 0x8000_0000 }
+    @inlinable static var generationMask: UInt32 { 0xFF_FFFF }
 
     /// `capacity / pageSize` pages of `pageSize` values; only occupied slots are initialised.
     @usableFromInline var pages: UnsafeMutablePointer<UnsafeMutablePointer<Element>>
@@ -24,13 +25,14 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
     @usableFromInline var resting = RingBuffer<UInt32>()
 
     /// How many slots are occupied.
-    @inlinable package var count: Int { liveCount }
+    @inlinable public var count: Int { liveCount }
     @usableFromInline var liveCount = 0
     /// One past the highest slot that was ever occupied.
-    @inlinable package var endIndex: Int { slotCount }
+    @inlinable public var endIndex: Int { slotCount }
     @usableFromInline var slotCount = 0
 
-    package init() {
+    /// An empty slab, with room for 1024 slots before its tables grow.
+    public init() {
         pageRoom = 4
         pages = .allocate(capacity: 4)
         states = .allocate(capacity: 4 << Self.pageShift)
@@ -47,7 +49,7 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
 
     /// Stores a value and returns its index; allocates only when the slab grows.
     @inlinable
-    package mutating func insert(_ element: consuming Element) -> Int {
+    public mutating func insert(_ element: consuming Element) -> Int {
         let index = takeFreeSlot()
         (pages[index >> Self.pageShift] + (index & (Self.pageSize - 1))).initialize(to: element)
         states[index] |= Self.occupied
@@ -57,7 +59,7 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
 
     /// Takes a value out; from now on its old index and generation name nobody.
     @inlinable
-    package mutating func remove(at index: Int) -> Element {
+    public mutating func remove(at index: Int) -> Element {
         let address = address(of: index)
         var generation = (states[index] & Self.generationMask) &+ 1
         if generation > Self.generationMask { generation = 1 }
@@ -73,35 +75,35 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
 
     /// The value in an occupied slot, in place.
     @inlinable
-    package subscript(index: Int) -> Element {
+    public subscript(index: Int) -> Element {
         unsafeAddress { UnsafePointer(address(of: index)) }
         unsafeMutableAddress { address(of: index) }
     }
 
     /// The generation of a slot, occupied or not; 0 for a slot that never was.
     @inlinable
-    package func generation(of index: Int) -> UInt32 {
+    public func generation(of index: Int) -> UInt32 {
         guard UInt(bitPattern: index) < UInt(bitPattern: slotCount) else { return 0 }
         return states[index] & Self.generationMask
     }
 
     /// Whether the value that had this index and generation is still here; false for any other numbers.
     @inlinable
-    package func contains(_ index: Int, generation: UInt32) -> Bool {
+    public func contains(_ index: Int, generation: UInt32) -> Bool {
         guard UInt(bitPattern: index) < UInt(bitPattern: slotCount) else { return false }
         return states[index] == generation | Self.occupied && generation <= Self.generationMask
     }
 
     /// Whether the slot holds a value; false for any index outside.
     @inlinable
-    package func isOccupied(_ index: Int) -> Bool {
+    public func isOccupied(_ index: Int) -> Bool {
         guard UInt(bitPattern: index) < UInt(bitPattern: slotCount) else { return false }
         return states[index] & Self.occupied != 0
     }
 
     /// The first occupied slot at or after `index`; the slab may be changed between two calls.
     @inlinable
-    package func firstOccupied(from index: Int) -> Int? {
+    public func firstOccupied(from index: Int) -> Int? {
         var index = Swift.max(0, index)
         while index < slotCount {
             if states[index] & Self.occupied != 0 { return index }
@@ -110,7 +112,7 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
         return nil
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     func address(of index: Int) -> UnsafeMutablePointer<Element> {
         precondition(isOccupied(index), "This slot of the slab holds nothing.")
         return pages[index >> Self.pageShift] + (index & (Self.pageSize - 1))

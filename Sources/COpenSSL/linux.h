@@ -43,4 +43,12 @@ static inline int apus_processor_count(void) {
     for (long index = 0; index < bytes / (long)sizeof mask[0]; index++) count += __builtin_popcountl(mask[index]);
     return count;
 }
+#include <malloc.h>
+
+/* From which size on a block is mapped by itself, and how much freed memory the process keeps. */
+static inline void apus_keep_freed_memory(int mapped_from_bytes, int kept_bytes) {
+    mallopt(M_MMAP_THRESHOLD, mapped_from_bytes);
+    mallopt(M_TRIM_THRESHOLD, kept_bytes);
+}
+
 #endif

@@ -23,6 +23,7 @@ struct ServeCommand: ParsableCommand {
 
     func run() throws {
         ignoreBrokenPipe()
+        Machine.keepFreedMemory()
         do {
             try serve()
         } catch let error as SystemError {
