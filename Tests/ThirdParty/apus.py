@@ -183,13 +183,15 @@ class Background:
 class Wire:
     """A bare connection, for what no client library does."""
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, source=None):
+        """`source` is the address of loopback to come from."""
         if endpoint.path:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(PATIENCE)
             self.socket.connect(endpoint.path)
         else:
-            self.socket = socket.create_connection((endpoint.host, endpoint.port), PATIENCE)
+            here = (source, 0) if source else None
+            self.socket = socket.create_connection((endpoint.host, endpoint.port), PATIENCE, here)
 
     def send(self, data):
         self.socket.sendall(data)

@@ -1,4 +1,7 @@
-"""Start, end, and what lies between: shutdown, signals, unix sockets, the PROXY protocol, the command line."""
+"""Start, end, and what lies between: shutdown, signals, unix sockets, the PROXY protocol, the command line.
+
+MQTT-4.2.0-1; v3 MQTT-7.1.1-1, v3 MQTT-7.1.1-2
+"""
 
 import pathlib
 import signal

@@ -1,4 +1,7 @@
-"""mosquitto_pub and mosquitto_sub of Debian: each version, each QoS, retained messages, wills."""
+"""mosquitto_pub and mosquitto_sub of Debian: each version, each QoS, retained messages, wills.
+
+v3 MQTT-7.0.0-2
+"""
 
 import signal
 

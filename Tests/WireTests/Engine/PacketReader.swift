@@ -55,7 +55,26 @@ struct PacketReader {
         default: throw ScriptError.malformed("a broker does not send \(kind.name)")
         }
         guard rest.isEmpty else { throw ScriptError.malformed("\(rest.count) bytes too many") }
+        try checkReasonCodes(fields)
         return fields
+    }
+
+    /// [MQTT-3.2.2-8] and the like: only codes of the packet's own table. 3.1.1 has its own for CONNACK and SUBACK.
+    private func checkReasonCodes(_ fields: [String: JSONValue]) throws {
+        guard let allowed = kind.reasonCodesFromServer else { return }
+        let codes =
+            [fields["reasonCode"]].compactMap { $0?.integer }
+            + (fields["reasonCodes"]?.array ?? []).compactMap(\.integer)
+        for code in codes {
+            let holds =
+                switch (version, kind) {
+                case (5, _): allowed.contains(UInt8(code))
+                case (_, .connack): code <= 5
+                case (_, .suback): [0, 1, 2, 0x80].contains(code)
+                default: true
+                }
+            guard holds else { throw ScriptError.malformed("reason code \(code) in \(kind.name)") }
+        }
     }
 
     // MARK: - Packets
