@@ -1,7 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Settings of every target. The two unsafe flags are measured in docs/decisions/0003-compiler-flags.md.
+/// Settings of every target.
+///
+/// The two unsafe flags are measured in docs/decisions/0003-compiler-flags.md.
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -54,7 +56,10 @@ let package = Package(
         // Level 3: the broker and the ports that it needs.
         room("ApusBroker", ["ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]),
         // Level 4: edges.
-        room("ApusTransport", ["ApusBroker", "ApusLoop", "ApusMemory", "ApusCrypto", "ApusMessage", "ProxyProtocol", "WebSocketCodec"]),
+        room(
+            "ApusTransport",
+            ["ApusBroker", "ApusLoop", "ApusMemory", "ApusCrypto", "ApusMessage", "ProxyProtocol", "WebSocketCodec"]
+        ),
         room("ApusCredentials", ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("ApusConfiguration", [.product(name: "Yams", package: "Yams")]),
         // Level 5: the executable.
@@ -76,5 +81,15 @@ let package = Package(
         tests("ApusMemory"),
         tests("ApusCrypto"),
         tests("ApusLoop", ["ApusMemory"]),
+        tests("ApusSession", ["ApusMessage", "ApusTopics", "MQTTCodec"]),
+        tests("ApusStore", ["ApusMessage", "MQTTCodec"]),
+        tests(
+            "ApusTransport",
+            [
+                "ApusBroker", "ApusLoop", "ApusMemory", "ApusMessage", "ApusStore", "MQTTCodec", "WebSocketCodec",
+            ]
+        ),
+        tests("ApusCredentials", ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        tests("ApusConfiguration"),
     ],
 )

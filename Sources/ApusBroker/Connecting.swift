@@ -43,7 +43,9 @@ extension Shard {
             guard connect.version == .v5 || (connect.version == .v3_1_1 && connect.cleanStart) else {
                 return refuse(slot, .clientIdentifierNotValid, "an empty client id needs a clean session")
             }
-            repeat { connect.clientIdentifier = assignedIDs.next() } while broker.homeShard(of: connect.clientIdentifier) != index
+            repeat {
+                connect.clientIdentifier = assignedIDs.next()
+            } while broker.homeShard(of: connect.clientIdentifier) != index
             details.assignedClientID = true
         }
         let home = broker.homeShard(of: connect.clientIdentifier)
@@ -170,7 +172,12 @@ extension Shard {
         let details = connections[slot].details
         guard let method = details.authenticationMethod else {
             // [MQTT-4.12.0-6]: without a method in CONNECT there is no AUTH.
-            return violate(slot, .protocolError, rule: "MQTT-4.12.0-6", "AUTH without an authentication method in CONNECT")
+            return violate(
+                slot,
+                .protocolError,
+                rule: "MQTT-4.12.0-6",
+                "AUTH without an authentication method in CONNECT"
+            )
         }
         guard auth.authenticationMethod == method else {
             return violate(
@@ -241,7 +248,10 @@ extension Shard {
         startKeepAlive(slot, connect)
         sendConnAck(slot, connect, present: present, authenticationData: authenticationData)
         record(.info, "client.connected", slot, [("version", "\(connect.version)"), ("resumed", "\(present)")])
-        if present { resume(slot) }
+        if present {
+            endForbiddenSubscriptions(of: Int(connections[slot].session))
+            resume(slot)
+        }
     }
 
     private mutating func startKeepAlive(_ slot: Int, _ connect: Connect) {
@@ -252,7 +262,7 @@ extension Shard {
             connections[slot].details.serverKeepAlive = keepAlive
         }
         connections[slot].keepAliveSeconds = keepAlive
-        if keepAlive > 0 { schedule(.keepAlive, slot: slot, at: keepAliveDeadline(slot)) }
+        if keepAlive > 0 { scheduleKeepAlive(slot, at: keepAliveDeadline(slot)) }
     }
 
     private mutating func sendConnAck(_ slot: Int, _ connect: Connect, present: Bool, authenticationData: [UInt8]?) {

@@ -74,7 +74,9 @@ struct Connection: ~Copyable {
     }
 }
 
-/// The parts of a connection that are read seldom. Owned by the shard of its connection.
+/// The parts of a connection that are read seldom.
+///
+/// Owned by the shard of its connection.
 final class ConnectionDetails {
     let peer: Peer
     let acceptedAt: Timestamp

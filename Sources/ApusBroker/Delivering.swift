@@ -163,7 +163,8 @@ extension Shard {
             )
             return
         }
-        guard fits(slot, publication, qos, subscriber.subscriptionIdentifier, further, topic, properties, payload) else {
+        guard fits(slot, publication, qos, subscriber.subscriptionIdentifier, further, topic, properties, payload)
+        else {
             return counters.drop(.tooLargeForReceiver)
         }
         let delivery: Delivery? =

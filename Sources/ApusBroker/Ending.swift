@@ -109,7 +109,7 @@ extension Shard {
         handOverShared(session)
         guard expiry < .max else { return }
         sessions[session].expiresAt = now.adding(seconds: Int64(expiry))
-        schedule(.sessionExpiry, session: session, at: sessions[session].expiresAt)
+        scheduleExpiry(session)
     }
 
     private mutating func settleWill(_ session: Int, _ fate: WillFate) {
@@ -122,7 +122,7 @@ extension Shard {
         let delay = min(will.delaySeconds, sessions[session].expirySeconds)
         guard delay > 0 else { return publishWill(session) }
         sessions[session].willDueAt = now.adding(seconds: Int64(delay))
-        schedule(.will, session: session, at: sessions[session].willDueAt)
+        scheduleWill(session)
     }
 
     /// Publishes the will, once [MQTT-3.1.2-10].

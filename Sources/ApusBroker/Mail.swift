@@ -26,6 +26,7 @@ extension Shard {
         case .publications(let batch): receive(batch)
         case .authenticated(let slot, let generation, let outcome): authenticated(slot, generation: generation, outcome)
         case .relieved: resumePaused()
+        case .rightsChanged: endForbiddenSubscriptions()
         case .limits(let new): limits = new
         case .handOver(let handOvers): for handOver in handOvers { receiveHandOver(handOver) }
         case .end(let clientID, let reasonCode, let explanation, let endsSession):

@@ -49,7 +49,12 @@ extension Shard {
         let session = Int(connections[slot].session)
         if view.qos > .atMostOnce {
             guard view.qos <= broker.configuration.policies.maximumQoS else {
-                return violate(slot, .qosNotSupported, rule: "MQTT-3.2.2-11", "QoS \(view.qos.rawValue) is not supported")
+                return violate(
+                    slot,
+                    .qosNotSupported,
+                    rule: "MQTT-3.2.2-11",
+                    "QoS \(view.qos.rawValue) is not supported"
+                )
             }
         }
         // QoS 1 and QoS 2 share the Receive Maximum; what waits for its PUBREC stands among the inbound publishes.
@@ -71,6 +76,9 @@ extension Shard {
         }
         guard topic.count <= limits.topicBytes else {
             return deny(slot, view, .topicNameInvalid, "the topic is longer than \(limits.topicBytes) bytes")
+        }
+        guard !hasTooManyLevels(topic) else {
+            return deny(slot, view, .topicNameInvalid, "the topic has more than \(limits.topicLevels) levels")
         }
         let payload = bytes.extracting(view.payload)
         if view.payloadFormatIsUTF8, !UTF8Validation.isValid(bytes, range: view.payload) {
@@ -102,6 +110,14 @@ extension Shard {
             sessions[session].inboundPosition = publication.position
         }
         acknowledge(slot, view, matched ? .success : .noMatchingSubscribers, until: publication.position)
+    }
+
+    /// Bounds the depth of the retained tree; a topic shorter than the limit cannot exceed it and is not looked at.
+    private func hasTooManyLevels(_ topic: Span<UInt8>) -> Bool {
+        guard topic.count >= limits.topicLevels else { return false }
+        var levels = 1
+        for index in topic.indices where topic[index] == UInt8(ascii: "/") { levels += 1 }
+        return levels > limits.topicLevels
     }
 
     // MARK: - Authorise

@@ -181,7 +181,9 @@ extension Shard {
     /// Who the connection is, for an event.
     func clientFields(_ slot: Int) -> [(String, String)] {
         let details = connections[slot].details
-        return [("client_id", details.clientID), ("address", details.peer.address), ("listener", details.peer.listener)]
+        return [
+            ("client_id", details.clientID), ("address", details.peer.address), ("listener", details.peer.listener),
+        ]
     }
 }
 

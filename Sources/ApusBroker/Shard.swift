@@ -109,7 +109,9 @@ package struct Shard: ~Copyable {
         var bytes: [UInt8] = []
         // A client's maximum binds every packet [MQTT-3.1.2-24]; the encoder leaves optional words out to keep it.
         let maximum = Int(connections[slot].maximumPacketBytes)
-        guard packet.encode(into: &bytes, version: connections[slot].version, maximumPacketSize: maximum) else { return }
+        guard packet.encode(into: &bytes, version: connections[slot].version, maximumPacketSize: maximum) else {
+            return
+        }
         connections[slot].output.append(bytes.span, pool: &pool)
         counters.packetsSent += 1
         markDirty(slot)

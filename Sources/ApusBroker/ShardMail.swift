@@ -9,6 +9,8 @@ package enum ShardMail: Sendable {
     case publications(PublicationBatch)
     /// An authenticator's answer.
     case authenticated(slot: Int, generation: UInt32, AuthenticationOutcome)
+    /// The authorizer's answers may have changed: subscriptions that are no longer allowed end.
+    case rightsChanged
     /// New limits, for what starts from now on.
     case limits(Limits)
     /// A shard that was behind has caught up: reading from publishers may go on.

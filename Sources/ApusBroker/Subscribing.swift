@@ -41,7 +41,9 @@ extension Shard {
         _ identifier: UInt32,
         _ replays: inout [RetainedReplay],
     ) -> ReasonCode {
-        if filter.levelCount > limits.topicLevels || filter.bytes.count > limits.topicBytes { return .topicFilterInvalid }
+        if filter.levelCount > limits.topicLevels || filter.bytes.count > limits.topicBytes {
+            return .topicFilterInvalid
+        }
         if let authorizer = broker.authorizer,
             !authorizer.maySubscribe(connections[slot].details.principal, filter: filter.text)
         {
@@ -94,6 +96,34 @@ extension Shard {
     /// Enters all subscriptions again, after the session has become persistent or ceased to be.
     mutating func reindex(_ session: Int) {
         for subscription in sessions[session].subscriptions { index(subscription, session) }
+    }
+
+    /// Ends the subscriptions of connected clients that the authorizer no longer allows; those of a session that is away
+    /// are looked at when its client comes back.
+    mutating func endForbiddenSubscriptions() {
+        var next = sessions.firstOccupied(from: 0)
+        while let session = next {
+            next = sessions.firstOccupied(from: session + 1)
+            if sessions[session].isConnected { endForbiddenSubscriptions(of: session) }
+        }
+    }
+
+    /// MQTT has no packet that would tell the client, so the log says it.
+    mutating func endForbiddenSubscriptions(of session: Int) {
+        guard let authorizer = broker.authorizer else { return }
+        let slot = Int(sessions[session].connection)
+        let principal = connections[slot].details.principal
+        let forbidden = sessions[session].subscriptions.filter {
+            !authorizer.maySubscribe(principal, filter: $0.filter.text)
+        }
+        for subscription in forbidden {
+            if let known = sessions[session].index(of: subscription.filter) {
+                sessions[session].subscriptions.remove(at: known)
+            }
+            _ = broker.subscriptions.unsubscribe(subscription.filter, target: sessions[session].handle.rawValue)
+            let filter = subscription.filter.fullText
+            record(.notice, "subscription.ended", slot, [("filter", filter), ("reason", "the right to it is gone")])
+        }
     }
 
     mutating func receiveUnsubscribe(_ slot: Int, _ packet: Unsubscribe) {

@@ -4,6 +4,9 @@ internal import ApusSession
 internal import MQTTCodec
 
 // What happens because time passes. Timers are lazy: one that fires looks whether it is still due.
+//
+// A timer cannot be taken back, and a client may come and go many times a second. So none is set further ahead than
+// `farthest`, and a session has at most one of each kind ahead: the wheel's size is bounded by the rate of connections.
 
 extension Shard {
     /// What a timer is for; it stands in the top byte of the wheel's token.
@@ -71,19 +74,43 @@ extension Shard {
         let deadline = keepAliveDeadline(slot)
         // A connection whose reading the broker itself has paused is not silent.
         guard deadline <= now, !connections[slot].isPaused else {
-            return schedule(.keepAlive, slot: slot, at: max(deadline, now.adding(milliseconds: 1000)))
+            return scheduleKeepAlive(slot, at: max(deadline, now.adding(milliseconds: 1000)))
         }
         disconnect(slot, .keepAliveTimeout, "nothing came for one and a half times the keep alive")
     }
 
+    /// How far ahead a timer is set at most; what is due later is looked at again then.
+    private static var farthestSeconds: Int64 { 300 }
+
+    mutating func scheduleKeepAlive(_ slot: Int, at time: Timestamp) {
+        schedule(.keepAlive, slot: slot, at: min(time, now.adding(seconds: Self.farthestSeconds)))
+    }
+
+    mutating func scheduleExpiry(_ session: Int) {
+        let time = min(sessions[session].expiresAt, now.adding(seconds: Self.farthestSeconds))
+        guard sessions[session].expiresAt < .distantFuture, time < sessions[session].expiryTimerAt else { return }
+        sessions[session].expiryTimerAt = time
+        schedule(.sessionExpiry, session: session, at: time)
+    }
+
+    mutating func scheduleWill(_ session: Int) {
+        let time = min(sessions[session].willDueAt, now.adding(seconds: Self.farthestSeconds))
+        guard sessions[session].willDueAt < .distantFuture, time < sessions[session].willTimerAt else { return }
+        sessions[session].willTimerAt = time
+        schedule(.will, session: session, at: time)
+    }
+
     private mutating func sessionExpiryFired(_ session: Int) {
+        if sessions[session].expiryTimerAt <= now { sessions[session].expiryTimerAt = .distantFuture }
         guard !sessions[session].isConnected else { return }
-        guard sessions[session].expiresAt <= now else { return }
+        guard sessions[session].expiresAt <= now else { return scheduleExpiry(session) }
         endSession(session, .expired)
     }
 
     private mutating func willFired(_ session: Int) {
-        guard !sessions[session].isConnected, sessions[session].willDueAt <= now else { return }
+        if sessions[session].willTimerAt <= now { sessions[session].willTimerAt = .distantFuture }
+        guard !sessions[session].isConnected else { return }
+        guard sessions[session].willDueAt <= now else { return scheduleWill(session) }
         publishWill(session)
     }
 

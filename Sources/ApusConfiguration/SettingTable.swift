@@ -72,26 +72,29 @@ extension Setting {
     ]
 
     private static let limits: [Setting] = [
-        .count("limits.connections", \.limits.connections, 1...10_000_000, "Connections on all listeners together."),
+        .count("limits.connections", \.limits.connections, 1...10_000_000, "Connections on all listeners together.", .live),
         .bytes(
             "limits.packetBytes",
             \.limits.packetBytes,
             1 << 10...256 << 20,
             "The largest packet that a client may send; MQTT 5.0 clients are told.",
+            .live,
         ),
         .bytes(
             "limits.connectPacketBytes",
             \.limits.connectPacketBytes,
             256...1 << 20,
             "The largest CONNECT: what somebody unknown can make the broker hold.",
+            .live,
         ),
-        .count("limits.topicLevels", \.limits.topicLevels, 1...65_535, "Levels of a topic name or filter."),
-        .count("limits.topicBytes", \.limits.topicBytes, 1...65_535, "Bytes of a topic name or filter."),
+        .count("limits.topicLevels", \.limits.topicLevels, 1...65_535, "Levels of a topic name or filter.", .live),
+        .count("limits.topicBytes", \.limits.topicBytes, 1...65_535, "Bytes of a topic name or filter.", .live),
         .count(
             "limits.subscriptionsPerClient",
             \.limits.subscriptionsPerClient,
             1...10_000_000,
             "Subscriptions of one session.",
+            .live,
         ),
         .count(
             "limits.inFlightMessages",
@@ -99,24 +102,28 @@ extension Setting {
             1...65_535,
             "QoS 1 and 2 messages under way at once: the receive maximum that clients are told, and the window "
                 + "towards clients that name none.",
+            .live,
         ),
         .count(
             "limits.queuedMessagesPerSession",
             \.limits.queuedMessagesPerSession,
             1...10_000_000,
             "Messages that wait for one session; beyond, the oldest is dropped and counted.",
+            .live,
         ),
         .bytes(
             "limits.queuedBytesPerSession",
             \.limits.queuedBytesPerSession,
             1 << 10...64 << 30,
             "Bytes that wait for one session; beyond, the oldest message is dropped and counted.",
+            .live,
         ),
         .bytes(
             "limits.outputBytesPerConnection",
             \.limits.outputBytesPerConnection,
             1 << 10...1 << 30,
             "Unsent bytes of one connection; beyond, QoS 0 messages for it are dropped and counted.",
+            .live,
         ),
         .count(
             "limits.sessionExpirySeconds",
@@ -124,21 +131,24 @@ extension Setting {
             0...4_294_967_295,
             "How long a session may outlive its connection; clients that ask for more are told. "
                 + "4294967295 means for ever.",
+            .live,
         ),
-        .count("limits.topicAliases", \.limits.topicAliases, 0...65_535, "Topic aliases that a client may use."),
+        .count("limits.topicAliases", \.limits.topicAliases, 0...65_535, "Topic aliases that a client may use.", .live),
         .count(
             "limits.keepAliveSeconds",
             \.limits.keepAliveSeconds,
             0...65_535,
             "The longest keep alive; clients that ask for more or for none are told. 0 leaves it to the clients.",
+            .live,
         ),
-        .count("limits.retainedMessages", \.limits.retainedMessages, 0...100_000_000, "Retained messages."),
-        .bytes("limits.retainedBytes", \.limits.retainedBytes, 0...1 << 40, "Bytes of all retained messages."),
+        .count("limits.retainedMessages", \.limits.retainedMessages, 0...100_000_000, "Retained messages.", .live),
+        .bytes("limits.retainedBytes", \.limits.retainedBytes, 0...1 << 40, "Bytes of all retained messages.", .live),
         .count(
             "limits.connectSeconds",
             \.limits.connectSeconds,
             1...600,
             "How long a connection may take from its first byte to its CONNECT.",
+            .live,
         ),
     ]
 

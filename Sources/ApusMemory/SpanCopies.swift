@@ -3,13 +3,13 @@
 extension Array where Element == UInt8 {
     /// An array with the bytes of the span.
     @inlinable
-    package init(copying bytes: Span<UInt8>) {
+    public init(copying bytes: Span<UInt8>) {
         self = bytes.withUnsafeBufferPointer { Array($0) }
     }
 
     /// Appends all bytes of the span.
     @inlinable
-    package mutating func append(contentsOf bytes: Span<UInt8>) {
+    public mutating func append(contentsOf bytes: Span<UInt8>) {
         bytes.withUnsafeBufferPointer { append(contentsOf: $0) }
     }
 }
@@ -17,7 +17,7 @@ extension Array where Element == UInt8 {
 extension String {
     /// The text of the bytes; what is no UTF-8 becomes U+FFFD.
     @inlinable
-    package init(copying bytes: Span<UInt8>) {
+    public init(copying bytes: Span<UInt8>) {
         self = bytes.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
     }
 }
@@ -25,7 +25,7 @@ extension String {
 extension Span<UInt8> {
     /// Whether both hold the same bytes.
     @inlinable
-    package func isEqual(to other: Span<UInt8>) -> Bool {
+    public func isEqual(to other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         for index in indices where self[index] != other[index] { return false }
         return true

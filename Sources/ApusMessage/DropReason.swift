@@ -1,4 +1,6 @@
-/// Why a message did not reach somebody who should have had it. Each has a counter, and an event names it.
+/// Why a message did not reach somebody who should have had it.
+///
+/// Each reason has a counter in `$SYS/broker/publish/messages/dropped/…`.
 package enum DropReason: UInt8, Sendable, CaseIterable {
     /// QoS 0, and the receiver's connection has more unsent bytes than its bound.
     case slowConsumer

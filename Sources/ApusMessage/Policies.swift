@@ -10,7 +10,7 @@ package struct Limits: Sendable, Equatable {
     package var packetBytes = 1_048_576
     /// Largest CONNECT accepted; what an unauthenticated peer can make the broker hold.
     package var connectPacketBytes = 32_768
-    /// Levels of a topic filter, and of a topic whose message is retained.
+    /// Levels of a topic name or filter.
     package var topicLevels = 128
     /// Bytes of a topic name or filter, 1 … 65,535.
     package var topicBytes = 65_535

@@ -9,7 +9,9 @@ package struct InboundTopicAliases: Sendable {
     /// Whether the alias is within what the broker announced [MQTT-3.3.2-9].
     package func isAllowed(_ alias: UInt16) -> Bool { alias != 0 && Int(alias) <= maximum }
 
-    /// Sets or replaces the alias's topic. Call only when `isAllowed`.
+    /// Sets or replaces the alias's topic.
+    ///
+    /// Call only when `isAllowed`.
     package mutating func set(_ alias: UInt16, to topic: [UInt8]) {
         precondition(isAllowed(alias))
         while topics.count < Int(alias) { topics.append([]) }

@@ -1,22 +1,24 @@
 /// Who receives what matches a filter, and how: 13 bytes, no references.
-package struct Subscriber: Sendable, Hashable {
+public struct Subscriber: Sendable, Hashable {
     /// The session: `SessionHandle.rawValue`, whose top eight bits are the shard.
-    package let target: UInt64
+    public let target: UInt64
     /// The subscription identifier, or 0 for none.
-    package let subscriptionIdentifier: UInt32
+    public let subscriptionIdentifier: UInt32
     /// Bits 0–1 maximum QoS, bit 2 no local, bit 3 retain as published, as in the options byte of SUBSCRIBE;
     /// bit 4 the session outlives its connection, so that messages must be stored for it.
-    package let options: UInt8
+    public let options: UInt8
 
+    /// A subscriber with packed options.
     @inlinable
-    package init(target: UInt64, subscriptionIdentifier: UInt32 = 0, options: UInt8) {
+    public init(target: UInt64, subscriptionIdentifier: UInt32 = 0, options: UInt8) {
         self.target = target
         self.subscriptionIdentifier = subscriptionIdentifier
         self.options = options
     }
 
+    /// A subscriber with its options one by one.
     @inlinable
-    package init(
+    public init(
         target: UInt64,
         subscriptionIdentifier: UInt32 = 0,
         qos: UInt8,
@@ -31,14 +33,19 @@ package struct Subscriber: Sendable, Hashable {
         )
     }
 
+    /// The shard of the session.
     @inlinable
-    package var shard: Int { Int(target >> 56) }
+    public var shard: Int { Int(target >> 56) }
+    /// The maximum QoS, 0…2.
     @inlinable
-    package var qos: UInt8 { options & 3 }
+    public var qos: UInt8 { options & 3 }
+    /// Whether the session's own messages are left out [MQTT-3.8.3-3].
     @inlinable
-    package var noLocal: Bool { options & 4 != 0 }
+    public var noLocal: Bool { options & 4 != 0 }
+    /// Whether the RETAIN flag is passed on as it came [MQTT-3.3.1-13].
     @inlinable
-    package var retainAsPublished: Bool { options & 8 != 0 }
+    public var retainAsPublished: Bool { options & 8 != 0 }
+    /// Whether the session outlives its connection.
     @inlinable
-    package var isPersistent: Bool { options & 16 != 0 }
+    public var isPersistent: Bool { options & 16 != 0 }
 }

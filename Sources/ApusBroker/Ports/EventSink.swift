@@ -8,7 +8,7 @@ package enum EventLevel: UInt8, Sendable {
 /// Never holds payloads, passwords or tokens.
 package struct BrokerEvent: Sendable {
     package var level: EventLevel
-    /// `subject.verb`, stable: `client.connected`, `client.refused`, `packet.rejected` …
+    /// Stable, as subject and verb; `client.connected`, for one.
     package var name: String
     /// Ordered; keys are `lower_snake_case`.
     package var fields: [(String, String)]

@@ -17,7 +17,10 @@ final class Service: Sendable {
     private let current: Mutex<Configuration>
 
     init(_ configuration: Configuration, isDevelopment: Bool, openFileLimit: Int) throws {
-        log = try EventLog(level: EventLevel(configuration.logging.level), format: LogFormat(configuration.logging.format))
+        log = try EventLog(
+            level: EventLevel(configuration.logging.level),
+            format: LogFormat(configuration.logging.format)
+        )
         let log = self.log
         let shardCount = configuration.shards == 0 ? Machine.processorCount() : configuration.shards
         let seed = try Machine.randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) }
@@ -84,6 +87,7 @@ final class Service: Sendable {
         do {
             for warning in try passwords?.reload() ?? [] { problems.append(warning) }
             try accessControl?.reload()
+            if accessControl != nil { broker.postToAll(.rightsChanged) }
         } catch {
             problems.append(error.description)
         }
@@ -110,7 +114,11 @@ final class Service: Sendable {
 
     func reloadFailed(_ explanation: String) {
         log.record(
-            BrokerEvent(.error, "configuration.rejected", [("explanation", explanation), ("effect", "nothing changed")]),
+            BrokerEvent(
+                .error,
+                "configuration.rejected",
+                [("explanation", explanation), ("effect", "nothing changed")]
+            ),
         )
     }
 }
