@@ -150,8 +150,14 @@ extension Shard {
         case .refused(let reasonCode, let explanation, let clientExplanation):
             details.enhancedAuthentication = nil
             if details.isReauthenticating {
-                // [MQTT-4.12.1-2]: a failed re-authentication ends the connection.
-                disconnect(slot, reasonCode, explanation, toClient: clientExplanation)
+                // [MQTT-4.12.1-2]: a failed re-authentication ends the connection. Most reasons of a CONNACK may not
+                // stand in a DISCONNECT.
+                disconnect(
+                    slot,
+                    .notAuthorized,
+                    "\(reasonCode): \(explanation)",
+                    toClient: clientExplanation ?? explanation
+                )
             } else {
                 refuse(slot, reasonCode, explanation, toClient: clientExplanation)
             }

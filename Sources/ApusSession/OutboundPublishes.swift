@@ -1,5 +1,6 @@
 internal import ApusMemory
 package import ApusMessage
+package import ApusTopics
 package import MQTTCodec
 
 /// QoS 1 and QoS 2 messages sent to a client and not yet finished: the send window.
@@ -191,10 +192,14 @@ package struct OutboundPublishes: Sendable {
     /// Takes out the QoS 1 messages that came through a shared subscription, so that another member gets them.
     ///
     /// QoS 2 messages stay: they must not go to anybody else [MQTT-4.8.2-5].
-    package mutating func takeShared() -> [Delivery] {
+    ///
+    /// - Parameter hasOthers: whether the group has another member to take them.
+    package mutating func takeShared(where hasOthers: (SharedGroup) -> Bool) -> [Delivery] {
         var taken: [Delivery] = []
         for index in 0..<ring.count where ring[index].progress == .awaitingAcknowledgement {
-            guard let delivery = ring[index].delivery, delivery.extra?.group != nil else { continue }
+            guard let delivery = ring[index].delivery, let group = delivery.extra?.group, hasOthers(group) else {
+                continue
+            }
             taken.append(delivery)
             ring[index] = Entry(delivery: nil, progress: .finished)
             if index < nextToRepeat { outstanding -= 1 }

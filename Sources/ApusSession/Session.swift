@@ -20,12 +20,17 @@ package struct Session: ~Copyable, Sendable {
     package var expiresAt = Timestamp.distantFuture
     /// When the will of the last connection is due; `.distantFuture` when none waits.
     package var willDueAt = Timestamp.distantFuture
+    /// When the timers of these two fire; `.distantFuture` while there is none.
+    package var expiryTimerAt = Timestamp.distantFuture
+    package var willTimerAt = Timestamp.distantFuture
     /// Whether messages wait in the store beyond the send window.
     package var hasBacklog = false
     /// The will of the live connection, or of the last one while it waits for its delay.
     package var will: WillMessage?
     package var subscriptions: [Subscription] = []
     package var inbound = InboundPublishes()
+    /// Where the store holds the last QoS 2 message of the client; each of its PUBREC packets waits at most for that.
+    package var inboundPosition = StorePosition.none
     package var outbound: OutboundPublishes
 
     /// A subscription of the session.

@@ -69,7 +69,7 @@ final class WindowTranscript {
     func nextRepetition() -> String? { machine.nextRepetition()?.text }
     func receivedPubAck(_ id: PacketIdentifier) -> String { machine.receivedPubAck(id).text }
     func receivedPubComp(_ id: PacketIdentifier) -> String { machine.receivedPubComp(id).text }
-    func takeShared() -> [String] { machine.takeShared().map(\.name) }
+    func takeShared() -> [String] { machine.takeShared { _ in true }.map(\.name) }
 
     func receivedPubRec(_ id: PacketIdentifier, refused: Bool) -> String {
         machine.receivedPubRec(id, refused: refused).text

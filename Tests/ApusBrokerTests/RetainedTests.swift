@@ -1,0 +1,190 @@
+import ApusMemory
+import ApusMessage
+import ApusTopics
+import MQTTCodec
+import Testing
+
+@testable import ApusBroker
+
+@Suite("Retained messages")
+struct RetainedTests {
+    private let harness = ShardHarness(shards: 2)
+
+    @Test(.spec("MQTT-3.3.1-5", "MQTT-3.3.1-6", "MQTT-3.3.1-8"))
+    func `a retained message is kept, replaced and removed`() {
+        let publisher = harness.client("p")
+        publisher.publish("t", "one", retain: true)
+        publisher.publish("t", "not kept")
+        publisher.publish("t", "two", retain: true)
+        let first = harness.client("a")
+        first.subscribe("t")
+        let got = first.takePublishes()
+        #expect(got.map(\.text) == ["two"])
+        #expect(got.map(\.retain) == [true])
+        publisher.publish("t", "", retain: true)
+        #expect(first.takePublishes().map(\.retain) == [false])
+        let second = harness.client("b")
+        second.subscribe("t")
+        #expect(second.takePublishes().isEmpty)
+        #expect(harness.broker.retained.count == 0)
+        #expect(harness.broker.retained.byteCount == 0)
+    }
+
+    @Test(.spec("MQTT-3.3.1-9", "MQTT-3.3.1-10", "MQTT-3.3.1-11"), arguments: RetainHandling.allCases)
+    func `retain handling says when retained messages come`(handling: RetainHandling) {
+        harness.client("p").publish("t", "kept", retain: true)
+        let client = harness.client("c")
+        client.subscribe("t", retainHandling: handling)
+        #expect(client.takePayloads() == (handling == .doNotSend ? [] : ["kept"]))
+        client.subscribe("t", retainHandling: handling)
+        #expect(client.takePayloads() == (handling == .sendAtSubscribe ? ["kept"] : []))
+    }
+
+    @Test(.spec("MQTT-3.3.1-12", "MQTT-3.3.1-13"), arguments: [true, false])
+    func `retain as published keeps the flag of live messages`(asPublished: Bool) {
+        for shard in 0..<2 {
+            let client = harness.client(harness.clientID(onShard: shard))
+            client.subscribe("t", retainAsPublished: asPublished)
+            harness.client("p").publish("t", retain: true)
+            harness.client("p").publish("t", retain: false)
+            #expect(client.takePublishes().map(\.retain) == [asPublished, false])
+            harness.client("p").publish("t", "", retain: true)
+        }
+    }
+
+    @Test(arguments: QoS.allCases, QoS.allCases)
+    func `a retained message comes with the lower QoS and the subscription's identifier`(published: QoS, granted: QoS) {
+        harness.client("p").publish("t", qos: published, id: published == .atMostOnce ? 0 : 1, retain: true)
+        let client = harness.client("c")
+        client.subscribe("#", qos: granted, identifier: 9)
+        let got = client.takePublishes()
+        #expect(got.map(\.qos) == [min(published, granted)])
+        #expect(got.map(\.subscriptionIdentifiers) == [[9]])
+    }
+
+    @Test func `a shared subscription gets no retained messages`() {
+        harness.client("p").publish("t", retain: true)
+        let client = harness.client("c")
+        client.subscribe("$share/g/t")
+        #expect(client.takePublishes().isEmpty)
+    }
+
+    @Test func `a retained message expires, and carries what is left until then`() {
+        harness.client("p").publish("t", retain: true) { $0.messageExpiryInterval = 10 }
+        harness.advance(seconds: 4)
+        let early = harness.client("a")
+        early.subscribe("t")
+        #expect(early.takePublishes().map(\.messageExpiryInterval) == [6])
+        harness.advance(seconds: 6)
+        let late = harness.client("b")
+        late.subscribe("t")
+        #expect(late.takePublishes().isEmpty)
+        #expect(harness.broker.retained.count == 0)
+    }
+
+    @Test func `an unacknowledged retained message is repeated as retained`() {
+        harness.client("p").publish("t", qos: .atLeastOnce, id: 1, retain: true)
+        let first = harness.client("c", expiry: 100)
+        first.subscribe("t", qos: .atLeastOnce)
+        first.lose()
+        let again = harness.client("c", clean: false).takePublishes()
+        #expect(again.map(\.retain) == [true])
+        #expect(again.map(\.dup) == [true])
+    }
+
+    @Test func `the bounds keep what there is and count what there is no room for`() {
+        let harness = ShardHarness { $0.limits.retainedMessages = 2 }
+        let publisher = harness.client("p")
+        for topic in ["a", "b", "c"] { publisher.publish(topic, "1", retain: true) }
+        publisher.publish("a", "2", retain: true)
+        #expect(harness.dropped(.retainedFull) == 1)
+        let client = harness.client("c")
+        client.subscribe("#")
+        #expect(client.takePublishes().map { $0.topic + $0.text }.sorted() == ["a2", "b1"])
+    }
+
+    @Test func `at the bound of bytes a topic may still be replaced`() {
+        let harness = ShardHarness { $0.limits.retainedBytes = 250 }
+        let publisher = harness.client("p")
+        publisher.publish("t", String(repeating: "a", count: 100), retain: true)
+        publisher.publish("t", String(repeating: "b", count: 100), retain: true)
+        #expect(harness.dropped(.retainedFull) == 0)
+        publisher.publish("u", String(repeating: "b", count: 100), retain: true)
+        #expect(harness.dropped(.retainedFull) == 1)
+        let client = harness.client("c")
+        client.subscribe("t")
+        #expect(client.takePayloads() == [String(repeating: "b", count: 100)])
+    }
+
+    // MARK: - Many
+
+    @Test(arguments: QoS.allCases)
+    func `5,000 retained messages come page by page within the output bound`(qos: QoS) {
+        let bound = 20_000
+        let harness = ShardHarness(shards: 2) { $0.limits.outputBytesPerConnection = bound }
+        let publisher = harness.client("p")
+        let payload = String(repeating: "x", count: 50)
+        for index in 0..<5_000 {
+            publisher.publish("t/\(index)", payload, qos: qos, id: qos == .atMostOnce ? 0 : 1, retain: true) { _ in }
+            if qos == .exactlyOnce { publisher.acknowledge(.pubRel, 1) }
+        }
+        let client = harness.client("c") { $0.receiveMaximum = 40 }
+        client.reads = false
+        client.send(
+            .subscribe(
+                Subscribe(packetIdentifier: 1, requests: [Subscribe.Request("t/+", SubscriptionOptions(qos: qos))])
+            ),
+        )
+        var topics: Set<String> = []
+        var isIdle = 0
+        while isIdle < 3 {
+            // A packet of slack: the bound is looked at before each.
+            #expect(harness.unsentBytes(client) < bound + 200)
+            harness.read(client, limit: 5_000)
+            let got = client.takePublishes()
+            isIdle = got.isEmpty ? isIdle + 1 : 0
+            for publish in got {
+                #expect(topics.insert(publish.topic).inserted)
+                #expect(publish.retain)
+                if publish.qos == .atLeastOnce { client.acknowledge(.pubAck, publish.packetIdentifier) }
+                if publish.qos == .exactlyOnce {
+                    client.acknowledge(.pubRec, publish.packetIdentifier)
+                    client.acknowledge(.pubComp, publish.packetIdentifier)
+                }
+            }
+        }
+        #expect(topics.count == 5_000)
+        #expect(harness.counters.droppedTotal == 0)
+    }
+
+    @Test func `one match among many that do not match is found`() {
+        let harness = ShardHarness()
+        let publisher = harness.client("p")
+        for index in 0..<6_000 { publisher.publish("\(index)/no", retain: true) }
+        publisher.publish("7777/yes", "found", retain: true)
+        let client = harness.client("c")
+        client.subscribe("+/yes")
+        #expect(client.takePayloads() == ["found"])
+    }
+
+    @Test func `leaving in the middle of a replay leaves nothing behind`() {
+        let harness = ShardHarness { $0.limits.outputBytesPerConnection = 2_000 }
+        let publisher = harness.client("p")
+        for index in 0..<1_000 { publisher.publish("t/\(index)", retain: true) }
+        let client = harness.client("c")
+        client.reads = false
+        client.send(
+            .subscribe(
+                Subscribe(
+                    packetIdentifier: 1,
+                    requests: [Subscribe.Request("#", SubscriptionOptions(qos: .atMostOnce))]
+                )
+            ),
+        )
+        client.lose()
+        publisher.lose()
+        #expect(harness.usedBytes == 0)
+        #expect(harness.connectionCount == 0)
+        #expect(harness.sessionCount == 0)
+    }
+}
