@@ -18,7 +18,7 @@ build: ## build the release binary, Swift runtime linked statically
 	@scripts/bootstrap build
 	@$(SWIFT) build -c release --static-swift-stdlib --product apus
 
-test: ## everything: build, unit, wire and third-party tests, lint, conformance
+test: ## everything: build, unit, wire and third-party tests, lint, conformance, a little fuzzing
 	@scripts/test
 
 unit: ## build the tests and run the Swift ones only
