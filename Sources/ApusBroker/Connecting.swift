@@ -252,7 +252,10 @@ extension Shard {
         details.outboundAliases = OutboundTopicAliases(maximum: aliases)
         connections[slot].usesTopicAliases = aliases > 0
         startKeepAlive(slot, connect)
-        sendConnAck(slot, connect, present: present, authenticationData: authenticationData)
+        guard sendConnAck(slot, connect, present: present, authenticationData: authenticationData) else {
+            detach(slot, will: .discard)
+            return refuse(slot, .packetTooLarge, "the client's maximum packet size has no room for a CONNACK")
+        }
         record(.info, "client.connected", slot, [("version", "\(connect.version)"), ("resumed", "\(present)")])
         if present {
             endForbiddenSubscriptions(of: Int(connections[slot].session))
@@ -271,7 +274,13 @@ extension Shard {
         if keepAlive > 0 { scheduleKeepAlive(slot, at: keepAliveDeadline(slot)) }
     }
 
-    private mutating func sendConnAck(_ slot: Int, _ connect: Connect, present: Bool, authenticationData: [UInt8]?) {
+    /// - Returns: whether the client has room for it.
+    private mutating func sendConnAck(
+        _ slot: Int,
+        _ connect: Connect,
+        present: Bool,
+        authenticationData: [UInt8]?,
+    ) -> Bool {
         var answer = ConnAck(sessionPresent: present)
         if connect.version == .v5 {
             let granted = sessions[Int(connections[slot].session)].expirySeconds
@@ -285,7 +294,7 @@ extension Shard {
             answer.authenticationMethod = connect.authenticationMethod
             if let authenticationData, !authenticationData.isEmpty { answer.authenticationData = authenticationData }
         }
-        send(.connAck(answer), to: slot)
+        return send(.connAck(answer), to: slot)
     }
 
     /// Refuses a CONNECT: CONNACK with the reason where the version has one, then close [MQTT-3.1.4-2, MQTT-3.2.2-7].

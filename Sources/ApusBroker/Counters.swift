@@ -62,7 +62,7 @@ package final class Statistics: Sendable {
 
     func publish(_ counters: Counters, ofShard shard: Int) { snapshots.withLock { $0[shard] = counters } }
 
-    /// The sum over all shards, at most about a second old.
+    /// The sum over all shards, as of the last `$SYS` interval.
     package var total: Counters {
         snapshots.withLock { $0.reduce(into: Counters()) { $0 += $1 } }
     }

@@ -255,7 +255,13 @@ extension Shard {
         while connections[slot].output.count < bound, let repetition = sessions[session].outbound.nextRepetition() {
             switch repetition {
             case .release(let identifier): sendRelease(slot, identifier)
-            case .publish(let identifier, let delivery): transmit(slot, delivery, identifier, dup: true)
+            case .publish(let identifier, let delivery) where fits(slot, delivery):
+                transmit(slot, delivery, identifier, dup: true)
+            case .publish(let identifier, let delivery):
+                // The client has come back with a smaller maximum packet size [MQTT-3.1.2-25].
+                counters.drop(.tooLargeForReceiver)
+                sessions[session].outbound.abandon(identifier)
+                store.finished(delivery, for: sessions[session].handle)
             }
         }
         guard sessions[session].hasBacklog else { return }

@@ -112,7 +112,7 @@ extension Shard {
         for subscription in sessions[session].subscriptions {
             _ = broker.subscriptions.unsubscribe(subscription.filter, target: handle.rawValue)
         }
-        sessions[session].subscriptions = []
+        sessions[session].subscriptions.removeAll()
         let left = sessions[session].outbound.unfinished + store.sessionEnded(handle)
         sessionsByClientID[sessions[session].clientID] = nil
         _ = sessions.remove(at: session)

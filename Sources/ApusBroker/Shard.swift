@@ -105,15 +105,19 @@ package struct Shard: ~Copyable {
     }
 
     /// Sends a packet that is not a PUBLISH.
-    mutating func send(_ packet: Packet, to slot: Int) {
+    ///
+    /// - Returns: false, and nothing is sent, when even its shortest form is larger than the client takes.
+    @discardableResult
+    mutating func send(_ packet: Packet, to slot: Int) -> Bool {
         var bytes: [UInt8] = []
         // A client's maximum binds every packet [MQTT-3.1.2-24]; the encoder leaves optional words out to keep it.
         let maximum = Int(connections[slot].maximumPacketBytes)
         guard packet.encode(into: &bytes, version: connections[slot].version, maximumPacketSize: maximum) else {
-            return
+            return false
         }
         connections[slot].output.append(bytes.span, pool: &pool)
         counters.packetsSent += 1
         markDirty(slot)
+        return true
     }
 }

@@ -52,20 +52,17 @@ extension Shard {
         }
         var options = requested
         options.qos = min(requested.qos, broker.configuration.policies.maximumQoS)
-        let known = sessions[session].index(of: filter)
-        if known == nil, sessions[session].subscriptions.count >= limits.subscriptionsPerClient {
+        if sessions[session].subscriptions.count >= limits.subscriptionsPerClient,
+            !sessions[session].subscriptions.contains(filter)
+        {
             return .quotaExceeded
         }
-        let subscription = Session.Subscription(filter: filter, options: options, identifier: identifier)
-        if let known {
-            sessions[session].subscriptions[known] = subscription
-        } else {
-            sessions[session].subscriptions.append(subscription)
-        }
+        let subscription = Subscription(filter: filter, options: options, identifier: identifier)
+        let isNew = sessions[session].subscriptions.set(subscription)
         index(subscription, session)
         let wantsRetained =
             filter.group == nil
-            && (options.retainHandling == .sendAtSubscribe || (options.retainHandling == .sendIfNew && known == nil))
+            && (options.retainHandling == .sendAtSubscribe || (options.retainHandling == .sendIfNew && isNew))
         if wantsRetained {
             replays.append(
                 RetainedReplay(
@@ -79,7 +76,7 @@ extension Shard {
     }
 
     /// Enters a session's subscription into the index shared by all shards.
-    private mutating func index(_ subscription: Session.Subscription, _ session: Int) {
+    private mutating func index(_ subscription: Subscription, _ session: Int) {
         _ = broker.subscriptions.subscribe(
             subscription.filter,
             Subscriber(
@@ -117,9 +114,7 @@ extension Shard {
             !authorizer.maySubscribe(principal, filter: $0.filter.text)
         }
         for subscription in forbidden {
-            if let known = sessions[session].index(of: subscription.filter) {
-                sessions[session].subscriptions.remove(at: known)
-            }
+            _ = sessions[session].subscriptions.remove(subscription.filter)
             _ = broker.subscriptions.unsubscribe(subscription.filter, target: sessions[session].handle.rawValue)
             let filter = subscription.filter.fullText
             record(.notice, "subscription.ended", slot, [("filter", filter), ("reason", "the right to it is gone")])
@@ -136,11 +131,10 @@ extension Shard {
             } catch {
                 return violate(slot, .topicFilterInvalid, rule: "MQTT-4.7.1-1", "\(error)")
             }
-            guard let known = sessions[session].index(of: filter) else {
+            guard sessions[session].subscriptions.remove(filter) else {
                 codes.append(.noSubscriptionExisted)
                 continue
             }
-            sessions[session].subscriptions.remove(at: known)
             _ = broker.subscriptions.unsubscribe(filter, target: sessions[session].handle.rawValue)
             codes.append(.success)
         }

@@ -35,7 +35,7 @@ extension Shard {
     }
 
     mutating func scheduleStatistics() {
-        guard index == 0, broker.configuration.statisticsSeconds > 0 else { return }
+        guard broker.configuration.statisticsSeconds > 0 else { return }
         // The first one at once, so that a subscriber of $SYS need not wait.
         schedule(.statistics, 0, 0, now)
     }
@@ -117,14 +117,17 @@ extension Shard {
 
     private mutating func publishStatistics() {
         snapshotCounters()
-        for (topic, value) in statisticsTopics() {
-            publish(Message(topic: topic, payload: Array(value.utf8), retain: true))
+        // One shard speaks for all.
+        if index == 0 {
+            for (topic, value) in statisticsTopics() {
+                publish(Message(topic: topic, payload: Array(value.utf8), retain: true))
+            }
         }
         schedule(.statistics, 0, 0, now.adding(seconds: Int64(broker.configuration.statisticsSeconds)))
     }
 
-    /// Makes the shard's numbers visible to other threads; the loop calls it about once a second.
-    package mutating func snapshotCounters() {
+    /// Makes the shard's numbers visible to other threads.
+    private mutating func snapshotCounters() {
         counters.connections = connections.count
         counters.sessions = sessions.count
         broker.statistics.publish(counters, ofShard: index)

@@ -187,6 +187,11 @@ package struct OutboundPublishes: Sendable {
         }
     }
 
+    /// A message that was next to be repeated does not fit this connection: it is given up.
+    package mutating func abandon(_ identifier: PacketIdentifier) {
+        if let index = index(of: identifier) { _ = finish(index) }
+    }
+
     // MARK: - The end of a connection or session
 
     /// Takes out the QoS 1 messages that came through a shared subscription, so that another member gets them.

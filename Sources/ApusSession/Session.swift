@@ -1,6 +1,4 @@
 package import ApusMessage
-package import ApusTopics
-package import MQTTCodec
 
 /// What the broker keeps of a client for as long as its session lives [MQTT-4.1.0-1].
 ///
@@ -27,25 +25,11 @@ package struct Session: ~Copyable, Sendable {
     package var hasBacklog = false
     /// The will of the live connection, or of the last one while it waits for its delay.
     package var will: WillMessage?
-    package var subscriptions: [Subscription] = []
+    package var subscriptions = Subscriptions()
     package var inbound = InboundPublishes()
     /// Where the store holds the last QoS 2 message of the client; each of its PUBREC packets waits at most for that.
     package var inboundPosition = StorePosition.none
     package var outbound: OutboundPublishes
-
-    /// A subscription of the session.
-    package struct Subscription: Sendable {
-        package let filter: TopicFilter
-        package var options: SubscriptionOptions
-        /// 0 for none.
-        package var identifier: UInt32
-
-        package init(filter: TopicFilter, options: SubscriptionOptions, identifier: UInt32) {
-            self.filter = filter
-            self.options = options
-            self.identifier = identifier
-        }
-    }
 
     package init(clientID: String, handle: SessionHandle, expirySeconds: UInt32, window: UInt16) {
         self.clientID = clientID
@@ -58,9 +42,4 @@ package struct Session: ~Copyable, Sendable {
 
     /// Whether the session outlives its connection, so that messages must be kept for it.
     package var isPersistent: Bool { expirySeconds > 0 }
-
-    /// Where the subscription with this filter (and group) stands.
-    package func index(of filter: TopicFilter) -> Int? {
-        subscriptions.firstIndex { $0.filter == filter }
-    }
 }
