@@ -66,8 +66,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusBroker", "ApusConfiguration", "ApusCredentials", "ApusLoop", "ApusMessage", "ApusStore",
-                "ApusTransport", "MQTTClient", "MQTTCodec",
+                "ApusBroker", "ApusConfiguration", "ApusCredentials", "ApusCrypto", "ApusLoop", "ApusMessage",
+                "ApusStore", "ApusTransport", "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings,
@@ -91,5 +91,12 @@ let package = Package(
         ),
         tests("ApusCredentials", ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         tests("ApusConfiguration"),
+        tests("ApusBroker", ["ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec"]),
+        .testTarget(
+            name: "WireTests",
+            dependencies: ["apus"],
+            exclude: ["README.md", "Scripts"],
+            swiftSettings: settings,
+        ),
     ],
 )
