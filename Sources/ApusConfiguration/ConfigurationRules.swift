@@ -3,8 +3,8 @@ extension Configuration {
     func problems(for purpose: Purpose) -> [ConfigurationProblem] {
         var problems = listenerProblems() + limitProblems()
         switch purpose {
-        case .service: problems += certificateProblems()
-        case .development: problems += developmentProblems()
+        case .service: problems += certificateProblems(mayBeMade: false) + userNameProblems()
+        case .development: problems += certificateProblems(mayBeMade: true) + developmentProblems()
         }
         return problems
     }
@@ -38,11 +38,13 @@ extension Configuration {
         return problems
     }
 
-    private func certificateProblems() -> [ConfigurationProblem] {
+    /// - Parameter mayBeMade: whether the executable makes what is missing; half of a pair it cannot.
+    private func certificateProblems(mayBeMade: Bool) -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
         for listener in listeners {
             guard let tls = effectiveTLS(of: listener) else { continue }
-            if tls.certificate == nil || tls.key == nil {
+            let isWholeMissing = tls.certificate == nil && tls.key == nil
+            if tls.certificate == nil || tls.key == nil, !(mayBeMade && isWholeMissing) {
                 problems.append(
                     Self.problem(
                         "listeners",
@@ -56,15 +58,15 @@ extension Configuration {
                 )
             }
         }
+        return problems
+    }
+
+    private func userNameProblems() -> [ConfigurationProblem] {
         let asksForCertificates = listeners.contains {
             effectiveTLS(of: $0).map { $0.clientCertificate != .none } ?? false
         }
-        if authentication.userNameFromCertificate, !asksForCertificates {
-            problems.append(
-                Self.problem("authentication.userNameFromCertificate", "no listener asks for client certificates")
-            )
-        }
-        return problems
+        guard authentication.userNameFromCertificate, !asksForCertificates else { return [] }
+        return [Self.problem("authentication.userNameFromCertificate", "no listener asks for client certificates")]
     }
 
     private func limitProblems() -> [ConfigurationProblem] {

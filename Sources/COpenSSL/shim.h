@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/kdf.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -37,6 +38,7 @@ static const uint64_t SSL_OP_NO_COMPRESSION_BIT = SSL_OP_NO_COMPRESSION;
 static const uint64_t SSL_OP_CIPHER_SERVER_PREFERENCE_BIT = SSL_OP_CIPHER_SERVER_PREFERENCE;
 static const uint64_t SSL_OP_IGNORE_UNEXPECTED_EOF_BIT = SSL_OP_IGNORE_UNEXPECTED_EOF;
 static const unsigned long XN_FLAG_RFC2253_BITS = XN_FLAG_RFC2253;
+static const int MBSTRING_UTF8_KIND = MBSTRING_UTF8;
 static inline void apus_BIO_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
 static inline void apus_BIO_set_retry_write(BIO *bio) { BIO_set_retry_write(bio); }
 static inline void apus_BIO_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }

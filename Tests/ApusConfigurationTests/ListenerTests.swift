@@ -115,6 +115,12 @@ struct ListenerTests {
         #expect(try load("", overrides: overrides, purpose: .development).listeners.count == 2)
         #expect(problems("", overrides: overrides).count == 2)
     }
+
+    @Test(arguments: ["tls: {certificate: /c}", "tls: {key: /k}", "tls: {clientCertificate: required}"])
+    func `the development mode does not guess what half of a setting means`(file: String) {
+        let found = problems(file, overrides: [("listeners", "mqtts://127.0.0.1:0")], purpose: .development)
+        #expect(found.count == 1)
+    }
 }
 
 @Suite("Changes and descriptions")

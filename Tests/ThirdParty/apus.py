@@ -49,12 +49,13 @@ class Endpoint:
 class Apus:
     """A running broker; use it in a `with`. `stop` says how it ended."""
 
-    def __init__(self, *arguments, listen=("mqtt://127.0.0.1:0",), settings=None, dev=True):
+    def __init__(self, *arguments, listen=("mqtt://127.0.0.1:0",), settings=None, dev=True, data=None):
+        """`data` is a folder of another broker's, instead of one of its own."""
         command = [BINARY, "serve", *(["--dev"] if dev else []), *arguments]
         for url in listen:
             command += ["--listen", url]
         self.data = tempfile.TemporaryDirectory(prefix="apus-test-")
-        command += ["--data", self.data.name]
+        command += ["--data", str(data or self.data.name)]
         # A file and not a pipe: a chatty broker must not wait for a reader.
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(

@@ -200,6 +200,32 @@ def test_reload_changes_the_certificate_and_drops_nobody(authority, tmp_path):
                 still.connect()
 
 
+def test_the_development_mode_makes_a_certificate_and_keeps_it(name):
+    with Apus(listen=LISTEN) as broker:
+        folder = pathlib.Path(broker.data.name)
+        certificate = folder / "dev-cert.pem"
+        assert str(certificate) in broker.logged()
+        assert (folder / "dev-key.pem").stat().st_mode & 0o777 == 0o600
+        for host in ("localhost", "127.0.0.1"):
+            run(["mosquitto_pub", "-p", broker.endpoint("mqtts").port, "-h", host, "--cafile", certificate,
+                 "-t", name, "-m", "x", "-q", 1])
+        options = json.dumps({"caFile": str(certificate), "servername": "localhost", "protocolVersion": 5})
+        run(["node", SCRIPT, broker.endpoint("wss").url, options, "large", name])
+        made = certificate.read_bytes()
+        broker.reload()
+        assert certificate.read_bytes() == made
+        with Apus(listen=LISTEN, data=folder) as other:
+            assert certificate.read_bytes() == made
+            context = ssl.create_default_context(cafile=certificate)
+            with SecureWire(other.endpoint("mqtts"), context) as wire:
+                wire.connect()
+
+
+def test_the_development_mode_touches_no_disk_without_need(name):
+    with Apus() as broker:
+        assert list(pathlib.Path(broker.data.name).iterdir()) == []
+
+
 def test_the_server_name_chooses_the_certificate(authority, tmp_path):
     main = authority.issue("main")
     special = authority.issue("special", common_name="mqtt.example.org", hosts=["DNS:mqtt.example.org"])

@@ -15,13 +15,16 @@ final class Service: Sendable {
     private let passwords: PasswordAuthenticator?
     private let accessControl: ACLAuthorizer?
     private let current: Mutex<Configuration>
+    private let isDevelopment: Bool
 
     init(_ configuration: Configuration, isDevelopment: Bool, openFileLimit: Int) throws {
+        self.isDevelopment = isDevelopment
         log = try EventLog(
             level: EventLevel(configuration.logging.level),
             format: LogFormat(configuration.logging.format)
         )
         let log = self.log
+        let configuration = isDevelopment ? try DevelopmentCertificate.fill(into: configuration, log) : configuration
         let shardCount = configuration.shards == 0 ? Machine.processorCount() : configuration.shards
         let seed = try Machine.randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         var settings = BrokerConfiguration(shardCount: shardCount, seed: seed)
@@ -82,8 +85,14 @@ final class Service: Sendable {
     /// Makes effective what can change while running, and says what cannot.
     func reload(_ new: Configuration) {
         let old = current.withLock { $0 }
-        let changes = old.changes(to: new)
         var problems: [String] = []
+        var new = new
+        do {
+            if isDevelopment { new = try DevelopmentCertificate.fill(into: new, log) }
+        } catch {
+            problems.append(error.description)
+        }
+        let changes = old.changes(to: new)
         do {
             for warning in try passwords?.reload() ?? [] { problems.append(warning) }
             try accessControl?.reload()
