@@ -1,0 +1,84 @@
+import ApusMessage
+import ApusStore
+import MQTTCodec
+
+@testable import ApusBroker
+
+/// What a seed decides before the first step.
+struct Scenario {
+    let seed: UInt64
+    let shardCount: Int
+    let clientCount: Int
+    let steps: Int
+    /// Whether queues are so short that messages must be dropped.
+    let isTight: Bool
+    /// Whether authenticators answer later.
+    let answersLater: Bool
+    let limits: Limits
+
+    init(seed: UInt64, random: inout SeededGenerator) {
+        self.seed = seed
+        shardCount = .random(in: 1...4, using: &random)
+        clientCount = .random(in: 3...7, using: &random)
+        steps = .random(in: 300...1_500, using: &random)
+        isTight = Int.random(in: 0..<4, using: &random) == 0
+        answersLater = Int.random(in: 0..<3, using: &random) == 0
+        var limits = Limits()
+        limits.receiveMaximum = 20
+        limits.inFlightMessages = .random(in: 1...30, using: &random)
+        limits.outputBytesPerConnection = .random(in: 60...4_000, using: &random)
+        limits.queuedMessagesPerSession = isTight ? .random(in: 1...6, using: &random) : 100_000
+        limits.shardBacklogBytes = Bool.random(using: &random) ? 200 : 1 << 20
+        limits.topicAliases = .random(in: 0...3, using: &random)
+        limits.connections = 1_000
+        self.limits = limits
+    }
+}
+
+/// A message that a client has published.
+struct Published {
+    let publisher: Int
+    let topic: String
+    let qos: QoS
+    /// Whether the broker has taken it over: PUBACK or PUBREC came.
+    var isAccepted = false
+}
+
+/// Counts what waits, and looks that no queue is longer than allowed.
+final class CountingStore: MessageStore, @unchecked Sendable {
+    // Used by one simulation's thread only.
+    private let memory = MemoryStore()
+    private(set) var waiting = 0
+    private(set) var longest = 0
+
+    func append(_ message: Message) -> StorePosition { memory.append(message) }
+    var committed: StorePosition { memory.committed }
+
+    func enqueue(_ delivery: Delivery, for session: SessionHandle, limits: QueueLimits) -> [Delivery] {
+        let dropped = memory.enqueue(delivery, for: session, limits: limits)
+        waiting += 1 - dropped.count
+        longest = max(longest, memory.backlog(of: session).messages)
+        return dropped
+    }
+
+    func dequeue(for session: SessionHandle) -> Delivery? {
+        let next = memory.dequeue(for: session)
+        if next != nil { waiting -= 1 }
+        return next
+    }
+
+    func backlog(of session: SessionHandle) -> (messages: Int, bytes: Int) { memory.backlog(of: session) }
+    func finished(_ delivery: Delivery, for session: SessionHandle) { memory.finished(delivery, for: session) }
+
+    func remove(for session: SessionHandle, where condition: (Delivery) -> Bool) -> [Delivery] {
+        let removed = memory.remove(for: session, where: condition)
+        waiting -= removed.count
+        return removed
+    }
+
+    func sessionEnded(_ session: SessionHandle) -> [Delivery] {
+        let left = memory.sessionEnded(session)
+        waiting -= left.count
+        return left
+    }
+}

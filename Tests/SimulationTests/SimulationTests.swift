@@ -1,0 +1,15 @@
+import Testing
+
+@Suite("Simulation")
+struct SimulationTests {
+    @Test(arguments: 1...300 as ClosedRange<UInt64>)
+    func `a broker keeps its promises whatever happens to its clients`(seed: UInt64) {
+        let world = World(seed: seed)
+        world.run()
+        world.settle()
+        world.checkDeliveries()
+        world.checkEmptiness()
+        let report = "seed \(seed), \(world.scenario): \(world.failures.prefix(5))"
+        #expect(world.failures.isEmpty, Comment(rawValue: report))
+    }
+}

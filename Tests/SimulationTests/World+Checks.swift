@@ -1,0 +1,81 @@
+import ApusMemory
+import ApusMessage
+import ApusTopics
+import MQTTCodec
+
+@testable import ApusBroker
+
+// What must hold in the end.
+
+extension World {
+    var counters: Counters {
+        var sum = Counters()
+        for shard in 0..<shards.count { sum += shards[shard].counters }
+        return sum
+    }
+
+    /// After all is quiet: who has got what.
+    func checkDeliveries() {
+        for client in clients { failures += client.failures }
+        for client in clients where !client.outgoing.isEmpty {
+            failures.append("\(client.name): \(client.outgoing.count) messages are not acknowledged")
+        }
+        var missing = 0
+        for client in clients {
+            for (message, published) in messages.enumerated() {
+                let count = client.seen[message] ?? 0
+                if published.qos != .atLeastOnce, client.isCore, count > 1 {
+                    failures.append("\(client.name): message \(message) of \(published.qos) came \(count) times")
+                }
+                if client.isCore, published.isAccepted, count == 0 { missing += 1 }
+            }
+        }
+        let dropped = counters.dropped(.queueFull)
+        if UInt64(missing) > dropped { failures.append("\(missing) accepted messages are missing, \(dropped) counted") }
+        if !scenario.isTight, counters.dropped(.queueFull) > 0 { failures.append("dropped though there was room") }
+        let longest = stores.map(\.longest).max() ?? 0
+        if longest > scenario.limits.queuedMessagesPerSession { failures.append("a queue of \(longest) messages") }
+    }
+
+    /// After everybody has gone and all sessions have ended nothing may be left.
+    func checkEmptiness() {
+        for client in clients { client.leave() }
+        for link in links { close(link, .peerClosed) }
+        pass(milliseconds: 2_000_000_000)
+        for client in clients where client.version < .v5 {
+            for shard in 0..<shards.count {
+                let letter = ShardMail.end(
+                    clientID: client.name,
+                    .administrativeAction,
+                    explanation: "over",
+                    endsSession: true,
+                )
+                broker.post(to: shard, letter)
+            }
+        }
+        for _ in 0..<3 {
+            for shard in 0..<shards.count { post(from: shard) }
+            while !mail.isEmpty {
+                for shard in 0..<shards.count { openMail(of: shard) }
+                for shard in 0..<shards.count { post(from: shard) }
+            }
+        }
+        pass(milliseconds: 2_000_000_000)
+        pass(milliseconds: 2_000_000_000)
+        for shard in 0..<shards.count {
+            leak(shards[shard].connectionCount, "connections")
+            leak(shards[shard].sessionCount, "sessions")
+            leak(shards[shard].sessionsByClientID.count, "client ids")
+            leak(shards[shard].pool.usedBytes, "bytes of output")
+            leak(shards[shard].timers.count, "timers")
+            leak(shards[shard].paused.count, "paused connections")
+            leak(stores[shard].waiting, "deliveries in the store")
+        }
+        leak(broker.subscriptions.counts.subscriptions, "subscriptions")
+        leak(broker.subscriptions.counts.filters, "filters")
+    }
+
+    private func leak(_ count: Int, _ what: String) {
+        if count != 0 { failures.append("\(count) \(what) are left") }
+    }
+}
