@@ -10,11 +10,22 @@ final class ListenerGate: Sendable {
     ///
     /// Nil on a listener without TLS.
     let context: TLSContextBox?
+    private let tls: Guarded<TLSServerConfiguration?>
 
     init(_ configuration: ListenerConfiguration, index: Int, context: TLSContextBox?) {
         self.configuration = configuration
         self.index = index
         self.context = context
+        tls = Guarded(configuration.tls)
+    }
+
+    /// What `context` was made from: the listener's own settings until a reload brings others.
+    var tlsSettings: TLSServerConfiguration? { tls.withLock { $0 } }
+
+    /// For connections that begin from now on; not for a listener without TLS.
+    func replaceContext(with new: TLSContext, madeFrom settings: TLSServerConfiguration) {
+        tls.withLock { $0 = settings }
+        context?.replace(with: new)
     }
 
     /// Counts a connection in; false, and nothing counted, when the listener has its maximum.

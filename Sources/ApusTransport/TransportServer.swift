@@ -1,5 +1,5 @@
 package import ApusBroker
-internal import ApusLoop
+package import ApusLoop
 internal import ApusMemory
 package import ApusMessage
 internal import Synchronization
@@ -105,17 +105,19 @@ package final class TransportServer: Sendable {
 
     /// Reads certificates and keys again, for connections that begin from now on; those that stand stay.
     ///
-    /// - Throws: when one of them cannot be read; then all listeners keep what they have.
-    package func reloadTLS() throws(TransportError) {
+    /// - Parameter settings: New settings by listener name; a listener that is not named reads the files again that it
+    ///   has, and a name that no TLS listener has changes nothing.
+    /// - Throws: when one of the files cannot be used; then all listeners keep what they have.
+    package func reloadTLS(_ settings: [String: TLSServerConfiguration] = [:]) throws(TransportError) {
         let gates = running.withLock { $0.gates }
-        var replacements: [(TLSContextBox, TLSContext)] = []
-        for gate in gates {
-            guard let box = gate.context, let context = try ListenerBinder(gate.configuration).makeContext() else {
-                continue
-            }
-            replacements.append((box, context))
+        var replacements: [(ListenerGate, TLSContext, TLSServerConfiguration)] = []
+        for gate in gates where gate.context != nil {
+            var listener = gate.configuration
+            listener.tls = settings[listener.name] ?? gate.tlsSettings
+            guard let tls = listener.tls, let context = try ListenerBinder(listener).makeContext() else { continue }
+            replacements.append((gate, context, tls))
         }
-        for (box, context) in replacements { box.replace(with: context) }
+        for (gate, context, tls) in replacements { gate.replaceContext(with: context, madeFrom: tls) }
     }
 
     // MARK: - Stop

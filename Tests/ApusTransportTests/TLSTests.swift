@@ -76,6 +76,47 @@ struct TLSTests {
     }
 
     @Test
+    func `a reload may name other files, and the next one reads these again`() throws {
+        let folder = try TestAuthority.makeFolder()
+        defer { TestAuthority.remove(folder) }
+        let authority = try TestAuthority.shared.get()
+        var named = ListenerConfiguration.local(.tls, name: "named")
+        var other = ListenerConfiguration.local(.tls, name: "other")
+        named.tls = try TLSServerConfiguration(identities: [authority.issue("/CN=old")])
+        other.tls = named.tls
+        let server = try TestServer([named, other])
+        let context = try TLSContext(client: TLSClientConfiguration(authorityFile: authority.certificate))
+        func subjects() throws -> [String?] {
+            try server.endpoints.indices.map { index in
+                let client = try server.client(index)
+                let session = try TLSSession(context, descriptor: client.socket.number, hostName: "localhost")
+                try client.shakeHands(session)
+                return session.peerSubject
+            }
+        }
+        #expect(try subjects() == ["CN=old", "CN=old"])
+
+        let moved = TLSIdentity(certificateFile: "\(folder)/c.pem", keyFile: "\(folder)/k.pem")
+        try TestAuthority.copy(authority.issue("/CN=new"), to: moved)
+        let settings = TLSServerConfiguration(identities: [moved])
+        try server.server.reloadTLS(["named": settings, "nobody": settings])
+        #expect(try subjects() == ["CN=new", "CN=old"])
+
+        try TestAuthority.copy(authority.issue("/CN=newer"), to: moved)
+        try server.server.reloadTLS()
+        #expect(try subjects() == ["CN=newer", "CN=old"])
+
+        // One bad file and nobody gets anything new.
+        let missing = TLSServerConfiguration(identities: [TLSIdentity(certificateFile: "/none", keyFile: "/none")])
+        let good = try TLSServerConfiguration(identities: [authority.issue("/CN=good")])
+        #expect(throws: TransportError.self) { try server.server.reloadTLS(["named": good, "other": missing]) }
+        #expect(try subjects() == ["CN=newer", "CN=old"])
+        // What failed is not remembered.
+        try server.server.reloadTLS()
+        #expect(try subjects() == ["CN=newer", "CN=old"])
+    }
+
+    @Test
     func `MQTT without TLS is turned away`() throws {
         let setUp = try SetUp(.tls, shards: 1)
         let client = try setUp.server.client()

@@ -200,6 +200,23 @@ def test_reload_changes_the_certificate_and_drops_nobody(authority, tmp_path):
                 still.connect()
 
 
+def test_reload_takes_other_paths_and_rules(authority, tmp_path):
+    first, second = authority.issue("here"), authority.issue("there")
+    file = configured(tmp_path, {"certificate": first[0], "key": first[1]})
+    context = tls_context(authority)
+    with Apus("--config", file, listen=LISTEN, dev=False) as broker:
+        with SecureWire(broker.endpoint("mqtts"), context) as before:
+            before.connect()
+            configured(tmp_path, {"certificate": second[0], "key": second[1], "clientCA": authority.certificate,
+                                  "clientCertificate": "required"})
+            broker.reload()
+            before.ping()
+            for scheme in ("mqtts", "wss"):
+                assert refused(broker.endpoint(scheme), context)
+                with SecureWire(broker.endpoint(scheme), tls_context(authority, client=first)) as after:
+                    assert after.certificate == certificate_bytes(second[0])
+
+
 def test_the_development_mode_makes_a_certificate_and_keeps_it(name):
     with Apus(listen=LISTEN) as broker:
         folder = pathlib.Path(broker.data.name)

@@ -88,6 +88,21 @@ extension ListenerConfiguration {
     }
 }
 
+extension Configuration {
+    /// The TLS settings of the listeners that have some, by name.
+    ///
+    /// Listeners that share a name (they leave the choice of the port to the kernel) and not their settings are left
+    /// out: who is meant cannot be told.
+    var tlsByListener: [String: TLSServerConfiguration] {
+        let pairs = listeners.compactMap { listener in
+            effectiveTLS(of: listener).flatMap(TLSServerConfiguration.init).map { (listener.name, $0) }
+        }
+        return Dictionary(grouping: pairs, by: \.0).compactMapValues { group in
+            group.allSatisfy { $0.1 == group[0].1 } ? group[0].1 : nil
+        }
+    }
+}
+
 extension TLSServerConfiguration {
     /// `nil` without a certificate; the configuration has refused that before.
     init?(_ tls: ApusConfiguration.TLS) {

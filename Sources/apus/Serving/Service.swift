@@ -101,7 +101,7 @@ final class Service: Sendable {
             problems.append(error.description)
         }
         do {
-            try transport.reloadTLS()
+            try transport.reloadTLS(new.tlsByListener)
         } catch {
             problems.append(error.description)
         }
