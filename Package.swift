@@ -40,6 +40,7 @@ let package = Package(
     targets: [
         // Level 0: one protocol or one data structure each; they know nothing of Apus.
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CLinux"),
         room("MQTTCodec"),
         room("WebSocketCodec"),
         room("ProxyProtocol"),
@@ -48,7 +49,7 @@ let package = Package(
         room("ApusCrypto", ["COpenSSL"]),
         // Level 1: the vocabulary, and the system below it.
         room("ApusMessage", ["ApusTopics", "MQTTCodec"]),
-        room("ApusLoop", ["ApusMemory", "COpenSSL"]),
+        room("ApusLoop", ["ApusMemory", "CLinux", "COpenSSL"]),
         // Level 2: machines, event in, action out.
         room("ApusSession", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("ApusStore", ["ApusMemory", "ApusMessage"]),

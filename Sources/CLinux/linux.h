@@ -1,4 +1,4 @@
-// System calls that Swift's Glibc module leaves out. Only ApusLoop imports this (as CLinux).
+// System calls that Swift's Glibc module leaves out. Only ApusLoop imports this.
 #ifndef APUS_CLINUX_H
 #define APUS_CLINUX_H
 // Only headers that Swift's Glibc module does not have: a header belongs to one module.
