@@ -286,4 +286,26 @@ struct AuthenticationTests {
         let client = harness.connect("c") { $0.will = Will(topic: "secret", payload: []) }
         #expect(client.takeConnAck()?.reasonCode == .notAuthorized)
     }
+
+    @Test func `a subscription ends when the right to it goes, on line at once and otherwise on return`() {
+        let rights = ScriptedRights()
+        let harness = ShardHarness(shards: 2, authorizer: rights)
+        let here = harness.client(harness.clientID(onShard: 0))
+        let away = harness.client(harness.clientID(onShard: 1), expiry: 100)
+        for client in [here, away] {
+            client.subscribe("secret", qos: .atLeastOnce)
+            client.subscribe("open", qos: .atLeastOnce)
+        }
+        away.lose()
+        rights.allowSubscribing { _, filter in filter != "secret" }
+        harness.broker.postToAll(.rightsChanged)
+        harness.settle()
+        let back = harness.client(harness.clientID(onShard: 1), clean: false, expiry: 100)
+        let publisher = harness.client("p")
+        for topic in ["secret", "open"] { publisher.publish(topic, topic) }
+        #expect(here.takePayloads() == ["open"])
+        #expect(back.takePayloads() == ["open"])
+        #expect(harness.events.names.count { $0 == "subscription.ended" } == 2)
+        #expect(harness.broker.subscriptions.counts.subscriptions == 2)
+    }
 }

@@ -266,4 +266,13 @@ struct ConnectingTests {
         harness.advance(seconds: 140)
         #expect(three.isClosed)
     }
+
+    @Test(.spec("MQTT-3.1.2-24"))
+    func `a client too small for a CONNACK is closed and leaves no connection behind`() {
+        let harness = ShardHarness { $0.limits.connections = 1 }
+        let small = harness.connect("small") { $0.maximumPacketSize = 5 }
+        #expect(small.isClosed)
+        #expect(harness.sessionCount == 0)
+        #expect(harness.connect("other").takeConnAck()?.reasonCode == .success)
+    }
 }

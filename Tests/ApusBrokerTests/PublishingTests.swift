@@ -380,4 +380,20 @@ struct PublishingTests {
         #expect(second.contains { $0.topic == "$SYS/broker/publish/messages/dropped/slow_consumer" })
         #expect(all.takePublishes().isEmpty)
     }
+
+    @Test(arguments: ["a/b/c/d", "abcdefghijk"], QoS.allCases)
+    func `a topic too deep or too long goes nowhere`(topic: String, qos: QoS) {
+        let harness = ShardHarness {
+            $0.limits.topicLevels = 3
+            $0.limits.topicBytes = 10
+        }
+        let subscriber = harness.client("s")
+        subscriber.subscribe("#")
+        let publisher = harness.client("p")
+        publisher.publish(topic, qos: qos, id: qos == .atMostOnce ? 0 : 1, retain: true)
+        publisher.publish("a/b/c", "fits")
+        #expect(subscriber.takePayloads().filter { $0 != "fits" }.isEmpty)
+        #expect(publisher.takeAcknowledgements().map(\.reasonCode) == (qos == .atMostOnce ? [] : [.topicNameInvalid]))
+        #expect(harness.broker.retained.count == 0)
+    }
 }
