@@ -59,8 +59,22 @@ final class World {
         let shard = Int.random(in: 0..<shards.count, using: &random)
         let link = Link(shard: shard, slot: shards[shard].opened(Self.peer))
         links.append(link)
-        client.connect(through: link)
+        client.connect(through: link, will: makeWill(of: client))
         collectDirty(shard)
+    }
+
+    /// Each will is a message of its own, so that a second publication of it would show.
+    private func makeWill(of client: SimulatedClient) -> Will? {
+        guard chance(3) else { return nil }
+        let message = Published(publisher: client.index, topic: "w/\(client.index)", qos: .exactlyOnce)
+        messages.append(message)
+        return Will(
+            topic: message.topic,
+            payload: Array("\(messages.count - 1)".utf8),
+            qos: message.qos,
+            retain: chance(2),
+            willDelayInterval: .random(in: 0...5, using: &random),
+        )
     }
 
     private static let peer = Peer(address: "sim", listener: "sim", isLoopback: true)
