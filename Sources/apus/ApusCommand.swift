@@ -7,7 +7,10 @@ struct ApusCommand: ParsableCommand {
         commandName: "apus",
         abstract: "An MQTT message service: broker, clients and tools in one binary.",
         version: ApusVersion.text,
-        subcommands: [ServeCommand.self, ConfigCommand.self, PasswordCommand.self, VersionCommand.self],
+        subcommands: [
+            ServeCommand.self, PubCommand.self, SubCommand.self, ConfigCommand.self, PasswordCommand.self,
+            VersionCommand.self,
+        ],
     )
 }
 
