@@ -94,6 +94,13 @@ let package = Package(
         tests("ApusConfiguration"),
         tests("ApusBroker", ["ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec"]),
         .testTarget(
+            name: "SimulationTests",
+            dependencies: [
+                "ApusBroker", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec",
+            ],
+            swiftSettings: settings,
+        ),
+        .testTarget(
             name: "WireTests",
             dependencies: ["apus"],
             exclude: ["README.md", "Scripts"],

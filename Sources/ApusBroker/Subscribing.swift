@@ -123,14 +123,14 @@ extension Shard {
 
     mutating func receiveUnsubscribe(_ slot: Int, _ packet: Unsubscribe) {
         let session = Int(connections[slot].session)
+        var filters: [TopicFilter] = []
+        do {
+            for text in packet.topicFilters { filters.append(try TopicFilter(text)) }
+        } catch {
+            return violate(slot, .topicFilterInvalid, rule: "MQTT-4.7.1-1", "\(error)")
+        }
         var codes: [ReasonCode] = []
-        for text in packet.topicFilters {
-            let filter: TopicFilter
-            do {
-                filter = try TopicFilter(text)
-            } catch {
-                return violate(slot, .topicFilterInvalid, rule: "MQTT-4.7.1-1", "\(error)")
-            }
+        for filter in filters {
             guard sessions[session].subscriptions.remove(filter) else {
                 codes.append(.noSubscriptionExisted)
                 continue
@@ -147,15 +147,20 @@ extension Shard {
     mutating func replayRetained(_ slot: Int) {
         let details = connections[slot].details
         let session = Int(connections[slot].session)
+        var fruitless = 0
         while let replay = details.retainedReplays.first {
             guard connections[slot].output.count < limits.outputBytesPerConnection / 2 else { return }
             // A QoS 1 or 2 page must find room in the window, or it would only move to the queue.
             if replay.qos > .atMostOnce, sessions[session].hasBacklog { return }
             // A page may be empty before the end: the scan bounds its work, not only what it finds.
-            for message in replay.scan.next(limit: RetainedReplay.pageSize) {
-                sendRetained(message, replay, slot, session)
-            }
+            let page = replay.scan.next(limit: RetainedReplay.pageSize)
+            for message in page { sendRetained(message, replay, slot, session) }
             if replay.scan.isFinished { details.retainedReplays.removeFirst() }
+            // A filter that matches few of millions of topics must not keep the shard from its other clients.
+            fruitless += page.isEmpty ? 1 : 0
+            if fruitless >= RetainedReplay.fruitlessPages {
+                return schedule(.retainedReplay, slot: slot, at: now)
+            }
         }
         connections[slot].hasRetainedReplay = false
     }
@@ -193,5 +198,7 @@ struct RetainedReplay: Sendable {
     let subscriptionIdentifier: UInt32
 
     /// Small, because a page goes out whole: what it adds to the output at most.
+    /// Pages without a message after which other work comes first; each is at most 4,096 topics looked at.
+    static let fruitlessPages = 16
     static let pageSize = 16
 }

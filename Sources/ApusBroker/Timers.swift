@@ -11,7 +11,7 @@ internal import MQTTCodec
 extension Shard {
     /// What a timer is for; it stands in the top byte of the wheel's token.
     enum Timer: UInt8 {
-        case connectDeadline, keepAlive, sessionExpiry, will, statistics
+        case connectDeadline, keepAlive, sessionExpiry, will, retainedReplay, statistics
     }
 
     /// When the loop must call `advance` at the latest.
@@ -49,6 +49,8 @@ extension Shard {
             let generation = UInt32(truncatingIfNeeded: token >> 32) & 0xFF_FFFF
             switch Timer(rawValue: UInt8(token >> 56)) {
             case .connectDeadline where connections.contains(slot, generation: generation): connectDeadlinePassed(slot)
+            case .retainedReplay where connections.contains(slot, generation: generation):
+                if connections[slot].hasRetainedReplay, connections[slot].phase == .connected { replayRetained(slot) }
             case .keepAlive where connections.contains(slot, generation: generation): keepAliveFired(slot)
             case .sessionExpiry where sessions.contains(slot, generation: generation): sessionExpiryFired(slot)
             case .will where sessions.contains(slot, generation: generation): willFired(slot)
