@@ -197,8 +197,8 @@ struct RetainedReplay: Sendable {
     let qos: QoS
     let subscriptionIdentifier: UInt32
 
-    /// Small, because a page goes out whole: what it adds to the output at most.
     /// Pages without a message after which other work comes first; each is at most 4,096 topics looked at.
     static let fruitlessPages = 16
+    /// Small, because a page goes out whole: what it adds to the output at most.
     static let pageSize = 16
 }
