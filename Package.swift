@@ -94,6 +94,14 @@ let package = Package(
         tests("ApusConfiguration"),
         tests("ApusBroker", ["ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec"]),
         .testTarget(
+            name: "ApusCommandTests",
+            dependencies: [
+                "apus", "ApusTransport", "MQTTClient", "MQTTCodec",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings,
+        ),
+        .testTarget(
             name: "SimulationTests",
             dependencies: [
                 "ApusBroker", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec",

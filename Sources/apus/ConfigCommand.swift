@@ -41,11 +41,15 @@ struct ConfigurationOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help: "mqtt://HOST:PORT, mqtts://, ws://, wss:// or unix:PATH; may be repeated, replaces the configured listeners.",
+        help:
+            "mqtt://HOST:PORT, mqtts://, ws://, wss:// or unix:PATH; may be repeated, replaces the configured listeners.",
     )
     var listen: [String] = []
 
-    @Option(name: .long, help: ArgumentHelp("Any other setting, as key=value; may be repeated.", valueName: "key=value"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Any other setting, as key=value; may be repeated.", valueName: "key=value")
+    )
     var set: [String] = []
 
     @Flag(
@@ -59,7 +63,9 @@ struct ConfigurationOptions: ParsableArguments {
             var overrides = try set.map {
                 try ConfigurationOverride(option: "--set", assignment: $0)
             }
-            if let data { overrides.append(ConfigurationOverride(option: "--data", key: "data.directory", value: data)) }
+            if let data {
+                overrides.append(ConfigurationOverride(option: "--data", key: "data.directory", value: data))
+            }
             overrides += listen.map { ConfigurationOverride(option: "--listen", key: "listeners", value: $0) }
             return try Configuration.load(
                 file: config,
