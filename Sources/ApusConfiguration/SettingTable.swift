@@ -72,7 +72,13 @@ extension Setting {
     ]
 
     private static let limits: [Setting] = [
-        .count("limits.connections", \.limits.connections, 1...10_000_000, "Connections on all listeners together.", .live),
+        .count(
+            "limits.connections",
+            \.limits.connections,
+            1...10_000_000,
+            "Connections on all listeners together.",
+            .live
+        ),
         .bytes(
             "limits.packetBytes",
             \.limits.packetBytes,

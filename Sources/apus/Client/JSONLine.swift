@@ -4,7 +4,7 @@ internal import ApusCrypto
 struct JSONLine {
     private var fields = ""
 
-    mutating func add(_ name: String, _ value: String) { add(name, raw: Self.quoted(value)) }
+    mutating func add(_ name: String, _ value: String) { add(name, raw: JSONText.quoted(value)) }
     mutating func add(_ name: String, _ value: some BinaryInteger) { add(name, raw: "\(value)") }
     mutating func add(_ name: String, _ value: Bool) { add(name, raw: value ? "true" : "false") }
     mutating func add(_ name: String, _ value: JSONLine) { add(name, raw: value.text) }
@@ -38,24 +38,6 @@ struct JSONLine {
 
     private mutating func add(_ name: String, raw: String) {
         if !fields.isEmpty { fields += "," }
-        fields += "\(Self.quoted(name)):\(raw)"
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var out = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": out += "\\\""
-            case "\\": out += "\\\\"
-            case "\n": out += "\\n"
-            case "\r": out += "\\r"
-            case "\t": out += "\\t"
-            case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value):
-                let digits = String(scalar.value, radix: 16)
-                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out + "\""
+        fields += "\(JSONText.quoted(name)):\(raw)"
     }
 }

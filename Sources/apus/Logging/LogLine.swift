@@ -18,32 +18,13 @@ enum LogFormat: Sendable {
             return "\(stamp) \(level)\(padding) \(event.name)\(fields)\n"
         case .json:
             let all = [("time", stamp), ("level", "\(event.level)"), ("event", event.name)] + event.fields
-            return "{" + all.map { "\(Self.json($0.0)):\(Self.json($0.1))" }.joined(separator: ",") + "}\n"
+            return "{" + all.map { "\(JSONText.quoted($0.0)):\(JSONText.quoted($0.1))" }.joined(separator: ",") + "}\n"
         }
     }
 
     /// Quoted where a space, a quotation mark or a control character would blur the fields or fool a terminal.
     private static func quoted(_ text: String) -> String {
         let isPlain = text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0 != "\"" && $0.value != 0x7F && $0 != "=" }
-        return isPlain ? text : json(text)
-    }
-
-    /// The text as a JSON string.
-    private static func json(_ text: String) -> String {
-        var out = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": out += "\\\""
-            case "\\": out += "\\\\"
-            case "\n": out += "\\n"
-            case "\r": out += "\\r"
-            case "\t": out += "\\t"
-            case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value):
-                let digits = String(scalar.value, radix: 16)
-                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out + "\""
+        return isPlain ? text : JSONText.quoted(text)
     }
 }
