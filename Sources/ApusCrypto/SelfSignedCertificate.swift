@@ -54,8 +54,8 @@ package struct SelfSignedCertificate: Sendable, Equatable {
     package static func isUsable(certificate: String, key: String, at time: Int64) -> Bool {
         // An unreadable text leaves entries in the thread's error queue, where the next TLS call would find them.
         defer { ERR_clear_error() }
-        let certificateText = Owned(BIO_new_mem_buf(certificate, Int32(clamping: certificate.utf8.count)), BIO_free_all)
-        let keyText = Owned(BIO_new_mem_buf(key, Int32(clamping: key.utf8.count)), BIO_free_all)
+        let certificateText = Owned.copy(of: certificate)
+        let keyText = Owned.copy(of: key)
         let certificate = Owned(PEM_read_bio_X509(certificateText.pointer, nil, nil, nil), X509_free)
         // Without a callback OpenSSL would ask the terminal for the password of an encrypted key.
         let key = Owned(PEM_read_bio_PrivateKey(keyText.pointer, nil, { _, _, _, _ in -1 }, nil), EVP_PKEY_free)
@@ -114,6 +114,14 @@ private struct Owned: ~Copyable {
     }
 
     deinit { free(pointer) }
+
+    /// A text to read from, in libcrypto's own memory: `BIO_new_mem_buf` would point into a string that may be gone.
+    static func copy(of text: String) -> Owned {
+        let memory = Owned(BIO_new(BIO_s_mem()), BIO_free_all)
+        let bytes = Array(text.utf8)
+        _ = BIO_write(memory.pointer, bytes, Int32(clamping: bytes.count))
+        return memory
+    }
 
     static func makeKey() throws(CryptoError) -> Owned {
         let context = Owned(EVP_PKEY_CTX_new_from_name(nil, "EC", nil), EVP_PKEY_CTX_free)
