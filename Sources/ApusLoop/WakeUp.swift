@@ -4,10 +4,18 @@ internal import Synchronization
 
 /// Wakes a thread that waits in its `Poller`; any thread may signal.
 ///
-/// Signals between two `acknowledge` calls cost one system call together.
+/// A signal costs a system call only when the owner sleeps and nobody has woken it yet. There are two ways to own one:
+/// - *plainly*: wait, `acknowledge`, look for work;
+/// - *as a loop*, without a system call of the owner's: `fallAsleep`, look for work, and only if there is none block in an
+///   edge-triggered poller; then `stayAwake`. While it is awake, signals cost nothing, because the owner looks for work
+///   before it sleeps again. A signal too many is harmless.
 package final class WakeUp: Sendable {
+    private static let asleep: UInt8 = 0
+    private static let signalled: UInt8 = 1
+    private static let awake: UInt8 = 2
+
     private let descriptor: Descriptor
-    private let isSignalled = Atomic<Bool>(false)
+    private let state = Atomic<UInt8>(WakeUp.asleep)
 
     package init() throws(SystemError) {
         let number = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
@@ -15,15 +23,30 @@ package final class WakeUp: Sendable {
         descriptor = Descriptor(owning: number)
     }
 
-    /// For `Poller.addLevelTriggered`.
+    /// For `Poller.addLevelTriggered`, or for `Poller.add` when owned as a loop.
     package var fileDescriptor: Int32 { descriptor.number }
 
     /// Wakes the owner; call it after what it shall see is in place.
     package func signal() {
-        guard !isSignalled.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        // Cannot fail: the counter holds at most 1 here.
-        _ = eventfd_write(descriptor.number, 1)
+        // Either this thread sees that the owner sleeps, or the owner sees the work when it looks before it sleeps.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        let (isMine, _) = state.compareExchange(
+            expected: Self.asleep,
+            desired: Self.signalled,
+            ordering: .sequentiallyConsistent,
+        )
+        // Cannot fail: the counter would need 2^64 signals.
+        if isMine { _ = eventfd_write(descriptor.number, 1) }
     }
+
+    /// From now on signals wake the owner; it looks for work once more before it blocks.
+    package func fallAsleep() {
+        state.store(Self.asleep, ordering: .sequentiallyConsistent)
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+    }
+
+    /// The owner is up and will look for work before it sleeps.
+    package func stayAwake() { state.store(Self.awake, ordering: .sequentiallyConsistent) }
 
     /// Blocks the owner until somebody signals, and makes ready for the next signal; for threads without a `Poller`.
     package func wait() {
@@ -37,6 +60,6 @@ package final class WakeUp: Sendable {
         var value: eventfd_t = 0
         _ = eventfd_read(descriptor.number, &value)
         // After the read: a signal in between writes nothing, but its work is in place and found by the look that follows.
-        _ = isSignalled.exchange(false, ordering: .acquiringAndReleasing)
+        _ = state.exchange(Self.asleep, ordering: .sequentiallyConsistent)
     }
 }

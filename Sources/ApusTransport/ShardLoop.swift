@@ -81,7 +81,8 @@ struct ShardLoop: ~Copyable {
     // MARK: - One tick
 
     private mutating func tick() {
-        let count = poller.wait(timeoutMilliseconds: timeout())
+        let count = poller.wait(timeoutMilliseconds: timeoutUnlessMail())
+        server.wakeUps[index].stayAwake()
         now = Timestamp(milliseconds: clock.now())
         shard.now = now
         for position in 0..<count { handle(poller[position]) }
@@ -96,6 +97,14 @@ struct ShardLoop: ~Copyable {
         }
     }
 
+    /// How long to wait; mail that comes from now on ends the wait, mail that has come already forbids it.
+    private func timeoutUnlessMail() -> Int64? {
+        let timeout = timeout()
+        if timeout == 0 { return 0 }
+        server.wakeUps[index].fallAsleep()
+        return server.mailboxes[index].isEmpty ? timeout : 0
+    }
+
     /// How long nothing is due; nil for ever.
     private func timeout() -> Int64? {
         if !ready.isEmpty || isBehind { return 0 }
@@ -107,11 +116,8 @@ struct ShardLoop: ~Copyable {
     private mutating func handle(_ event: Poller.Event) {
         let token = LinkToken(rawValue: event.token)
         guard token.generation != 0 else {
-            if token == .wakeUp {
-                server.wakeUps[index].acknowledge()
-            } else if listeners.isOccupied(token.index) {
-                accept(token.index)
-            }
+            // A wake-up has done its work by ending the wait.
+            if token != .wakeUp, listeners.isOccupied(token.index) { accept(token.index) }
             return
         }
         // A descriptor that was closed earlier in this batch; its slot may have a new owner already.

@@ -149,7 +149,7 @@ final class SeedBox: Sendable {
     init() throws(SystemError) {
         wakeUp = try WakeUp()
         let poller = try Poller()
-        try poller.addLevelTriggered(wakeUp.fileDescriptor, token: LinkToken.wakeUp.rawValue)
+        try poller.add(wakeUp.fileDescriptor, token: LinkToken.wakeUp.rawValue)
         seed = Mutex(LoopSeed(poller: poller, listeners: Slab()))
     }
 
