@@ -16,6 +16,8 @@ package final class Broker: Sendable {
     package let statistics: Statistics
     /// Live connections of all shards, for the limit.
     let connectionCount = Atomic<Int>(0)
+    /// Sessions of all shards, connected or not, for the limit.
+    let sessionCount = Atomic<Int>(0)
     /// Mail on its way, by receiving shard.
     let mailPressure: [MailPressure]
     private let mailman = Mutex<(@Sendable (Int, ShardMail) -> Void)?>(nil)

@@ -69,6 +69,9 @@ extension Shard {
         if will.qos > broker.configuration.policies.maximumQoS {
             return (.qosNotSupported, "the will's QoS is above \(broker.configuration.policies.maximumQoS.rawValue)")
         }
+        if will.topic.utf8.count > limits.topicBytes || hasTooManyLevels(Array(will.topic.utf8).span) {
+            return (.topicNameInvalid, "the will's topic is too long or has too many levels")
+        }
         return nil
     }
 
@@ -140,6 +143,9 @@ extension Shard {
         case .accepted(let principal, let data):
             details.enhancedAuthentication = nil
             if details.isReauthenticating {
+                guard principal.userName == details.principal.userName else {
+                    return disconnect(slot, .notAuthorized, "a re-authentication cannot change the user")
+                }
                 details.isReauthenticating = false
                 details.principal = principal
                 details.authorizedRevision = .max
@@ -232,6 +238,12 @@ extension Shard {
             return refuse(slot, .notAuthorized, "no right to publish to the will's topic")
         }
         let live = sessionsByClientID[connect.clientIdentifier].map(Int.init)
+        if let live, let owner = sessions[live].userName, owner != principal.userName {
+            return refuse(slot, .clientIdentifierNotValid, "the client id belongs to a session of another user")
+        }
+        if live == nil, broker.sessionCount.load(ordering: .relaxed) >= limits.sessions {
+            return refuse(slot, .quotaExceeded, "the broker has its limit of \(limits.sessions) sessions")
+        }
         if let live, sessions[live].isConnected {
             if broker.configuration.policies.duplicateClientID == .refuse {
                 return refuse(slot, .clientIdentifierNotValid, "the client id is in use by another connection")
@@ -244,7 +256,8 @@ extension Shard {
         broker.connectionCount.add(1, ordering: .relaxed)
         let present = startSession(slot, connect)
         connections[slot].phase = .connected
-        connections[slot].receiveMaximum = limits.receiveMaximum
+        // Only a 5.0 client is told of a maximum; the others have their 65,535 identifiers.
+        connections[slot].receiveMaximum = connect.version == .v5 ? limits.receiveMaximum : .max
         connections[slot].acceptedPacketBytes = UInt32(clamping: limits.packetBytes)
         details.cleanStart = connect.cleanStart
         details.inboundAliases = InboundTopicAliases(maximum: limits.topicAliases)

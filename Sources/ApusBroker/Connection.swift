@@ -100,6 +100,8 @@ final class ConnectionDetails {
     /// The Session Expiry Interval of CONNECT as asked; a DISCONNECT may not make 0 more [MQTT-3.14.2-2].
     var requestedExpirySeconds: UInt32 = 0
     var retainedReplays: [RetainedReplay] = []
+    /// Whether a timer will go on with them.
+    var isReplayScheduled = false
     /// The topic that this publisher was last allowed to publish to, and the authorizer's revision then.
     var authorizedTopic: [UInt8] = []
     var authorizedRevision: UInt64 = .max

@@ -133,6 +133,12 @@ extension Shard {
         let qos = min(publication.qos, QoS(rawValue: subscriber.qos) ?? .atMostOnce)
         let retain = publication.retain && subscriber.retainAsPublished
         let slot = Int(sessions[session].connection)
+        // So large that what this receiver's packet has more than the publisher's may not fit the format.
+        if payload.count > Self.hugePayloadBytes, slot >= 0,
+            !fits(slot, publication, qos, subscriber.subscriptionIdentifier, further, topic, properties, payload)
+        {
+            return counters.drop(.tooLargeForReceiver)
+        }
         if qos == .atMostOnce {
             guard slot >= 0 else { return counters.drop(.offlineQoS0) }
             guard connections[slot].output.count < limits.outputBytesPerConnection else {
@@ -290,6 +296,8 @@ extension Shard {
     /// The loop has sent bytes of the connection: there may be room again.
     package mutating func flushed(_ slot: Int) {
         guard connections[slot].phase == .connected else { return }
+        // It takes bytes, however slowly, while the broker does not read its pings.
+        if isReadingPaused(slot) { connections[slot].lastReceived = now }
         let session = Int(connections[slot].session)
         if sessions[session].hasBacklog || sessions[session].outbound.mustRepeat { pump(session) }
         if connections[slot].hasRetainedReplay { replayRetained(slot) }

@@ -40,9 +40,10 @@ extension Shard {
         _ reasonCode: ReasonCode,
         _ explanation: String,
         toClient clientExplanation: String? = nil,
+        isLogged: Bool = false,
     ) {
         record(
-            .info,
+            isLogged ? .debug : .info,
             "client.disconnected",
             slot,
             [("reason", "\(reasonCode)"), ("explanation", explanation), ("by", "broker")],

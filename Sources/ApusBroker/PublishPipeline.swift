@@ -85,7 +85,6 @@ extension Shard {
             return deny(slot, view, .payloadFormatInvalid, "the payload is declared UTF-8 and is not")
         }
         guard isAuthorized(slot, topic) else {
-            counters.drop(.notAuthorized)
             return deny(slot, view, .notAuthorized, "no right to publish to this topic")
         }
         var publication = Publication(
@@ -113,7 +112,7 @@ extension Shard {
     }
 
     /// Bounds the depth of the retained tree; a topic shorter than the limit cannot exceed it and is not looked at.
-    private func hasTooManyLevels(_ topic: Span<UInt8>) -> Bool {
+    func hasTooManyLevels(_ topic: Span<UInt8>) -> Bool {
         guard topic.count >= limits.topicLevels else { return false }
         var levels = 1
         for index in topic.indices where topic[index] == UInt8(ascii: "/") { levels += 1 }
@@ -155,6 +154,7 @@ extension Shard {
                 [("reason", "\(reasonCode)"), ("explanation", explanation), ("suppressed_before", "\(suppressed)")],
             )
         }
+        counters.drop(reasonCode == .notAuthorized ? .notAuthorized : .refused)
         let closes = broker.configuration.policies.onDenied == .close || reasonCode == .payloadFormatInvalid
         if view.qos == .exactlyOnce {
             let session = Int(connections[slot].session)

@@ -174,7 +174,7 @@ extension Shard {
         case .awaitingConnect, .authenticating:
             refuse(slot, reasonCode, explanation, isLogged: true)
         case .connected:
-            disconnect(slot, reasonCode, explanation)
+            disconnect(slot, reasonCode, explanation, isLogged: true)
         }
     }
 

@@ -19,20 +19,26 @@ package final class RetainedMessages: Sendable {
         case full
     }
 
+    /// The bytes that a message takes, with those of the index: each level of its topic may be a node of its own.
+    private static func cost(of message: Message) -> Int {
+        let levels = message.bytes[..<message.topicEnd].count { $0 == UInt8(ascii: "/") } + 1
+        return message.footprint + levels * 48
+    }
+
     package func update(_ message: Message) -> Change {
         let content = message.bytes
         let topic = content.span.extracting(0..<message.topicEnd)
         guard message.payloadCount > 0 else {
-            if let old = index.remove(topic) { bytes.subtract(old.footprint, ordering: .relaxed) }
+            if let old = index.remove(topic) { bytes.subtract(Self.cost(of: old), ordering: .relaxed) }
             return .removed
         }
         let limits = limits.withLock { $0 }
         let replaced = index.value(for: topic)
         if replaced == nil, index.count >= limits.retainedMessages { return .full }
-        let growth = message.footprint - (replaced?.footprint ?? 0)
+        let growth = Self.cost(of: message) - (replaced.map(Self.cost) ?? 0)
         if growth > 0, bytes.load(ordering: .relaxed) + growth > limits.retainedBytes { return .full }
-        bytes.add(message.footprint, ordering: .relaxed)
-        if let old = index.set(topic, message) { bytes.subtract(old.footprint, ordering: .relaxed) }
+        bytes.add(Self.cost(of: message), ordering: .relaxed)
+        if let old = index.set(topic, message) { bytes.subtract(Self.cost(of: old), ordering: .relaxed) }
         return .kept
     }
 
@@ -40,8 +46,9 @@ package final class RetainedMessages: Sendable {
     func forget(_ message: Message) {
         let content = message.bytes
         let topic = content.span.extracting(0..<message.topicEnd)
-        guard let current = index.value(for: topic), current === message else { return }
-        if let old = index.remove(topic) { bytes.subtract(old.footprint, ordering: .relaxed) }
+        if let old = index.remove(topic, where: { $0 === message }) {
+            bytes.subtract(Self.cost(of: old), ordering: .relaxed)
+        }
     }
 
     package var count: Int { index.count }

@@ -4,6 +4,7 @@ internal import ApusSession
 internal import ApusStore
 internal import ApusTopics
 internal import MQTTCodec
+internal import Synchronization
 
 // The life of a session: started, taken over, resumed, ended.
 
@@ -33,6 +34,7 @@ extension Shard {
         } else {
             session = insertSession(connect.clientIdentifier, expirySeconds: expiry, window: window)
         }
+        sessions[session].userName = connections[slot].details.principal.userName
         sessions[session].connection = Int32(truncatingIfNeeded: slot)
         sessions[session].expiresAt = .distantFuture
         sessions[session].outbound.connectionStarted(window: window)
@@ -63,6 +65,7 @@ extension Shard {
             generation: sessions.generation(of: session),
         )
         sessionsByClientID[clientID] = Int32(truncatingIfNeeded: session)
+        broker.sessionCount.add(1, ordering: .relaxed)
         return session
     }
 
@@ -116,6 +119,7 @@ extension Shard {
         let left = sessions[session].outbound.unfinished + store.sessionEnded(handle)
         sessionsByClientID[sessions[session].clientID] = nil
         _ = sessions.remove(at: session)
+        broker.sessionCount.subtract(1, ordering: .relaxed)
         // Only now: the group must not choose the session that is leaving.
         for delivery in left where !handOver(delivery) { counters.drop(.sessionEnded) }
     }

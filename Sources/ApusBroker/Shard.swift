@@ -75,7 +75,13 @@ package struct Shard: ~Copyable {
     package func disposition(_ slot: Int) -> Disposition { connections[slot].disposition }
 
     /// While true the loop leaves the bytes in the socket; a later `nextDirty` says when to look again.
-    package func isReadingPaused(_ slot: Int) -> Bool { connections[slot].isPaused || connections[slot].isHeld }
+    ///
+    /// Whoever does not take what it is owed is not read either: acknowledgements and answers count against the same
+    /// bound as messages.
+    package func isReadingPaused(_ slot: Int) -> Bool {
+        connections[slot].isPaused || connections[slot].isHeld
+            || connections[slot].output.count >= limits.outputBytesPerConnection
+    }
 
     /// How many bytes a single read may bring: little before the client is known.
     package func readLimit(_ slot: Int) -> Int { connections[slot].phase == .connected ? .max : 16_384 }

@@ -23,6 +23,7 @@ extension Shard {
             ("publish/messages/received", "\(total.publishesReceived)"),
             ("publish/messages/sent", "\(total.publishesSent)"),
             ("publish/messages/dropped", "\(total.droppedTotal)"),
+            ("publish/messages/unrouted", "\(total.unrouted)"),
             ("publish/bytes/received", "\(total.publishBytesReceived)"),
             ("publish/bytes/sent", "\(total.publishBytesSent)"),
             ("bytes/received", "\(total.bytesReceived)"),

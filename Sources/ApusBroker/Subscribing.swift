@@ -25,8 +25,10 @@ extension Shard {
             let code = subscribe(slot, session, filter, request.options, packet.subscriptionIdentifier, &replays)
             codes.append(code)
         }
-        send(.subAck(SubAck(packetIdentifier: packet.packetIdentifier, reasonCodes: codes)), to: slot)
+        let answer = SubAck(packetIdentifier: packet.packetIdentifier, reasonCodes: codes)
+        guard send(.subAck(answer), to: slot) else { return cannotAnswer(slot) }
         guard !replays.isEmpty else { return }
+        for replay in replays { stopReplay(of: replay.filter, slot) }
         connections[slot].details.retainedReplays += replays
         connections[slot].hasRetainedReplay = true
         replayRetained(slot)
@@ -47,7 +49,10 @@ extension Shard {
         if let authorizer = broker.authorizer,
             !authorizer.maySubscribe(connections[slot].details.principal, filter: filter.text)
         {
-            record(.notice, "subscribe.denied", slot, [("filter", filter.fullText)])
+            if let suppressed = rejections.admit("subscribe denied", now: now) {
+                let fields = [("filter", filter.fullText), ("suppressed_before", "\(suppressed)")]
+                record(.notice, "subscribe.denied", slot, fields)
+            }
             return .notAuthorized
         }
         var options = requested
@@ -66,6 +71,7 @@ extension Shard {
         if wantsRetained {
             replays.append(
                 RetainedReplay(
+                    filter: filter,
                     scan: broker.retained.index.scan(filter),
                     qos: options.qos,
                     subscriptionIdentifier: identifier,
@@ -116,9 +122,24 @@ extension Shard {
         for subscription in forbidden {
             _ = sessions[session].subscriptions.remove(subscription.filter)
             _ = broker.subscriptions.unsubscribe(subscription.filter, target: sessions[session].handle.rawValue)
+            stopReplay(of: subscription.filter, slot)
             let filter = subscription.filter.fullText
             record(.notice, "subscription.ended", slot, [("filter", filter), ("reason", "the right to it is gone")])
         }
+        dropForbiddenMessages(of: session, authorizer, principal)
+    }
+
+    /// What has waited for the session and may no longer be read goes with the right.
+    private mutating func dropForbiddenMessages(
+        of session: Int,
+        _ authorizer: any Authorizer,
+        _ principal: Principal,
+    ) {
+        guard sessions[session].hasBacklog || store.backlog(of: sessions[session].handle).messages > 0 else { return }
+        let handle = sessions[session].handle
+        let dropped = store.remove(for: handle) { !authorizer.maySubscribe(principal, filter: $0.message.topic) }
+        for delivery in dropped { store.finished(delivery, for: handle) }
+        counters.drop(.notAuthorized, dropped.count)
     }
 
     mutating func receiveUnsubscribe(_ slot: Int, _ packet: Unsubscribe) {
@@ -136,9 +157,22 @@ extension Shard {
                 continue
             }
             _ = broker.subscriptions.unsubscribe(filter, target: sessions[session].handle.rawValue)
+            stopReplay(of: filter, slot)
             codes.append(.success)
         }
-        send(.unsubAck(UnsubAck(packetIdentifier: packet.packetIdentifier, reasonCodes: codes)), to: slot)
+        let answer = UnsubAck(packetIdentifier: packet.packetIdentifier, reasonCodes: codes)
+        guard send(.unsubAck(answer), to: slot) else { return cannotAnswer(slot) }
+    }
+
+    /// The answer that must follow does not fit the client's maximum packet size [MQTT-3.8.4-1, MQTT-3.10.4-4].
+    private mutating func cannotAnswer(_ slot: Int) {
+        disconnect(slot, .packetTooLarge, "the answer is larger than the client's maximum packet size")
+    }
+
+    /// Retained messages that still wait for the filter are not sent any more [MQTT-3.10.4-2].
+    private mutating func stopReplay(of filter: TopicFilter, _ slot: Int) {
+        guard connections[slot].hasRetainedReplay else { return }
+        connections[slot].details.retainedReplays.removeAll { $0.filter == filter }
     }
 
     // MARK: - Retained messages
@@ -147,6 +181,8 @@ extension Shard {
     mutating func replayRetained(_ slot: Int) {
         let details = connections[slot].details
         let session = Int(connections[slot].session)
+        // A flush or an acknowledgement in between must not add a round of its own.
+        guard !details.isReplayScheduled else { return }
         var fruitless = 0
         while let replay = details.retainedReplays.first {
             guard connections[slot].output.count < limits.outputBytesPerConnection / 2 else { return }
@@ -159,6 +195,7 @@ extension Shard {
             // A filter that matches few of millions of topics must not keep the shard from its other clients.
             fruitless += page.isEmpty ? 1 : 0
             if fruitless >= RetainedReplay.fruitlessPages {
+                details.isReplayScheduled = true
                 return schedule(.retainedReplay, slot: slot, at: now)
             }
         }
@@ -193,6 +230,7 @@ extension Shard {
 
 /// Retained messages on their way to a new subscription.
 struct RetainedReplay: Sendable {
+    let filter: TopicFilter
     let scan: RetainedScan<Message>
     let qos: QoS
     let subscriptionIdentifier: UInt32

@@ -50,6 +50,7 @@ extension Shard {
             switch Timer(rawValue: UInt8(token >> 56)) {
             case .connectDeadline where connections.contains(slot, generation: generation): connectDeadlinePassed(slot)
             case .retainedReplay where connections.contains(slot, generation: generation):
+                connections[slot].details.isReplayScheduled = false
                 if connections[slot].hasRetainedReplay, connections[slot].phase == .connected { replayRetained(slot) }
             case .keepAlive where connections.contains(slot, generation: generation): keepAliveFired(slot)
             case .sessionExpiry where sessions.contains(slot, generation: generation): sessionExpiryFired(slot)

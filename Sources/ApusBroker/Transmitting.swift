@@ -186,6 +186,16 @@ extension Shard {
 
     // MARK: - The receiver's maximum packet size [MQTT-3.1.2-24]
 
+    /// From here on a packet may exceed what MQTT can write, 268,435,455 bytes.
+    static var hugePayloadBytes: Int { 1 << 27 }
+
+    /// What a packet may measure, or `nil` when none with such a payload can be too large.
+    private func packetLimit(_ slot: Int, _ payloadCount: Int) -> Int? {
+        let maximum = connections[slot].maximumPacketBytes
+        if maximum == .max, payloadCount <= Self.hugePayloadBytes { return nil }
+        return min(Int(maximum), FrameDecoder.largestPacket)
+    }
+
     func fits(
         _ slot: Int,
         _ publication: Publication,
@@ -196,8 +206,7 @@ extension Shard {
         _ properties: Span<UInt8>,
         _ payload: Span<UInt8>,
     ) -> Bool {
-        let maximum = connections[slot].maximumPacketBytes
-        if maximum == .max { return true }
+        guard let maximum = packetLimit(slot, payload.count) else { return true }
         let size = PublishEncoder.encodedSize(
             version: connections[slot].version,
             qos: qos,
@@ -212,9 +221,8 @@ extension Shard {
     }
 
     func fits(_ slot: Int, _ delivery: Delivery) -> Bool {
-        let maximum = connections[slot].maximumPacketBytes
-        if maximum == .max { return true }
         let message = delivery.message
+        guard let maximum = packetLimit(slot, message.payloadCount) else { return true }
         let size = PublishEncoder.encodedSize(
             version: connections[slot].version,
             qos: delivery.qos,

@@ -16,8 +16,9 @@ package enum DropReason: UInt8, Sendable, CaseIterable {
     case sessionEnded
     /// Nobody in the shared subscription's group could take it.
     case noGroupMember
-    /// The batch to another shard was at its bound.
-    case shardOverloaded
+    /// The PUBLISH broke a rule that does not end the connection: its topic is over a limit, or its payload is not the
+    /// text that it claims to be.
+    case refused
     /// The publisher had no right to the topic.
     case notAuthorized
     /// The retained store was at its bound.
@@ -33,7 +34,7 @@ package enum DropReason: UInt8, Sendable, CaseIterable {
         case .tooLargeForReceiver: "too_large_for_receiver"
         case .sessionEnded: "session_ended"
         case .noGroupMember: "no_group_member"
-        case .shardOverloaded: "shard_overloaded"
+        case .refused: "refused"
         case .notAuthorized: "not_authorized"
         case .retainedFull: "retained_full"
         }

@@ -6,6 +6,8 @@ package import MQTTCodec
 package struct Limits: Sendable, Equatable {
     /// Connections of the whole process; a further CONNECT gets 0x97 *Quota exceeded*.
     package var connections = 1_000_000
+    /// Sessions of the whole process, connected or not; a further client gets 0x97.
+    package var sessions = 1_000_000
     /// Largest packet accepted and announced [MQTT-3.2.2-15], 64 … 268,435,460 bytes.
     package var packetBytes = 1_048_576
     /// Largest CONNECT accepted; what an unauthenticated peer can make the broker hold.

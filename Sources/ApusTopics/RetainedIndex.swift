@@ -33,6 +33,16 @@ package final class RetainedIndex<Value: Sendable>: Sendable {
         return old
     }
 
+    /// Removes the topic if `condition` holds for its value, in one step.
+    package func remove(_ topic: Span<UInt8>, where condition: (Value) -> Bool) -> Value? {
+        let old = stripes[stripe(of: topic)].content.withLock { content -> Value? in
+            guard let current = content.value(for: topic), condition(current) else { return nil }
+            return content.remove(topic)
+        }
+        if old != nil { total.subtract(1, ordering: .relaxed) }
+        return old
+    }
+
     package func value(for topic: Span<UInt8>) -> Value? {
         stripes[stripe(of: topic)].content.withLock { $0.value(for: topic) }
     }
