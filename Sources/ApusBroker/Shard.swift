@@ -42,6 +42,8 @@ package struct Shard: ~Copyable {
     var rejections = RejectionLog()
     var assignedIDs: AssignedClientIDs
     var isShuttingDown = false
+    /// Where the search for expired retained messages has come to; only the first shard's.
+    var retainedSweep: RetainedScan<Message>?
     /// Reused for the MQTT 5.0 properties of the message that is being taken in.
     var propertyScratch: [UInt8] = []
 

@@ -1,6 +1,7 @@
 internal import ApusMemory
 package import ApusMessage
 internal import ApusSession
+internal import ApusTopics
 internal import MQTTCodec
 
 // What happens because time passes. Timers are lazy: one that fires looks whether it is still due.
@@ -122,11 +123,25 @@ extension Shard {
         snapshotCounters()
         // One shard speaks for all.
         if index == 0 {
+            sweepRetained()
             for (topic, value) in statisticsTopics() {
                 publish(Message(topic: topic, payload: Array(value.utf8), retain: true))
             }
         }
         schedule(.statistics, 0, 0, now.adding(seconds: Int64(broker.configuration.statisticsSeconds)))
+    }
+
+    /// Looks for retained messages that have expired and that nobody asks for, a part of them at a time.
+    private mutating func sweepRetained() {
+        guard let everything = try? TopicFilter("#") else { return }
+        let scan = retainedSweep ?? broker.retained.index.scan(everything)
+        for _ in 0..<64 where !scan.isFinished {
+            for message in scan.next(limit: 1_024) where message.expiresAt <= now {
+                broker.retained.forget(message)
+                counters.drop(.expired)
+            }
+        }
+        retainedSweep = scan.isFinished ? nil : scan
     }
 
     /// Makes the shard's numbers visible to other threads.

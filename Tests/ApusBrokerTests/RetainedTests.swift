@@ -188,3 +188,17 @@ struct RetainedTests {
         #expect(harness.sessionCount == 0)
     }
 }
+
+@Suite("Retained messages that nobody asks for")
+struct RetainedSweepTests {
+    @Test func `expired ones go by themselves, the others stay`() throws {
+        let harness = ShardHarness { $0.statisticsSeconds = 1 }
+        let publisher = harness.client("p")
+        for index in 0..<3_000 {
+            publisher.publish("r/\(index)", retain: true) { $0.messageExpiryInterval = index % 2 == 0 ? 5 : nil }
+        }
+        harness.advance(seconds: 10)
+        #expect(try harness.broker.retained.index.matches(of: TopicFilter("r/#")).count == 1_500)
+        #expect(harness.dropped(.expired) == 1_500)
+    }
+}
