@@ -76,7 +76,9 @@ struct Connection: ~Copyable {
 
 /// The parts of a connection that are read seldom.
 ///
-/// Owned by the shard of its connection.
+/// Owned by the shard of its connection. Who changes a property in place (`append`, `+=`, a mutating method) takes the
+/// object out of the connection first, `let details = connections[slot].details`: of both in one expression, Swift 6.3
+/// makes code for the thread sanitizer that its own verifier refuses ("Invalid bitcast"). Assigning is no such case.
 final class ConnectionDetails {
     let peer: Peer
     let acceptedAt: Timestamp

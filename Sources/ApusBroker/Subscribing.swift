@@ -29,7 +29,9 @@ extension Shard {
         guard send(.subAck(answer), to: slot) else { return cannotAnswer(slot) }
         guard !replays.isEmpty else { return }
         for replay in replays { stopReplay(of: replay.filter, slot) }
-        connections[slot].details.retainedReplays += replays
+        // In two steps: see ConnectionDetails.
+        let details = connections[slot].details
+        details.retainedReplays += replays
         connections[slot].hasRetainedReplay = true
         replayRetained(slot)
     }
@@ -172,7 +174,9 @@ extension Shard {
     /// Retained messages that still wait for the filter are not sent any more [MQTT-3.10.4-2].
     private mutating func stopReplay(of filter: TopicFilter, _ slot: Int) {
         guard connections[slot].hasRetainedReplay else { return }
-        connections[slot].details.retainedReplays.removeAll { $0.filter == filter }
+        // In two steps: see ConnectionDetails.
+        let details = connections[slot].details
+        details.retainedReplays.removeAll { $0.filter == filter }
     }
 
     // MARK: - Retained messages

@@ -154,7 +154,9 @@ extension Shard {
         var alias: UInt16 = 0
         var sendsTopic = true
         if connections[slot].usesTopicAliases {
-            switch connections[slot].details.outboundAliases.alias(for: [UInt8](copying: topic)) {
+            // In two steps: see ConnectionDetails.
+            let details = connections[slot].details
+            switch details.outboundAliases.alias(for: [UInt8](copying: topic)) {
             case .none: break
             case .new(let new): alias = new
             case .known(let known):
