@@ -237,8 +237,10 @@ extension Shard {
         {
             return refuse(slot, .notAuthorized, "no right to publish to the will's topic")
         }
-        let live = sessionsByClientID[connect.clientIdentifier].map(Int.init)
-        if let live, let owner = sessions[live].userName, owner != principal.userName {
+        let live = sessionsByClientID[ExactText(connect.clientIdentifier)].map(Int.init)
+        if let live, let owner = sessions[live].userName,
+            ExactText(owner) != ExactText(principal.userName ?? "")
+        {
             return refuse(slot, .clientIdentifierNotValid, "the client id belongs to a session of another user")
         }
         if live == nil, broker.sessionCount.load(ordering: .relaxed) >= limits.sessions {
@@ -357,7 +359,10 @@ extension Shard {
     }
 
     /// Topics that only the broker publishes to.
-    func isReserved(_ topic: String) -> Bool { topic.hasPrefix("$SYS/") || topic == "$SYS" }
+    func isReserved(_ topic: String) -> Bool {
+        // By bytes: as characters, a slash with a combining mark behind it is another character.
+        topic.utf8.starts(with: "$SYS/".utf8) || topic.utf8.elementsEqual("$SYS".utf8)
+    }
 }
 
 /// Where an authenticator's answer and the shard's waiting meet, whichever comes first.

@@ -86,7 +86,7 @@ extension Shard {
 
     /// An operator ends a connection, or a whole session.
     private mutating func end(_ clientID: String, _ reasonCode: ReasonCode, _ explanation: String, endsSession: Bool) {
-        guard let session = sessionsByClientID[clientID].map(Int.init) else { return }
+        guard let session = sessionsByClientID[ExactText(clientID)].map(Int.init) else { return }
         if endsSession { changeExpiry(session, seconds: 0) }
         if sessions[session].isConnected {
             disconnect(Int(sessions[session].connection), reasonCode, explanation)

@@ -17,7 +17,7 @@ extension Shard {
         let window = min(connect.receiveMaximum, limits.inFlightMessages)
         connections[slot].details.requestedExpirySeconds = expiryInterval(of: connect)
         var present = false
-        if let existing = sessionsByClientID[connect.clientIdentifier].map(Int.init) {
+        if let existing = sessionsByClientID[ExactText(connect.clientIdentifier)].map(Int.init) {
             if connect.cleanStart {
                 endSession(existing, .replaced)
             } else {
@@ -25,7 +25,7 @@ extension Shard {
             }
         }
         let session: Int
-        if present, let existing = sessionsByClientID[connect.clientIdentifier].map(Int.init) {
+        if present, let existing = sessionsByClientID[ExactText(connect.clientIdentifier)].map(Int.init) {
             session = existing
             // A delayed will of the last connection is not sent [MQTT-3.1.3-9].
             sessions[session].will = nil
@@ -64,7 +64,7 @@ extension Shard {
             slot: session,
             generation: sessions.generation(of: session),
         )
-        sessionsByClientID[clientID] = Int32(truncatingIfNeeded: session)
+        sessionsByClientID[ExactText(clientID)] = Int32(truncatingIfNeeded: session)
         broker.sessionCount.add(1, ordering: .relaxed)
         return session
     }
@@ -117,7 +117,7 @@ extension Shard {
         }
         sessions[session].subscriptions.removeAll()
         let left = sessions[session].outbound.unfinished + store.sessionEnded(handle)
-        sessionsByClientID[sessions[session].clientID] = nil
+        sessionsByClientID[ExactText(sessions[session].clientID)] = nil
         _ = sessions.remove(at: session)
         broker.sessionCount.subtract(1, ordering: .relaxed)
         // Only now: the group must not choose the session that is leaving.

@@ -26,7 +26,7 @@ package struct Shard: ~Copyable {
     var connections = Slab<Connection>()
     var sessions = Slab<Session>()
     /// Session slots by client id.
-    var sessionsByClientID: [String: Int32] = [:]
+    var sessionsByClientID: [ExactText: Int32] = [:]
     var pool = ChunkPool()
     var timers: TimingWheel
     var matchCache: MatchCache

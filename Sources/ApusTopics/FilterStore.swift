@@ -3,7 +3,8 @@
 /// Plain subscribers lie in a flat array; shared groups are rare and live in a dictionary beside it.
 struct FilterStore {
     private var sets: [SubscriberSet] = []
-    private var groups: [UInt32: [String: GroupMembers]] = [:]
+    /// Share names by their bytes: `String` would take different ones for equal.
+    private var groups: [UInt32: [[UInt8]: GroupMembers]] = [:]
     private var freeNumbers: [UInt32] = []
     private(set) var counts = SubscriptionCounts()
 
@@ -27,7 +28,7 @@ struct FilterStore {
         let isNew: Bool
         if let name = filter.group {
             isNew = groups[number, default: [:]][
-                name,
+                Array(name.utf8),
                 default: GroupMembers(SharedGroup(name: name, filter: filter)),
             ].insert(subscriber)
             if isNew { counts.shared += 1 }
@@ -39,7 +40,8 @@ struct FilterStore {
     }
 
     mutating func unsubscribe(_ number: UInt32, _ filter: TopicFilter, target: UInt64) -> Bool {
-        if let name = filter.group {
+        if let group = filter.group {
+            let name = Array(group.utf8)
             guard groups[number]?[name]?.remove(target) == true else { return false }
             if groups[number]?[name]?.isEmpty == true { groups[number]?[name] = nil }
             if groups[number]?.isEmpty == true { groups[number] = nil }
@@ -52,10 +54,12 @@ struct FilterStore {
     }
 
     mutating func setAvailable(_ isAvailable: Bool, _ number: UInt32, group: String, target: UInt64) -> Bool {
-        groups[number]?[group]?.setAvailable(isAvailable, target: target) ?? false
+        groups[number]?[Array(group.utf8)]?.setAvailable(isAvailable, target: target) ?? false
     }
 
-    func members(_ number: UInt32, group: String) -> SharedGroupMatch? { groups[number]?[group]?.snapshot }
+    func members(_ number: UInt32, group: String) -> SharedGroupMatch? {
+        groups[number]?[Array(group.utf8)]?.snapshot
+    }
 
     /// Adds all subscriptions of a filter to a match.
     @inline(__always)

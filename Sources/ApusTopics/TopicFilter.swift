@@ -11,6 +11,17 @@ package struct TopicFilter: Sendable, Hashable {
     /// Whether a `+` or `#` is in the filter.
     package let hasWildcard: Bool
 
+    package static func == (left: TopicFilter, right: TopicFilter) -> Bool {
+        // Share names byte by byte; as `String` they would be compared as characters.
+        left.bytes == right.bytes && (left.group == nil) == (right.group == nil)
+            && (left.group ?? "").utf8.elementsEqual((right.group ?? "").utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(bytes)
+        for byte in (group ?? "").utf8 { hasher.combine(byte) }
+    }
+
     /// Validates a filter as it came in SUBSCRIBE, UNSUBSCRIBE or a rule.
     package init(_ text: String) throws(TopicFilterError) {
         let whole = Array(text.utf8)

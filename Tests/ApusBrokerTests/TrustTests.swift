@@ -120,4 +120,39 @@ struct TrustTests {
         #expect(harness.client("c", clean: false).takePayloads().isEmpty)
         #expect(harness.dropped(.notAuthorized) == 1)
     }
+
+    @Test(.spec("MQTT-1.5.4-1")) func `client ids and share names are compared by their bytes`() {
+        let harness = ShardHarness()
+        let composed = harness.client("caf\u{E9}")
+        let decomposed = harness.client("cafe\u{301}")
+        #expect(!composed.isClosed && !decomposed.isClosed)
+        #expect(harness.sessionCount == 2)
+        composed.subscribe("$share/\u{E9}/t")
+        decomposed.subscribe("$share/e\u{301}/t")
+        harness.client("p").publish("t")
+        #expect(composed.takePublishes().count == 1)
+        #expect(decomposed.takePublishes().count == 1)
+    }
+
+    @Test(arguments: ["$SYS", "$SYS/x", "$SYS/\u{301}x", "$SYS/\u{200D}x"])
+    func `nobody publishes beneath $SYS`(topic: String) {
+        let harness = ShardHarness()
+        let client = harness.client("c")
+        client.publish(topic, qos: .atLeastOnce, id: 1)
+        #expect(client.takeAcknowledgements().first?.reasonCode == .notAuthorized)
+        #expect(harness.client("w") { $0.will = Will(topic: topic, payload: []) }.connAck?.reasonCode == .notAuthorized)
+    }
+
+    @Test(arguments: [("$share/g/a", "$share/h/a"), ("a", "$share/g/a"), ("$share/\u{E9}/a", "$share/e\u{301}/a")])
+    func `filters that differ in their bytes are different subscriptions`(pair: (String, String)) {
+        let harness = ShardHarness()
+        let client = harness.client("c")
+        client.subscribe(pair.0)
+        client.send(.unsubscribe(Unsubscribe(packetIdentifier: 1, topicFilters: [pair.1])))
+        guard case .unsubAck(let answer)? = client.take(where: { $0.type == .unsubAck }) else {
+            Issue.record("no UNSUBACK")
+            return
+        }
+        #expect(answer.reasonCodes == [.noSubscriptionExisted])
+    }
 }
