@@ -12,7 +12,8 @@ extension ShardLoop {
         let slot = Int(links[index].slot)
         var budget = Self.readBudget
         while budget > 0 {
-            guard shard.disposition(slot) == .open, !shard.isReadingPaused(slot) else { return }
+            guard shard.disposition(slot) == .open else { return }
+            guard !shard.isReadingPaused(slot) else { return paused(index) }
             // Before CONNECT a peer gets little memory.
             let isEarly = shard.readLimit(slot) < buffer.capacity
             if isEarly { swap(&buffer, &earlyBuffer) }
@@ -52,6 +53,13 @@ extension ShardLoop {
         if more || links[index].flags.contains(.hungUp) { return true }
         links[index].flags.remove(.readable)
         return false
+    }
+
+    /// The shard takes no more for now; the flush that makes room reads on.
+    ///
+    /// Where sending has failed no flush will ever make room.
+    private mutating func paused(_ index: Int) {
+        if links[index].flags.contains(.broken) { close(index, .peerClosed) }
     }
 
     private mutating func drained(_ index: Int) {

@@ -15,8 +15,7 @@ extension ShardLoop {
                 flush(index)
                 guard Int(linkOfSlot[slot]) == index else { return }
             }
-            // The shard may have ended a pause.
-            if links[index].flags.contains(.readable), !shard.isReadingPaused(slot) { readLater(index) }
+            readOn(index)
         case .closeAfterFlush:
             links[index].phase == .open ? beginClosing(index) : continueClosing(index)
         case .closeNow:
@@ -24,6 +23,20 @@ extension ShardLoop {
         case .move(let target):
             move(index, to: target)
         }
+    }
+
+    /// Reads again what a pause has left in the socket: the shard may have ended it, or the output has room again.
+    private mutating func readOn(_ index: Int) {
+        guard links[index].flags.contains(.readable), !shard.isReadingPaused(Int(links[index].slot)) else { return }
+        readLater(index)
+    }
+
+    /// The socket of an open connection takes bytes again.
+    mutating func unblockedOpen(_ index: Int) {
+        let slot = Int(links[index].slot)
+        flush(index)
+        guard Int(linkOfSlot[slot]) == index else { return }
+        readOn(index)
     }
 
     /// Sends what an open connection has queued, as far as the socket takes it.

@@ -151,7 +151,7 @@ struct ShardLoop: ~Copyable {
     /// The socket takes bytes again.
     private mutating func unblocked(_ index: Int) {
         switch links[index].phase {
-        case .open: flush(index)
+        case .open: unblockedOpen(index)
         case .flushing: continueClosing(index)
         case .tlsHandshake: shakeHands(index)
         case .proxyHeader, .upgrade, .lingering: break

@@ -132,6 +132,41 @@ struct HostileTests {
         #expect(received > 0 && received < 1000)
     }
 
+    @Test(arguments: [ListenerConfiguration.Kind.tcp, .webSocket])
+    func `one that asks without end and never reads is not read either, until it reads`(
+        kind: ListenerConfiguration.Kind,
+    ) throws {
+        var limits = Limits()
+        limits.outputBytesPerConnection = 4096
+        let server = try TestServer([.local(kind)], shards: 1, limits: limits) { $0.sendBufferBytes = 4096 }
+        let client = try server.client()
+        let frame: ([UInt8]) -> [UInt8] = { kind.isWebSocket ? WebSocketBytes.frame($0) : $0 }
+        if kind.isWebSocket {
+            try client.send(WebSocketBytes.request)
+            #expect(try client.receiveHead().hasPrefix("HTTP/1.1 101"))
+            try client.send(frame(MQTT.connect("flood")))
+            #expect(try client.receive(6) == [0x82, 4] + MQTT.connectionAccepted)
+        } else {
+            #expect(try client.connect("flood"))
+        }
+        let flood = frame([[UInt8]](repeating: MQTT.pingRequest, count: 32_000).flatMap { $0 })
+        // The kernel's buffers of both sides hold some megabytes; a broker that reads on takes all of this.
+        var sent = 0
+        while sent < 1000, try client.sendSome(flood) { sent += 1 }
+        #expect(sent < 1000)
+
+        let last = frame(MQTT.disconnect)
+        try client.send(last)
+        var responses = 0
+        let rest = try client.receiveUntilClosed()
+        #expect(client.isClosed && !client.wasReset)
+        for byte in rest where byte == 0xD0 { responses += 1 }
+        #expect(responses >= (sent + 1) * 32_000)
+        let other = try server.client()
+        try other.send(kind.isWebSocket ? WebSocketBytes.request : MQTT.connect("other"))
+        #expect(try other.receive(4).count == 4)
+    }
+
     @Test
     func `one that publishes without end leaves time for others`() throws {
         let server = try TestServer(shards: 1)
