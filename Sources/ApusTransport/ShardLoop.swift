@@ -44,8 +44,9 @@ struct ShardLoop: ~Copyable {
     var ready: [LinkToken] = []
     private var readyNow: [LinkToken] = []
     private var letters: [Letter] = []
-    /// Whether the shard has more dirty connections than one tick serves.
-    private var isBehind = false
+    /// Slots for the next flush: what became dirty while the others were flushed.
+    private var dirtySlots: [Int] = []
+    private var dirtySlotsNow: [Int] = []
     private var bytesSinceFlush = 0
     var bytesSent = 0
 
@@ -107,7 +108,7 @@ struct ShardLoop: ~Copyable {
 
     /// How long nothing is due; nil for ever.
     private func timeout() -> Int64? {
-        if !ready.isEmpty || isBehind { return 0 }
+        if !ready.isEmpty || !dirtySlots.isEmpty { return 0 }
         var deadline = min(shard.nextDeadline, end ?? .distantFuture)
         if let next = timers.nextDeadline { deadline = min(deadline, Timestamp(milliseconds: next)) }
         return deadline == .distantFuture ? nil : max(0, deadline.milliseconds - now.milliseconds)
@@ -178,16 +179,21 @@ struct ShardLoop: ~Copyable {
 
     // MARK: - Output
 
-    /// Sends what the shard has queued and does what it has decided, connection by connection.
+    /// Sends what the shard has queued and does what it has decided, each connection once.
+    ///
+    /// A peer that reads as fast as its session fills the queue makes itself dirty again and again; it waits for the
+    /// next flush like all others. A slot may be free by then, or have a new owner, to whom a look does no harm.
     private mutating func flushDirty() {
         bytesSinceFlush = 0
-        // A peer that reads as fast as its session fills the queue makes itself dirty again and again.
-        var rounds = 2 * shard.connectionCount + 64
-        while rounds > 0, let slot = shard.nextDirty() {
-            settle(slot)
-            rounds -= 1
-        }
-        isBehind = rounds == 0
+        collectDirty()
+        swap(&dirtySlots, &dirtySlotsNow)
+        for slot in dirtySlotsNow where linkOfSlot[slot] >= 0 { settle(slot) }
+        dirtySlotsNow.removeAll(keepingCapacity: true)
+        collectDirty()
+    }
+
+    private mutating func collectDirty() {
+        while let slot = shard.nextDirty() { dirtySlots.append(slot) }
     }
 
     mutating func came(_ count: Int) { bytesSinceFlush += count }

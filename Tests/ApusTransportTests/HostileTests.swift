@@ -168,6 +168,31 @@ struct HostileTests {
     }
 
     @Test
+    func `one that gets more than its output holds, flush by flush, gets all and leaves time for others`() throws {
+        var limits = Limits()
+        limits.outputBytesPerConnection = 8192
+        let server = try TestServer(shards: 1, limits: limits)
+        let publisher = try server.client()
+        #expect(try publisher.connect("publisher"))
+        for number in 0..<300 {
+            try publisher.send(MQTT.packet(0x31, MQTT.text("kept/\(number)") + MQTT.pattern(1000)))
+        }
+        #expect(try publisher.ping())
+        let subscriber = try server.client()
+        #expect(try subscriber.connect("subscriber"))
+        try subscriber.send(MQTT.subscribe("kept/#"))
+        #expect(try publisher.ping())
+        #expect(try subscriber.receive(5) == [0x90, 3, 0, 1, 0])
+        for _ in 0..<300 {
+            let head = try subscriber.receive(3)
+            #expect(head.first == 0x31)
+            guard head.count == 3 else { return }
+            _ = try subscriber.receive(Int(head[1] & 0x7F) + Int(head[2]) << 7)
+        }
+        #expect(try subscriber.ping())
+    }
+
+    @Test
     func `one that publishes without end leaves time for others`() throws {
         let server = try TestServer(shards: 1)
         let greedy = try server.client()
