@@ -85,6 +85,11 @@ extension ShardLoop {
     // MARK: - TLS
 
     mutating func shakeHands(_ index: Int) {
+        guard handshakeStepsLeft > 0 else {
+            links[index].flags.insert(.readable)
+            return readLater(index)
+        }
+        handshakeStepsLeft -= 1
         let session = layers.session(links[index].tls)
         switch session.handshake() {
         case .done:

@@ -16,6 +16,8 @@ struct ShardLoop: ~Copyable {
     static let readBudget = 256 * 1024
     /// Output is sent in the midst of a tick once this much came in, lest queues overflow that a flush would empty.
     static let bytesBetweenFlushes = 512 * 1024
+    /// Steps of TLS handshakes in one tick: each may cost a signature, which is long for those who wait with messages.
+    static let handshakeStepsPerTick = 32
 
     let index: Int
     let server: LoopEnvironment
@@ -48,6 +50,7 @@ struct ShardLoop: ~Copyable {
     private var dirtySlots: [Int] = []
     private var dirtySlotsNow: [Int] = []
     private var bytesSinceFlush = 0
+    var handshakeStepsLeft = handshakeStepsPerTick
     var bytesSent = 0
 
     /// The shard that got the last connection of a unix socket.
@@ -86,6 +89,7 @@ struct ShardLoop: ~Copyable {
         server.wakeUps[index].stayAwake()
         now = Timestamp(milliseconds: clock.now())
         shard.now = now
+        handshakeStepsLeft = Self.handshakeStepsPerTick
         for position in 0..<count { handle(poller[position]) }
         readMail()
         readLeftOvers()
@@ -127,6 +131,12 @@ struct ShardLoop: ~Copyable {
             links[token.index].flags.formUnion([.hungUp, .readable])
         } else if event.isReadable {
             links[token.index].flags.insert(.readable)
+        }
+        if links[token.index].phase == .tlsHandshake, !ready.isEmpty {
+            // Behind those that have waited since the last tick.
+            links[token.index].flags.subtract(.blocked)
+            links[token.index].flags.insert(.readable)
+            return readLater(token.index)
         }
         if event.isWritable, links[token.index].flags.contains(.blocked) {
             links[token.index].flags.remove(.blocked)

@@ -117,6 +117,24 @@ struct TLSTests {
     }
 
     @Test
+    func `more handshakes at once than a tick takes all come to their end`() throws {
+        let setUp = try SetUp(.tls, shards: 1)
+        let authority = try TestAuthority.shared.get()
+        let context = try TLSContext(client: TLSClientConfiguration(authorityFile: authority.certificate))
+        var started: [(client: RawClient, session: TLSSession)] = []
+        for _ in 0..<(3 * ShardLoop.handshakeStepsPerTick) {
+            let client = try setUp.server.client()
+            let session = try TLSSession(context, descriptor: client.socket.number, hostName: "localhost")
+            started.append((client, session))
+        }
+        for (_, session) in started { _ = session.handshake() }
+        for (client, session) in started { try client.shakeHands(session) }
+        setUp.server.stop()
+        #expect(setUp.server.log.named("tls.handshake_failed").isEmpty)
+        #expect(setUp.server.log.named("connection.rejected").isEmpty)
+    }
+
+    @Test
     func `MQTT without TLS is turned away`() throws {
         let setUp = try SetUp(.tls, shards: 1)
         let client = try setUp.server.client()
