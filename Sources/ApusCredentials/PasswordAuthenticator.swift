@@ -33,6 +33,8 @@ package final class PasswordAuthenticator: Authenticator {
         package var workers = 1
         /// So many checks may wait; more would not be done before their connections time out.
         package var waitingChecks = 64
+        /// So many checks may be pending for one address, or it would fill the queue alone.
+        package var checksPerAddress = 4
         package var rememberedUsers = 10_000
         package var failures = FailurePolicy()
 
@@ -45,6 +47,8 @@ package final class PasswordAuthenticator: Authenticator {
         var generation = 0
         var verified: VerifiedPasswords
         var failures: FailureTable
+        /// Checks that wait or run, by address; as small as the queue.
+        var pending: [String: Int] = [:]
     }
 
     /// All that a client is told about a failed login.
@@ -127,18 +131,20 @@ package final class PasswordAuthenticator: Authenticator {
                     if entry == nil { "unknown user" } else if entry?.scrypt == nil {
                         "the user has no $scrypt$ entry; set the password anew"
                     } else { "wrong password" }
-                reply(
-                    conclude(
-                        request,
-                        userName,
-                        tag: tag,
-                        reason: isRight && entry?.scrypt != nil ? nil : reason,
-                        entry: entry,
-                        generation: generation,
-                    )
+                let outcome = conclude(
+                    request,
+                    userName,
+                    tag: tag,
+                    reason: isRight && entry?.scrypt != nil ? nil : reason,
+                    entry: entry,
+                    generation: generation,
                 )
+                // Before the reply: who has an answer may ask again.
+                endCheck(of: request.peer.address)
+                reply(outcome)
             }
             if !accepted {
+                endCheck(of: request.peer.address)
                 reply(.refused(.serverBusy, explanation: "too many passwords are waiting to be checked"))
             }
         }
@@ -211,11 +217,29 @@ package final class PasswordAuthenticator: Authenticator {
             if state.verified.contains(userName, tag: tag) { return .accept }
             let pause = state.failures.pause(for: address, now: now)
             if pause > 0 { return .refuse(Self.tooManyFailures(pause)) }
+            let key = FailureTable.key(of: address)
+            guard state.pending[key, default: 0] < options.checksPerAddress else {
+                return .refuse(
+                    .refused(
+                        .serverBusy,
+                        explanation: "too many passwords of this address are waiting to be checked",
+                    )
+                )
+            }
+            state.pending[key, default: 0] += 1
             return .verify(
                 state.table.entries[userName],
                 decoyCost: state.table.decoyCost,
                 generation: state.generation,
             )
+        }
+    }
+
+    private func endCheck(of address: String) {
+        let key = FailureTable.key(of: address)
+        state.withLock { state in
+            let left = (state.pending[key] ?? 1) - 1
+            state.pending[key] = left > 0 ? left : nil
         }
     }
 
