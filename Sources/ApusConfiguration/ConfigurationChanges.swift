@@ -16,6 +16,16 @@ extension Configuration {
         }
         return (live, needRestart)
     }
+
+    /// Whether a key that `changes(to:)` names is about certificates.
+    package static func isTLSKey(_ key: String) -> Bool { key.hasPrefix("tls.") || key.hasSuffix(".tls") }
+
+    /// Takes back the TLS settings, for a reload that could not use the new ones.
+    package mutating func keepTLS(of old: Configuration) {
+        tls = old.tls
+        guard listeners.map(\.withoutTLS) == old.listeners.map(\.withoutTLS) else { return }
+        for index in listeners.indices { listeners[index].tls = old.listeners[index].tls }
+    }
 }
 
 extension Listener {

@@ -153,8 +153,7 @@ extension Setting {
             "limits.connectSeconds",
             \.limits.connectSeconds,
             1...600,
-            "How long a connection may take from its first byte to its CONNECT.",
-            .live,
+            "How long a connection may take to its CONNECT, and before that to its TLS and WebSocket handshakes.",
         ),
     ]
 

@@ -14,6 +14,8 @@ final class Service: Sendable {
     private let transport: TransportServer
     private let passwords: PasswordAuthenticator?
     private let accessControl: ACLAuthorizer?
+    /// What the process was started with: settings that need a restart are compared with it.
+    private let started: Configuration
     private let current: Mutex<Configuration>
     private let isDevelopment: Bool
 
@@ -58,6 +60,7 @@ final class Service: Sendable {
         transport = TransportServer(network, broker: broker) { index, now in
             Shard(index: index, broker: broker, store: MemoryStore(), now: now)
         }
+        started = configuration
         current = Mutex(configuration)
         log.record(
             BrokerEvent(
@@ -92,29 +95,42 @@ final class Service: Sendable {
         } catch {
             problems.append(error.description)
         }
-        let changes = old.changes(to: new)
+        var changed = old.changes(to: new).live
+        let needRestart = started.changes(to: new).needRestart
+        // Each part on its own: a bad file must not keep another one's changes, such as a right taken away, from counting.
         do {
             for warning in try passwords?.reload() ?? [] { problems.append(warning) }
-            try accessControl?.reload()
-            if accessControl != nil { broker.postToAll(.rightsChanged) }
         } catch {
-            problems.append(error.description)
+            problems.append("users unchanged: \(error.description)")
+        }
+        do {
+            if let accessControl {
+                try accessControl.reload()
+                broker.postToAll(.rightsChanged)
+            }
+        } catch {
+            problems.append("rights unchanged: \(error.description)")
         }
         do {
             try transport.reloadTLS(new.tlsByListener)
         } catch {
-            problems.append(error.description)
+            problems.append("certificates unchanged: \(error.description)")
+            changed.removeAll(where: Configuration.isTLSKey)
+            new.keepTLS(of: old)
         }
         log.setLevel(EventLevel(new.logging.level))
-        broker.apply(Limits(new.limits))
+        var limits = Limits(new.limits)
+        // The handshakes of the transport have the same bound and keep it until a restart.
+        limits.connectSeconds = started.limits.connectSeconds
+        broker.apply(limits)
         current.withLock { $0 = new }
         log.record(
             BrokerEvent(
                 problems.isEmpty ? .notice : .warning,
                 "configuration.reloaded",
                 [
-                    ("changed", changes.live.joined(separator: " ")),
-                    ("needs_restart", changes.needRestart.joined(separator: " ")),
+                    ("changed", changed.joined(separator: " ")),
+                    ("needs_restart", needRestart.joined(separator: " ")),
                     ("problems", problems.joined(separator: "; ")),
                 ],
             ),
