@@ -59,7 +59,7 @@ package struct PublicationBatch: Sendable {
     package var isEmpty: Bool { entries.isEmpty }
 
     /// What the batch counts against `Limits.shardBacklogBytes`.
-    private(set) var footprint = 0
+    package private(set) var footprint = 0
 
     mutating func add(
         _ publication: Publication,

@@ -221,7 +221,11 @@ struct ShardLoop: ~Copyable {
         server.mailboxes[index].drain(into: &letters)
         for letter in letters {
             switch letter {
-            case .mail(let mail): shard.receive(mail)
+            case .mail(let mail):
+                if case .publications(let batch) = mail { came(batch.footprint) }
+                shard.receive(mail)
+                // Many batches at once must not look like a slow consumer.
+                if bytesSinceFlush >= Self.bytesBetweenFlushes { flushDirty() }
             case .moved(let parcel): if let link = parcel.take() { adopt(link) }
             case .accepted(let parcel):
                 if let link = parcel.take() { begin(link) }
