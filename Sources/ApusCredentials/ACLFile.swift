@@ -81,7 +81,15 @@ package struct ACLFile: Sendable {
 
     private func rule(_ text: Substring) throws(FormatError) -> ACLRule {
         let (word, rest) = text.firstWord
-        guard let access = ACLRule.Access(rawValue: String(word)) else { return try ACLRule(.readwrite, filter: text) }
+        guard let access = ACLRule.Access(rawValue: String(word)) else {
+            // A misspelt `deny` must not become a right to a topic of that name.
+            guard rest.isEmpty else {
+                throw FormatError(
+                    "`\(word)` is not read, write, readwrite or deny; a filter with a space needs one of them before it",
+                )
+            }
+            return try ACLRule(.readwrite, filter: text)
+        }
         guard !rest.isEmpty else { throw FormatError("no topic filter follows `\(word)`") }
         return try ACLRule(access, filter: rest)
     }

@@ -191,4 +191,9 @@ struct TopicFilterIntersectionTests {
             }
         }
     }
+
+    @Test(arguments: ["topic denny secret/#", "topic readwrit shop/#", "pattern wirte a"])
+    func `a misspelt right is no right to a topic of that name`(line: String) {
+        #expect(throws: CredentialError.self) { try rights("user alice\n\(line)") }
+    }
 }
