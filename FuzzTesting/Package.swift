@@ -11,18 +11,47 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// The harness looks at the broker's insides by `@testable`, in release builds too.
+let testable = settings + [.unsafeFlags(["-enable-testing"])]
+
+/// A target of the broker, built with instrumentation from a link to the real one.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: testable)
+}
+
+/// A target whose `LLVMFuzzerTestOneInput` gives inputs to a function of the harness.
+func fuzzer(_ name: String) -> Target {
+    .executableTarget(
+        name: "\(name)Fuzzer",
+        dependencies: ["FuzzHarness"],
+        swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+    )
+}
+
 /// Fuzz targets stand apart, because libFuzzer brings its own `main` and instruments all that it links.
-///
-/// `Sources/MQTTCodec` is a link to the real target: the codec is built with instrumentation here, and nothing else of the
-/// broker has to be built at all.
 let package = Package(
     name: "FuzzTesting",
     targets: [
-        .target(name: "MQTTCodec", swiftSettings: settings),
-        .executableTarget(
-            name: "DecoderFuzzer",
-            dependencies: ["MQTTCodec"],
-            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+        room("MQTTCodec"),
+        room("WebSocketCodec"),
+        room("ProxyProtocol"),
+        room("ApusTopics"),
+        room("ApusMemory"),
+        room("ApusMessage", ["ApusTopics", "MQTTCodec"]),
+        room("ApusSession", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        room("ApusStore", ["ApusMemory", "ApusMessage"]),
+        room("ApusBroker", ["ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]),
+        // A link to Tests/FuzzReplayTests/Harness, which the main package's tests replay the corpus with.
+        .target(
+            name: "FuzzHarness",
+            dependencies: [
+                "ApusBroker", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec",
+                "ProxyProtocol", "WebSocketCodec",
+            ],
+            swiftSettings: settings,
         ),
+        fuzzer("Decoder"),
+        fuzzer("Connection"),
+        fuzzer("WebSocket"),
     ],
 )

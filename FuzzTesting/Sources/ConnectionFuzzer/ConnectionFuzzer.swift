@@ -1,0 +1,12 @@
+import FuzzHarness
+
+/// Plays libFuzzer's scripts of whole connections against a broker without sockets.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+    do {
+        try checkConnections(Array(UnsafeBufferPointer(start: start, count: count)))
+    } catch {
+        preconditionFailure(error.description)
+    }
+    return 0
+}

@@ -1,0 +1,120 @@
+import ApusBroker
+import ApusMessage
+import ApusStore
+import MQTTCodec
+import Synchronization
+
+struct IgnoresEvents: EventSink {
+    func record(_ event: BrokerEvent) {}
+}
+
+/// Admits everybody but the password `no`; the user `late` waits for the script. Knows the method `TOY`.
+final class FuzzAuthenticator: Authenticator {
+    private typealias Waiting = (principal: Principal, reply: @Sendable (AuthenticationOutcome) -> Void)
+    private let waiting = Mutex<[Waiting]>([])
+
+    func authenticate(_ request: AuthenticationRequest, reply: @escaping @Sendable (AuthenticationOutcome) -> Void) {
+        let principal = Principal(clientID: request.clientID, userName: request.userName)
+        if request.userName == "late" {
+            waiting.withLock { $0.append((principal, reply)) }
+        } else if request.password == Array("no".utf8) {
+            reply(.refused(.badUserNameOrPassword, explanation: "wrong password", clientExplanation: "no"))
+        } else {
+            reply(.accepted(principal))
+        }
+    }
+
+    func enhancedAuthentication(method: String, request: AuthenticationRequest) -> (any EnhancedAuthentication)? {
+        method == "TOY" ? Exchange(clientID: request.clientID) : nil
+    }
+
+    /// Answers everybody who waits.
+    func answer(admitting: Bool) {
+        let all = waiting.withLock { waiting in
+            defer { waiting = [] }
+            return waiting
+        }
+        for (principal, reply) in all {
+            reply(admitting ? .accepted(principal) : .refused(.notAuthorized, explanation: "not today"))
+        }
+    }
+
+    /// 0 is refused, 1 accepted, everything else asked again.
+    private struct Exchange: EnhancedAuthentication {
+        let clientID: String
+
+        mutating func received(_ data: [UInt8]) -> EnhancedAuthenticationStep {
+            switch data.first {
+            case 0: .refused(.notAuthorized, explanation: "zero")
+            case 1: .accepted(Principal(clientID: clientID, userName: "toy"), data: [1])
+            default: .challenge(data)
+            }
+        }
+    }
+}
+
+/// Forbids topics and filters that begin with `n`; once changed, with `t` too.
+final class FuzzRights: Authorizer {
+    private let changes = Atomic<UInt64>(1)
+
+    var revision: UInt64 { changes.load(ordering: .relaxed) }
+
+    func change() { changes.add(1, ordering: .relaxed) }
+
+    func mayPublish(_ principal: Principal, topic: String) -> Bool { isAllowed(topic) }
+    func maySubscribe(_ principal: Principal, filter: String) -> Bool { isAllowed(filter) }
+
+    private func isAllowed(_ text: String) -> Bool {
+        !text.hasPrefix("n") && (revision % 2 == 1 || !text.hasPrefix("t"))
+    }
+}
+
+/// The store in memory, which counts what it holds and looks after the bounds.
+///
+/// Used on one thread.
+final class CountingStore: MessageStore, @unchecked Sendable {
+    private let memory = MemoryStore()
+    private var sessions: Set<SessionHandle> = []
+    /// Whether a queue has ever been longer than it may.
+    private(set) var hasOverflown = false
+
+    /// Messages that wait for any session.
+    var waitingCount: Int { sessions.reduce(0) { $0 + memory.backlog(of: $1).messages } }
+
+    func append(_ message: Message) -> StorePosition { memory.append(message) }
+    var committed: StorePosition { memory.committed }
+
+    func enqueue(_ delivery: Delivery, for session: SessionHandle, limits: QueueLimits) -> [Delivery] {
+        sessions.insert(session)
+        let dropped = memory.enqueue(delivery, for: session, limits: limits)
+        let (messages, bytes) = memory.backlog(of: session)
+        if messages > limits.messages || bytes > limits.bytes { hasOverflown = true }
+        return dropped
+    }
+
+    func dequeue(for session: SessionHandle) -> Delivery? { memory.dequeue(for: session) }
+    func backlog(of session: SessionHandle) -> (messages: Int, bytes: Int) { memory.backlog(of: session) }
+    func finished(_ delivery: Delivery, for session: SessionHandle) { memory.finished(delivery, for: session) }
+
+    func remove(for session: SessionHandle, where condition: (Delivery) -> Bool) -> [Delivery] {
+        memory.remove(for: session, where: condition)
+    }
+
+    func sessionEnded(_ session: SessionHandle) -> [Delivery] { memory.sessionEnded(session) }
+}
+
+/// Mail on its way between the shards of one broker.
+final class FuzzMailbox: Sendable {
+    private let mail: Mutex<[[ShardMail]]>
+
+    init(_ count: Int) { mail = Mutex([[ShardMail]](repeating: [], count: count)) }
+
+    func post(_ item: ShardMail, to shard: Int) { mail.withLock { $0[shard].append(item) } }
+
+    func take(for shard: Int) -> [ShardMail] {
+        mail.withLock { mail in
+            defer { mail[shard] = [] }
+            return mail[shard]
+        }
+    }
+}
