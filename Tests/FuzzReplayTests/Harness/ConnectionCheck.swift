@@ -158,11 +158,15 @@ final class ConnectionWorld {
             turns += 1
             try Finding.check(turns < 100_000, "the shards never come to rest")
             isBusy = false
+            // Pieces come while mail is on its way, so that publishers meet a congestion.
+            for peer in peers.indices where try deliver(peer) { isBusy = true }
             for shard in 0..<shards.count {
                 for mail in mailbox.take(for: shard) {
                     shards[shard].receive(mail)
                     isBusy = true
                 }
+            }
+            for shard in 0..<shards.count {
                 while let slot = shards[shard].nextDirty() {
                     try flush(ScriptedPeer.Place(shard: shard, slot: slot))
                     isBusy = true
@@ -174,7 +178,6 @@ final class ConnectionWorld {
                     }
                 }
             }
-            for peer in peers.indices where try deliver(peer) { isBusy = true }
         }
     }
 

@@ -25,6 +25,7 @@ let connectionSeeds: [(name: String, bytes: [UInt8])] =
         ("delayed-will-and-expiry-v5", delayedWill()),
         ("rights-and-limits-v5", rightsAndLimits()),
         ("large-payload-v5", largePayload()),
+        ("congestion-between-shards-v5", congestion()),
         ("requests-without-reading-v5", requestsWithoutReading()),
         ("shut-down-v5", shutDown()),
         ("ended-from-outside-v5", endedFromOutside()),
@@ -329,6 +330,19 @@ private func largePayload() -> [UInt8] {
     script.send(2, bytes: [0x32, 0xC6, 0x25, 0, 1, 0x74, 0, 1, 0])
     script.fill(2, 0x41, blocks: 8)
     script.acknowledge(0, .pubAck, 1)
+    return script.bytes
+}
+
+private func congestion() -> [UInt8] {
+    var script = ScriptWriter([.twoShards])
+    for (peer, name) in ["a", "b", "c"].enumerated() {
+        script.connect(peer, name)
+        script.subscribe(peer, "t")
+    }
+    for peer in 0..<2 {
+        script.send(peer, bytes: [[UInt8]](repeating: [0x30, 4, 0, 1, 0x74, 0], count: 40).flatMap { $0 })
+        script.repeatLast(peer, more: 1)
+    }
     return script.bytes
 }
 
