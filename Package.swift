@@ -102,6 +102,14 @@ let package = Package(
             swiftSettings: settings,
         ),
         .testTarget(
+            name: "FuzzReplayTests",
+            dependencies: [
+                "ApusBroker", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec",
+                "ProxyProtocol", "WebSocketCodec",
+            ],
+            swiftSettings: settings,
+        ),
+        .testTarget(
             name: "SimulationTests",
             dependencies: [
                 "ApusBroker", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec",
