@@ -7,7 +7,7 @@ package import ApusMessage
 package struct Session: ~Copyable, Sendable {
     /// The client identifier, 1 … 65,535 bytes.
     package let clientID: String
-    /// The user whose session it is; nobody else may have it. `nil` for an anonymous client's.
+    /// The user whose session it is, and nobody else's; `nil` for an anonymous client's.
     package var userName: String?
     /// Set by the shard as soon as the slot is known.
     package var handle: SessionHandle
