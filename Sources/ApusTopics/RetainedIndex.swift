@@ -79,9 +79,9 @@ package final class RetainedIndex<Value: Sendable>: Sendable {
 
 /// One lock and the topics that it guards.
 final class RetainedStripe<Value: Sendable>: Sendable {
-    let content: Mutex<RetainedContent<Value>>
+    let content: Guarded<RetainedContent<Value>>
 
-    init(hasher: TopicHasher) { content = Mutex(RetainedContent(tree: TopicTree(hasher: hasher))) }
+    init(hasher: TopicHasher) { content = Guarded(RetainedContent(tree: TopicTree(hasher: hasher))) }
 }
 
 /// A tree of topics and the values by the numbers of its topics.

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// A walk over the retained values of a filter that gives them out in pages.
 ///
 /// A value that stays from beginning to end is given exactly once; one that is set or removed meanwhile may or may not
@@ -11,7 +9,7 @@ package final class RetainedScan<Value: Sendable>: Sendable {
 
     private let filter: WalkedFilter
     private let stripes: ArraySlice<RetainedStripe<Value>>
-    private let position: Mutex<Position>
+    private let position: Guarded<Position>
 
     private struct Position {
         var stripe: Int
@@ -21,7 +19,7 @@ package final class RetainedScan<Value: Sendable>: Sendable {
     init(_ filter: TopicFilter, _ stripes: ArraySlice<RetainedStripe<Value>>) {
         self.filter = WalkedFilter(filter)
         self.stripes = stripes
-        position = Mutex(Position(stripe: stripes.startIndex))
+        position = Guarded(Position(stripe: stripes.startIndex))
     }
 
     deinit {
