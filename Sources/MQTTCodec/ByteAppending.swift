@@ -6,6 +6,9 @@ extension [UInt8] {
     @inlinable
     package mutating func append(copying source: Span<UInt8>) {
         let count = source.count
+        // Appending nothing to an empty array, the library writes the count into the object that all empty arrays of the
+        // process share: needless traffic between processors, and a race.
+        guard count > 0 else { return }
         append(addingCapacity: count) { output in
             output.append(repeating: 0, count: count)
             var target = output.mutableSpan
