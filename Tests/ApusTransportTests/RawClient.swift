@@ -1,5 +1,6 @@
 import ApusLoop
 import ApusMemory
+import Foundation
 import Testing
 
 /// A socket of the test's own, driven byte by byte; every wait has a deadline.
@@ -106,9 +107,10 @@ final class RawClient {
     }
 }
 
-/// Ten seconds from now on.
+/// Ten seconds from now on; `WIRE_PATIENCE` multiplies it on slow builds.
 struct Deadline {
-    private let end = Clock.monotonicNanoseconds() + 10_000_000_000
+    private static let patience = ProcessInfo.processInfo.environment["WIRE_PATIENCE"].flatMap(Double.init) ?? 1
+    private let end = Clock.monotonicNanoseconds() + Int64(10_000_000_000 * Self.patience)
 
     var isOver: Bool { Clock.monotonicNanoseconds() >= end }
 
