@@ -55,6 +55,18 @@ package final class WakeUp: Sendable {
         acknowledge()
     }
 
+    /// The same, but no longer than this.
+    ///
+    /// - Returns: whether somebody has signalled.
+    package func wait(milliseconds: Int) -> Bool {
+        var request = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+        var count: Int32 = -1
+        while count < 0 { count = poll(&request, 1, Int32(clamping: max(0, milliseconds))) }
+        guard count > 0 else { return false }
+        acknowledge()
+        return true
+    }
+
     /// Makes ready for the next signal; the owner calls it when woken, *before* it looks for work.
     package func acknowledge() {
         var value: eventfd_t = 0

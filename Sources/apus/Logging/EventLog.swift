@@ -50,10 +50,13 @@ final class EventLog: EventSink {
     }
 
     /// Writes what waits and ends the thread; what is recorded later is lost.
-    func finish() {
+    ///
+    /// A reader of the log that has stopped reading, such as a pipe that nobody empties, must not keep the process alive:
+    /// what it has not taken by then is lost.
+    func finish(withinMilliseconds limit: Int = 2000) {
         isEnding.store(true, ordering: .releasing)
         wakeUp.signal()
-        ended.wait()
+        _ = ended.wait(milliseconds: limit)
     }
 
     private func write() {

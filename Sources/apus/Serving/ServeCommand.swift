@@ -12,7 +12,7 @@ struct ServeCommand: ParsableCommand {
         discussion: """
             Settings come from the built-in defaults, the configuration file, the environment (APUS_…) and flags, each \
             over the one before. SIGHUP reads them again and makes effective what can change while running; SIGTERM and \
-            SIGINT end the process gracefully.
+            SIGINT end the process gracefully, and at once when one of them comes a second time.
             """,
     )
 
@@ -49,7 +49,16 @@ struct ServeCommand: ParsableCommand {
             case .terminate, .interrupt: isEnding = true
             }
         }
-        service.stop()
+        let hasEnded = try service.stop { Self.endIsUrged(by: signals) }
+        guard hasEnded else { throw ExitCode.failure }
+    }
+
+    /// Whether one more signal to end has come; a reload is too late now.
+    private static func endIsUrged(by signals: borrowing SignalWaiter) -> Bool {
+        while let signal = signals.next() {
+            if signal != .reload { return true }
+        }
+        return false
     }
 
     private func load() throws -> Configuration {

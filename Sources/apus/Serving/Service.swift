@@ -74,14 +74,34 @@ final class Service: Sendable {
     func start() throws -> [TransportServer.Endpoint] { try transport.start() }
 
     /// Stops accepting, tells clients, sends what is queued, and returns when all threads have ended.
-    func stop() {
+    ///
+    /// - Parameter isUrged: asked again and again meanwhile; from its first yes on nobody is waited for.
+    /// - Returns: whether all threads have ended.
+    func stop(isUrged: () -> Bool) throws(SystemError) -> Bool {
         let grace = current.withLock { $0.shutdown.graceSeconds }
         log.record(BrokerEvent(.notice, "service.stopping", [("grace_seconds", "\(grace)")]))
         transport.shutdown(grace: .seconds(grace))
-        transport.join()
-        log.record(BrokerEvent(.notice, "service.stopped", []))
+        let ended = try WakeUp()
+        _ = try NativeThread(name: "apus-stop") { [transport] in
+            transport.join()
+            ended.signal()
+        }
+        var hasEnded = false
+        while !hasEnded, !isUrged() { hasEnded = ended.wait(milliseconds: Self.pollMilliseconds) }
+        if !hasEnded {
+            log.record(BrokerEvent(.notice, "service.stopping_at_once", [("reason", "a second signal")]))
+            transport.shutdown(grace: .zero)
+            hasEnded = ended.wait(milliseconds: Self.urgedMilliseconds)
+        }
+        log.record(BrokerEvent(hasEnded ? .notice : .error, hasEnded ? "service.stopped" : "service.stuck", []))
         log.finish()
+        return hasEnded
     }
+
+    /// How soon a second signal counts while connections drain.
+    private static let pollMilliseconds = 50
+    /// What a shard may take to see that nothing is waited for any more.
+    private static let urgedMilliseconds = 1000
 
     // MARK: - Reload
 
