@@ -143,7 +143,7 @@ extension Shard {
         case .accepted(let principal, let data):
             details.enhancedAuthentication = nil
             if details.isReauthenticating {
-                guard principal.userName == details.principal.userName else {
+                guard principal.userName.map(ExactText.init) == details.principal.userName.map(ExactText.init) else {
                     return disconnect(slot, .notAuthorized, "a re-authentication cannot change the user")
                 }
                 details.isReauthenticating = false

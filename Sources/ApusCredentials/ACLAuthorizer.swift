@@ -1,4 +1,5 @@
 package import ApusBroker
+internal import ApusMessage
 internal import ApusTopics
 internal import Synchronization
 
@@ -61,9 +62,9 @@ package final class ACLAuthorizer: Authorizer {
         whether isGranted: (TopicFilter) -> Bool,
     ) -> Bool {
         let file = file.withLock { $0 }
-        let own = principal.userName.map { file.users[$0] ?? [] } ?? file.anonymous
+        let own = principal.userName.map { file.users[ExactText($0)] ?? [] } ?? file.anonymous
         var granted = false
-        for rules in [own, file.clientIDs[principal.clientID] ?? [], file.everybody] {
+        for rules in [own, file.clientIDs[ExactText(principal.clientID)] ?? [], file.everybody] {
             for rule in rules where rule.access == .deny || !granted && rights.contains(rule.access) {
                 switch (rule.resolved(for: principal), rule.access) {
                 case (.nothing, _): continue

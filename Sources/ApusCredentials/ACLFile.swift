@@ -1,3 +1,5 @@
+internal import ApusMessage
+
 /// The file that says who may publish and subscribe to what.
 ///
 /// Text, UTF-8, one statement a line, close to mosquitto's; lines that are empty or begin with `#` are comments:
@@ -27,8 +29,9 @@
 /// A client id is chosen by the client: grant by it only where the network or a certificate says who connects.
 package struct ACLFile: Sendable {
     private(set) var anonymous: [ACLRule] = []
-    private(set) var users: [String: [ACLRule]] = [:]
-    private(set) var clientIDs: [String: [ACLRule]] = [:]
+    /// Names and ids are those with the same bytes, as MQTT has it.
+    private(set) var users: [ExactText: [ACLRule]] = [:]
+    private(set) var clientIDs: [ExactText: [ACLRule]] = [:]
     private(set) var everybody: [ACLRule] = []
 
     private enum Heading {
@@ -73,8 +76,8 @@ package struct ACLFile: Sendable {
             let rule = try rule(rest)
             switch heading {
             case .none: anonymous.append(rule)
-            case .user(let name): users[name, default: []].append(rule)
-            case .clientID(let id): clientIDs[id, default: []].append(rule)
+            case .user(let name): users[ExactText(name), default: []].append(rule)
+            case .clientID(let id): clientIDs[ExactText(id), default: []].append(rule)
             }
         }
     }

@@ -28,7 +28,10 @@ struct ACLRule: Sendable {
     /// - Parameter text: A topic filter; `%c` and `%u` stand for client id and user name as a whole level.
     init(_ access: Access, filter text: Substring) throws(FormatError) {
         self.access = access
-        guard !text.hasPrefix("$share/") else { throw FormatError("name the filter behind the group, not $share/…") }
+        // By bytes: as characters, a slash with a combining mark behind it is another character.
+        guard !text.utf8.starts(with: "$share/".utf8) else {
+            throw FormatError("name the filter behind the group, not $share/…")
+        }
         var levels: [Level] = []
         var sample: [String] = []
         var isFixed = true

@@ -158,10 +158,11 @@ package final class PasswordAuthenticator: Authenticator {
         let nonce: [UInt8]
         // Without randomness there is no safe exchange, hence no such method.
         do { nonce = try randomBytes(18) } catch { return nil }
+        let table = state.withLock { $0.table }
         let server = ScramServer(
-            table: state.withLock { $0.table },
+            table: table,
             clientID: request.clientID,
-            decoyKey: processKey,
+            decoyKey: table.decoyKey ?? processKey,
             serverNonce: Base64.encode(nonce),
         )
         return GuardedScram(server: server, address: request.peer.address, authenticator: self)
@@ -228,7 +229,7 @@ package final class PasswordAuthenticator: Authenticator {
             }
             state.pending[key, default: 0] += 1
             return .verify(
-                state.table.entries[userName],
+                state.table.entries[ExactText(userName)],
                 decoyCost: state.table.decoyCost,
                 generation: state.generation,
             )
@@ -255,7 +256,7 @@ package final class PasswordAuthenticator: Authenticator {
         let now = clock()
         let reason = state.withLock { state -> String? in
             var reason = reason
-            if reason == nil, state.generation != generation, state.table.entries[userName] != entry {
+            if reason == nil, state.generation != generation, state.table.entries[ExactText(userName)] != entry {
                 reason = "the password was changed a moment ago"
             }
             if reason == nil {

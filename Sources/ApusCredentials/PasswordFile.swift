@@ -1,4 +1,5 @@
 internal import ApusCrypto
+internal import ApusMessage
 
 /// The file of user names and hashed passwords that `apus password` keeps and the broker reads.
 ///
@@ -49,7 +50,7 @@ package struct PasswordFile: Sendable {
     /// - Returns: Whether there was such a user.
     package func removeUser(_ user: String) throws(CredentialError) -> Bool {
         let old = try CredentialFile.read(path)
-        guard try PasswordTable(parsing: old.text, file: path).entries[user] != nil else { return false }
+        guard try PasswordTable(parsing: old.text, file: path).entries[ExactText(user)] != nil else { return false }
         try CredentialFile.replace(path, with: edited(old.text, user: user, line: nil), predecessor: old)
         return true
     }
@@ -75,7 +76,9 @@ package struct PasswordFile: Sendable {
     private func edited(_ text: String, user: String, line: String?) -> String {
         var lines = text.numberedLines.map { String($0.text) }
         if lines.last == "" { lines.removeLast() }
-        let index = lines.firstIndex { !$0.hasPrefix("#") && PasswordTable.userName(of: $0[...]) == user }
+        let index = lines.firstIndex {
+            !$0.hasPrefix("#") && PasswordTable.userName(of: $0[...]).utf8.elementsEqual(user.utf8)
+        }
         switch (index, line) {
         case (let index?, let line?): lines[index] = line
         case (let index?, nil): lines.remove(at: index)

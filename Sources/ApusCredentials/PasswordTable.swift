@@ -1,3 +1,6 @@
+internal import ApusCrypto
+internal import ApusMessage
+
 /// The users of a password file, as they are looked up.
 package struct PasswordTable: Sendable {
     /// What is kept of one user's password.
@@ -6,11 +9,18 @@ package struct PasswordTable: Sendable {
         var scram: ScramVerifier?
     }
 
-    private(set) var entries: [String: Entry] = [:]
+    /// Names are those with the same bytes, as MQTT has it.
+    private(set) var entries: [ExactText: Entry] = [:]
     /// The dearest hash in the file: what an unknown user costs.
     private(set) var decoyCost = ScryptHash.Cost.standard
     /// What an unknown user is told in a SCRAM exchange.
     private(set) var decoyIterations = ScramVerifier.standardIterations
+    /// What the SCRAM salts of unknown users come from; `nil` when no user has a `$scrypt$` entry.
+    ///
+    /// A known user has the same salt for ever, so an unknown one must too, over restarts: otherwise asking twice would
+    /// tell who exists. The salt of the file's first `$scrypt$` entry is random, never leaves the broker, and stays when
+    /// other users come, go or change their passwords.
+    private(set) var decoyKey: [UInt8]?
 
     /// A table without users: nobody gets in.
     init() {}
@@ -24,8 +34,12 @@ package struct PasswordTable: Sendable {
         for (number, line) in text.numberedLines where !line.isEmpty && !line.hasPrefix("#") {
             do throws(FormatError) {
                 let (name, entry) = try Self.parse(line)
-                guard entries[name] == nil else { throw FormatError("user `\(name)` stands in the file twice") }
-                entries[name] = entry
+                guard entries.updateValue(entry, forKey: ExactText(name)) == nil else {
+                    throw FormatError("user `\(name)` stands in the file twice")
+                }
+                if decoyKey == nil, let salt = entry.scrypt?.salt {
+                    decoyKey = HMAC.sha256(key: salt, Array("salts of unknown users".utf8))
+                }
                 if let cost = entry.scrypt?.cost, cost.work > dearest?.work ?? 0 { dearest = cost }
                 if let scram = entry.scram { iterations = max(iterations ?? 0, scram.iterations) }
             } catch {
@@ -37,7 +51,7 @@ package struct PasswordTable: Sendable {
     }
 
     /// The user names, sorted.
-    package var userNames: [String] { entries.keys.sorted() }
+    package var userNames: [String] { entries.keys.map(\.text).sorted() }
 
     /// Why a name cannot stand in a password file; `nil` when it can.
     static func objection(toUserName name: some StringProtocol) -> String? {

@@ -1,5 +1,6 @@
 package import ApusBroker
 internal import ApusCrypto
+internal import ApusMessage
 internal import MQTTCodec
 
 /// The server's side of SCRAM-SHA-256 (RFC 5802, RFC 7677) without channel binding.
@@ -126,7 +127,7 @@ package struct ScramServer: EnhancedAuthentication {
     }
 
     private func verifier(of userName: String) -> (ScramVerifier, hopeless: String?) {
-        let entry = table.entries[userName]
+        let entry = table.entries[ExactText(userName)]
         if let scram = entry?.scram { return (scram, nil) }
         let decoy = ScramVerifier(decoyFor: userName, key: decoyKey, iterations: table.decoyIterations)
         return (decoy, entry == nil ? "unknown user" : "the user has no SCRAM entry; set the password anew")

@@ -1,4 +1,5 @@
 internal import ApusCrypto
+internal import ApusMessage
 
 /// Passwords that were right a while ago, so that a storm of reconnects does not pay for slow hashes again.
 ///
@@ -6,9 +7,9 @@ internal import ApusCrypto
 /// added first is forgotten.
 struct VerifiedPasswords: Sendable {
     private let capacity: Int
-    private var tags: [String: [UInt8]] = [:]
+    private var tags: [ExactText: [UInt8]] = [:]
     /// User names in the order of their addition, a ring of `capacity`.
-    private var order: [String] = []
+    private var order: [ExactText] = []
     private var oldest = 0
 
     init(capacity: Int) {
@@ -19,12 +20,13 @@ struct VerifiedPasswords: Sendable {
     var count: Int { tags.count }
 
     func contains(_ userName: String, tag: [UInt8]) -> Bool {
-        guard let known = tags[userName] else { return false }
+        guard let known = tags[ExactText(userName)] else { return false }
         return constantTimeEqual(known, tag)
     }
 
     mutating func insert(_ userName: String, tag: [UInt8]) {
         guard capacity > 0 else { return }
+        let userName = ExactText(userName)
         if tags.updateValue(tag, forKey: userName) != nil { return }
         if order.count < capacity {
             order.append(userName)

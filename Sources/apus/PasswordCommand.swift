@@ -11,7 +11,10 @@ struct PasswordCommand: ParsableCommand {
 
     struct Set: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Set a user's password; it is read from standard input, one line.",
+            abstract: "Set a user's password.",
+            discussion: """
+                On a terminal the password is asked for twice and not shown; otherwise it is one line of standard input.
+                """,
         )
 
         @Argument(help: "The password file; made when it does not exist.")
@@ -21,9 +24,7 @@ struct PasswordCommand: ParsableCommand {
         var user: String
 
         func run() throws {
-            guard let password = SecretPrompt.read("Password for \(user): "), !password.isEmpty else {
-                throw CommandFailure("no password came on standard input; pipe one line into the command or type it")
-            }
+            let password = try SecretPrompt.readNew("Password for \(user): ", again: "The same again: ")
             try readably { () throws(CredentialError) in
                 try PasswordFile(path: file).setPassword(user: user, password: password)
             }

@@ -1,3 +1,4 @@
+import ApusMessage
 import Testing
 
 @testable import ApusCredentials
@@ -14,7 +15,7 @@ struct PasswordFileTests {
 
     @Test func `a password that was set is the only one that matches`() throws {
         try file.setPassword(user: "alice", password: "correct horse")
-        let entry = try #require(try file.load().table.entries["alice"])
+        let entry = try #require(try file.load().table.entries[ExactText("alice")])
         #expect(entry.scrypt?.cost == .standard)
         #expect(entry.scrypt?.matches(Array("correct horse".utf8)) == true)
         #expect(entry.scrypt?.matches(Array("correct horsf".utf8)) == false)
@@ -98,7 +99,7 @@ struct PasswordFileTests {
     @Test func `the documented format is read and written again`() throws {
         for line in ["a:\(Self.scrypt)", "a:\(Self.scram)", "a:\(Self.scrypt):\(Self.scram)"] {
             let table = try PasswordTable(parsing: "# comment\n\n\(line)\r\n", file: "passwords")
-            let entry = try #require(table.entries["a"])
+            let entry = try #require(table.entries[ExactText("a")])
             #expect(PasswordTable.text(of: entry, userName: "a") == line)
         }
     }
