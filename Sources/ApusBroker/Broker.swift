@@ -20,6 +20,8 @@ package final class Broker: Sendable {
     let sessionCount = Atomic<Int>(0)
     /// Mail on its way, by receiving shard.
     let mailPressure: [MailPressure]
+    /// Where 5.0 clients are sent when the process ends; nil sends them nowhere.
+    private let reference = Mutex<String?>(nil)
     private let mailman = Mutex<(@Sendable (Int, ShardMail) -> Void)?>(nil)
 
     package init(
@@ -66,6 +68,12 @@ package final class Broker: Sendable {
     /// Sends the same mail to every shard.
     package func postToAll(_ mail: ShardMail) {
         for shard in 0..<configuration.shardCount { post(to: shard, mail) }
+    }
+
+    /// Where 5.0 clients shall go when the process ends: text for Server Reference (MQTT 5.0, section 4.11).
+    package var serverReference: String? {
+        get { reference.withLock { $0 } }
+        set { reference.withLock { $0 = newValue } }
     }
 
     /// Makes new limits effective for everything that starts from now on.

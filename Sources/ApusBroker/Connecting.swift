@@ -54,6 +54,7 @@ extension Shard {
             connections[slot].isHeld = true
             return markDirty(slot)
         }
+        counters.connectPackets += 1
         details.clientID = connect.clientIdentifier
         if let will = connect.will {
             guard let rejection = rejection(of: will) else { return authenticate(slot, connect) }

@@ -5,6 +5,8 @@ internal import Synchronization
 package struct Counters: Sendable {
     package var connectionsAccepted: UInt64 = 0
     package var connectionsRefused: UInt64 = 0
+    /// CONNECT packets, each where its session lives.
+    package var connectPackets: UInt64 = 0
     package var connectionsClosed: UInt64 = 0
     package var protocolErrors: UInt64 = 0
     package var packetsReceived: UInt64 = 0
@@ -36,6 +38,7 @@ package struct Counters: Sendable {
     package static func += (left: inout Counters, right: Counters) {
         left.connectionsAccepted += right.connectionsAccepted
         left.connectionsRefused += right.connectionsRefused
+        left.connectPackets += right.connectPackets
         left.connectionsClosed += right.connectionsClosed
         left.protocolErrors += right.protocolErrors
         left.packetsReceived += right.packetsReceived

@@ -90,6 +90,7 @@ extension Shard {
         connections[slot].output.removeAll(pool: &pool)
         if connections[slot].isDirty { dirty.removeAll { $0 == slot } }
         if connections[slot].isPaused { paused.removeAll { $0 == slot } }
+        if connections[slot].isAwaitingStore { awaitingStore.removeAll { $0 == slot } }
         _ = connections.remove(at: slot)
     }
 
@@ -103,17 +104,19 @@ extension Shard {
         connections[slot].phase = .closing
         broker.connectionCount.subtract(1, ordering: .relaxed)
         sessions[session].connection = -1
+        sessions[session].disconnectedAt = now
         setGroupAvailability(session, false)
         settleWill(session, fate)
         let expiry = sessions[session].expirySeconds
         guard expiry > 0 else { return endSession(session, .disconnected) }
+        recordSession(session)
         handOverShared(session)
         guard expiry < .max else { return }
         sessions[session].expiresAt = now.adding(seconds: Int64(expiry))
         scheduleExpiry(session)
     }
 
-    private mutating func settleWill(_ session: Int, _ fate: WillFate) {
+    mutating func settleWill(_ session: Int, _ fate: WillFate) {
         guard let will = sessions[session].will else { return }
         guard fate == .publish else {
             sessions[session].will = nil
@@ -132,6 +135,7 @@ extension Shard {
         sessions[session].will = nil
         sessions[session].willDueAt = .distantFuture
         publish(will.published(at: now), publisher: sessions[session].handle)
+        recordSession(session)
     }
 
     /// Publishes a message of the broker's own or a will.
@@ -156,26 +160,40 @@ extension Shard {
     mutating func changeExpiry(_ session: Int, seconds: UInt32) {
         let wasPersistent = sessions[session].isPersistent
         sessions[session].expirySeconds = seconds
-        if wasPersistent != sessions[session].isPersistent { reindex(session) }
+        guard wasPersistent != sessions[session].isPersistent else { return }
+        if !wasPersistent { recordNewSession(session) }
+        reindex(session)
     }
 
     // MARK: - Shutdown
 
-    /// The process is to end: 5.0 clients are told [MQTT-4.13], every connection is flushed and closed.
+    /// The process is to end: 5.0 clients are told [MQTT-4.13], and where to go; every connection is flushed and closed.
     ///
     /// Wills are not published: the clients have not failed, the server goes (3.14.4 leaves it open).
     package mutating func beginShutdown() {
         isShuttingDown = true
+        let reference = broker.serverReference
         var next = connections.firstOccupied(from: 0)
         while let slot = next {
             if connections[slot].phase == .connected {
-                if connections[slot].version == .v5 {
-                    sendDisconnect(slot, .serverShuttingDown, "the server is shutting down")
-                }
+                if connections[slot].version == .v5 { sendGoodbye(slot, to: reference) }
                 detach(slot, will: .discard)
             }
             if connections[slot].disposition == .open { closeSilently(slot) }
             next = connections.firstOccupied(from: slot + 1)
         }
+    }
+
+    private mutating func sendGoodbye(_ slot: Int, to reference: String?) {
+        if let reference {
+            let packet = Disconnect(
+                reasonCode: .useAnotherServer,
+                reasonString: "the server is shutting down",
+                serverReference: reference,
+            )
+            // It may be more than the client takes; the short form is not.
+            if send(.disconnect(packet), to: slot) { return }
+        }
+        sendDisconnect(slot, .serverShuttingDown, "the server is shutting down")
     }
 }

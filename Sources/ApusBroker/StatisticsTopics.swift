@@ -6,7 +6,7 @@ internal import Synchronization
 
 extension Shard {
     /// Topics and values, all shards together.
-    func statisticsTopics() -> [(topic: String, value: String)] {
+    mutating func statisticsTopics() -> [(topic: String, value: String)] {
         let total = broker.statistics.total
         let counts = broker.subscriptions.counts
         let uptime = (now.milliseconds - startedAt.milliseconds) / 1000
@@ -36,6 +36,7 @@ extension Shard {
         let drops = DropReason.allCases.map {
             ("publish/messages/dropped/\($0.name)", "\(total.dropped($0))")
         }
-        return (values + drops).map { (topic: "$SYS/broker/\($0.0)", value: $0.1) }
+        loadAverages.update(total, now: now)
+        return (values + drops + loadAverages.topics).map { (topic: "$SYS/broker/\($0.0)", value: $0.1) }
     }
 }

@@ -62,6 +62,7 @@ package struct Configuration: Sendable, Equatable {
 
     package struct Shutdown: Sendable, Equatable {
         package var graceSeconds = 10
+        package var serverReference: String?
     }
 
     package var data = Data()

@@ -53,6 +53,14 @@ func member<Value: RawRepresentable<String> & CaseIterable>(_ text: String) thro
     )
 }
 
+/// Text of one line, as MQTT can carry it; `nil` for empty text.
+func lineText(_ text: String) throws(InvalidValue) -> String? {
+    guard text.utf8.count <= 1024 else { throw InvalidValue("more than 1024 bytes") }
+    let isControl = { (scalar: Unicode.Scalar) in scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) }
+    guard !text.unicodeScalars.contains(where: isControl) else { throw InvalidValue("holds control characters") }
+    return text.isEmpty ? nil : text
+}
+
 /// The path; `nil` for empty text.
 func pathText(_ text: String) throws(InvalidValue) -> String? {
     guard !text.utf8.contains(0) else { throw InvalidValue("a path cannot hold a zero byte") }

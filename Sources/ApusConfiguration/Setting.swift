@@ -153,6 +153,28 @@ extension Setting {
         }
     }
 
+    /// Text that need not be there; empty text unsets it.
+    static func optionalText(
+        _ key: String,
+        _ path: any Path<String?>,
+        values: String,
+        example: String,
+        _ documentation: String,
+        _ effect: Effect = .restart,
+    ) -> Setting {
+        Setting(
+            key: key,
+            documentation: documentation,
+            values: values,
+            effect: effect,
+            example: example,
+        ) { (text, configuration) throws(InvalidValue) in
+            configuration[keyPath: path] = try lineText(text)
+        } text: {
+            $0[keyPath: path]
+        }
+    }
+
     /// A path that need not be there; empty text unsets it.
     static func optionalPath(
         _ key: String,

@@ -173,5 +173,14 @@ extension Setting {
             "How long a shutdown waits for bytes that are still to be sent.",
             .live,
         ),
+        .optionalText(
+            "shutdown.serverReference",
+            \.shutdown.serverReference,
+            values: "names or addresses with ports, separated by blanks",
+            example: "other.example.org:8883",
+            "Where MQTT 5.0 clients shall go when this broker shuts down; they read it with the reason 0x9C. Without it "
+                + "they are told 0x8B, that the server is shutting down.",
+            .live,
+        ),
     ]
 }

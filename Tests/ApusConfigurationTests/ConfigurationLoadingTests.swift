@@ -150,6 +150,10 @@ struct ConfigurationProblemTests {
         ),
         ("data: {directory: ''}\n", "apus.yaml:1: data.directory: the path is empty"),
         (
+            "shutdown: {serverReference: \"a\\tb\"}\n",
+            "apus.yaml:1: shutdown.serverReference: holds control characters"
+        ),
+        (
             "limits: {packetBytes: 1GB}\n",
             "apus.yaml:1: limits.packetBytes: `1GB` is not a number of bytes from 1KiB to 256MiB"
         ),

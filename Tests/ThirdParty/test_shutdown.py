@@ -99,3 +99,44 @@ def test_a_log_that_nobody_reads_does_not_hold_up_the_end():
         process.wait()
         os.close(reading)
         process.stdout.close()
+
+
+@pytest.mark.parametrize("source", ["start", "reload"])
+def test_a_shutdown_may_name_another_server(source, tmp_path):
+    file = tmp_path / "apus.yaml"
+    named = "shutdown:\n    serverReference: other.example.org:8883\n"
+    file.write_text(named if source == "start" else "shutdown:\n")
+    with Apus("--config", file) as broker, Wire(broker.endpoint()) as five, Wire(broker.endpoint()) as three:
+        if source == "reload":
+            file.write_text(named)
+            broker.reload()
+            assert "shutdown.serverReference" in broker.logged()
+        five.send(CONNECT_5)
+        assert read_connack(five)[:2] == b"\x00\x00"
+        three.send(CONNECT_3_1_1.replace(b"rw", b"xx"))
+        assert read_connack(three) == b"\x00\x00"
+        broker.signal_stop()
+        code, values = read_disconnect(five)
+        assert (code, values[0x1C]) == (0x9C, "other.example.org:8883")
+        assert five.at_end()
+        assert three.at_end()
+        assert broker.wait() == 0
+
+
+def test_apus_sub_tells_the_other_server():
+    with Apus("--set", "shutdown.serverReference=other.example.org") as broker:
+        client = subprocess.Popen([BINARY, "sub", "-p", str(broker.port), "-t", "t", "--verbose"], stderr=subprocess.PIPE,
+                                  text=True, env=environment())
+        while "SUBACK" not in client.stderr.readline():
+            pass
+        broker.signal_stop()
+        said = client.communicate(timeout=PATIENCE)[1]
+    assert "use another server (0x9C)" in said and "other.example.org" in said
+
+
+def test_the_load_is_told_as_mosquitto_tells_it():
+    with Apus(settings={"APUS_STATISTICS_INTERVAL_SECONDS": "1"}) as broker:
+        run([BINARY, "pub", "-p", broker.port, "-t", "t", "-m", "x"])
+        said = run(["mosquitto_sub", "-p", broker.port, "-t", "$SYS/broker/load/connections/1min", "-v", "-C", "3"]).stdout
+    rates = [float(line.split()[1]) for line in said.splitlines()]
+    assert any(rate > 0 for rate in rates)

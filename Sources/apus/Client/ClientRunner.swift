@@ -169,7 +169,8 @@ struct ClientRunner<Task: ClientTask>: ~Copyable {
             let place = packet.serverReference.map { " (it names \($0))" } ?? ""
             return isConnectionWorthRetrying(packet.reasonCode) ? .lost(words) : .ended(.refused(words + place))
         case .disconnected(let packet):
-            let words = "the broker ended the connection: \(packet.reasonCode.description(packet.reasonString))"
+            let place = packet.serverReference.map { " (it names \($0))" } ?? ""
+            let words = "the broker ended the connection: \(packet.reasonCode.description(packet.reasonString))\(place)"
             let isTemporary = packet.reasonCode.isTemporary || packet.reasonCode == .success
             return isTemporary ? .lost(words) : .ended(.refused(words))
         case .protocolViolation(let code, let words):

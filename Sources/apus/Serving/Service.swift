@@ -51,6 +51,7 @@ final class Service: Sendable {
             authorizer: accessControl,
             events: log,
         )
+        broker.serverReference = configuration.shutdown.serverReference
         var network = TransportConfiguration(
             listeners: configuration.listeners.map { ListenerConfiguration($0, configuration.effectiveTLS(of: $0)) },
             shardCount: shardCount,
@@ -143,6 +144,7 @@ final class Service: Sendable {
         // The handshakes of the transport have the same bound and keep it until a restart.
         limits.connectSeconds = started.limits.connectSeconds
         broker.apply(limits)
+        broker.serverReference = new.shutdown.serverReference
         current.withLock { $0 = new }
         log.record(
             BrokerEvent(
