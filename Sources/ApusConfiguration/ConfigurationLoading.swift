@@ -48,29 +48,7 @@ extension Configuration {
         overrides: [ConfigurationOverride] = [],
         purpose: Purpose = .service,
     ) throws(ConfigurationError) -> Configuration {
-        guard let path else {
-            return try load(yaml: nil, environment: environment, overrides: overrides, purpose: purpose)
-        }
-        func unreadable(_ reason: String) -> ConfigurationError {
-            ConfigurationError(
-                problems: [ConfigurationProblem(source: .file(path, line: nil), key: "", reason: reason)]
-            )
-        }
-        let content: FoundationEssentials.Data
-        do {
-            content = try FoundationEssentials.Data(contentsOf: URL(filePath: path))
-        } catch let error as CocoaError where error.code == .fileReadNoSuchFile {
-            throw unreadable("there is no such file")
-        } catch {
-            throw unreadable("cannot be read (\(error))")
-        }
-        guard let text = String(validating: content, as: UTF8.self) else { throw unreadable("is not UTF-8 text") }
-        return try load(
-            yaml: (name: path, text: text),
-            environment: environment,
-            overrides: overrides,
-            purpose: purpose,
-        )
+        try Examination(file: path, environment: environment, overrides: overrides, purpose: purpose).usable()
     }
 
     /// The same with the file's text, for whoever has it already.
@@ -80,13 +58,79 @@ extension Configuration {
         overrides: [ConfigurationOverride] = [],
         purpose: Purpose = .service,
     ) throws(ConfigurationError) -> Configuration {
-        var reader = ConfigurationReader()
-        if let yaml { reader.read(yaml: yaml.text, file: yaml.name) }
-        reader.read(environment: environment)
-        reader.read(overrides: overrides)
-        // Values that are wrong by themselves would only bring follow-up errors.
-        if reader.problems.isEmpty { reader.problems = reader.configuration.problems(for: purpose) }
-        guard reader.problems.isEmpty else { throw ConfigurationError(problems: reader.problems) }
-        return reader.configuration
+        try Examination(yaml: yaml, environment: environment, overrides: overrides, purpose: purpose).usable()
+    }
+
+    /// What could be read of a configuration, and all that is wrong with it.
+    package struct Examination: Sendable {
+        /// Where something is wrong it holds the default.
+        package private(set) var configuration: Configuration
+        package private(set) var problems: [ConfigurationProblem]
+        private let origins: [String: ConfigurationProblem.Source]
+
+        package init(
+            file path: String?,
+            environment: [String: String] = [:],
+            overrides: [ConfigurationOverride] = [],
+            purpose: Purpose = .service,
+        ) {
+            var yaml: (name: String, text: String)?
+            var unreadable: ConfigurationProblem?
+            do throws(InvalidValue) {
+                if let path { yaml = (name: path, text: try Self.text(of: path)) }
+            } catch {
+                unreadable = ConfigurationProblem(
+                    source: .file(path ?? "", line: nil),
+                    key: "",
+                    reason: error.reason
+                )
+            }
+            self.init(yaml: yaml, environment: environment, overrides: overrides, purpose: purpose)
+            // What the missing file may have said is not known; nothing else is worth reporting.
+            if let unreadable { problems = [unreadable] }
+        }
+
+        init(
+            yaml: (name: String, text: String)?,
+            environment: [String: String],
+            overrides: [ConfigurationOverride],
+            purpose: Purpose,
+        ) {
+            var reader = ConfigurationReader()
+            if let yaml { reader.read(yaml: yaml.text, file: yaml.name) }
+            reader.read(environment: environment)
+            reader.read(overrides: overrides)
+            // Values that are wrong by themselves would only bring follow-up errors.
+            if reader.problems.isEmpty { reader.problems = reader.configuration.problems(for: purpose) }
+            configuration = reader.configuration
+            problems = reader.problems
+            origins = reader.origins
+        }
+
+        /// Where the value of a key came from.
+        ///
+        /// - Parameter key: Dotted; of lists `tls.hosts[0].key`, `listeners[1].tls.key` or `listeners[1]`.
+        package func origin(of key: String) -> ConfigurationProblem.Source { origins[key] ?? .combination }
+
+        /// The configuration, if nothing is wrong with it.
+        package func usable() throws(ConfigurationError) -> Configuration {
+            guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+            return configuration
+        }
+
+        private static func text(of path: String) throws(InvalidValue) -> String {
+            let content: FoundationEssentials.Data
+            do {
+                content = try FoundationEssentials.Data(contentsOf: URL(filePath: path))
+            } catch let error as CocoaError where error.code == .fileReadNoSuchFile {
+                throw InvalidValue("there is no such file")
+            } catch {
+                throw InvalidValue("cannot be read (\(error))")
+            }
+            guard let text = String(validating: content, as: UTF8.self) else {
+                throw InvalidValue("is not UTF-8 text")
+            }
+            return text
+        }
     }
 }

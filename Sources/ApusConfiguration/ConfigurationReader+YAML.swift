@@ -77,6 +77,7 @@ extension ConfigurationReader {
         for (index, item) in sequence.enumerated() {
             let key = "\(Self.listenersKey)[\(index)]"
             let place = Source.file(file, line: item.mark?.line)
+            origins[key] = place
             if let mapping = item.mapping {
                 if let listener = listener(mapping, key: key, place, file: file) { listeners.append(listener) }
             } else if let scalar = item.scalar, !Self.isNull(item) {
@@ -226,6 +227,7 @@ extension ConfigurationReader {
     private mutating func path(_ node: Node?, _ key: String, _ file: String) -> String? {
         var path: String?
         parse(node, key, file) { text throws(InvalidValue) in path = try pathText(text) }
+        if let node { origins[key] = .file(file, line: node.mark?.line) }
         return path
     }
 

@@ -4,6 +4,8 @@ struct ConfigurationReader {
 
     var configuration = Configuration()
     var problems: [ConfigurationProblem] = []
+    /// Where values came from, by key; of the lists, paths and URLs only.
+    var origins: [String: Source] = [:]
 
     static let listenersKey = "listeners"
     static let tlsHostsKey = "tls.hosts"
@@ -18,6 +20,7 @@ struct ConfigurationReader {
     mutating func read(_ setting: Setting, _ text: String, _ source: Source) {
         do throws(InvalidValue) {
             try setting.read(text, &configuration)
+            origins[setting.key] = source
         } catch {
             report(source, setting.key, error.reason, suggestion: error.suggestion)
         }
@@ -92,6 +95,8 @@ struct ConfigurationReader {
     /// Listeners that are named by their URL only; one that the file describes too keeps the file's description.
     private mutating func replaceListeners(with urls: [(String, Source)]) {
         var listeners: [Listener] = []
+        // The places of the list are others from here on.
+        origins = origins.filter { !$0.key.hasPrefix("\(Self.listenersKey)[") }
         for (url, source) in urls {
             let url = String(url.drop { $0 == " " })
             guard let new = listener(url, key: Self.listenersKey, source) else { continue }

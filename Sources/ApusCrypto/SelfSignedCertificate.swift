@@ -66,6 +66,26 @@ package struct SelfSignedCertificate: Sendable, Equatable {
             && X509_cmp_time(X509_get0_notAfter(certificate.pointer), &time) > 0
     }
 
+    /// How many seconds from now any certificate begins and ceases to hold, before now below 0.
+    ///
+    /// - Parameter text: PEM; what follows the first certificate is not looked at.
+    /// - Returns: nil when the text is no certificate.
+    package static func validity(of text: String) -> (begins: Int64, ends: Int64)? {
+        defer { ERR_clear_error() }
+        let memory = Owned.copy(of: text)
+        let certificate = Owned(PEM_read_bio_X509(memory.pointer, nil, nil, nil), X509_free)
+        guard certificate.pointer != nil else { return nil }
+        func seconds(until time: UnsafePointer<ASN1_TIME>?) -> Int64? {
+            var (days, seconds): (Int32, Int32) = (0, 0)
+            guard ASN1_TIME_diff(&days, &seconds, nil, time) == 1 else { return nil }
+            return Int64(days) * 86_400 + Int64(seconds)
+        }
+        guard let begins = seconds(until: X509_get0_notBefore(certificate.pointer)),
+            let ends = seconds(until: X509_get0_notAfter(certificate.pointer))
+        else { return nil }
+        return (begins, ends)
+    }
+
     // MARK: - Parts
 
     /// Random, because clients remember certificates by issuer and serial number, and all of ours have one issuer.

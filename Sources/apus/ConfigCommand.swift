@@ -1,4 +1,5 @@
 internal import ApusConfiguration
+internal import ApusLoop
 internal import ArgumentParser
 internal import FoundationEssentials
 
@@ -11,14 +12,44 @@ struct ConfigCommand: ParsableCommand {
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Read a configuration as `serve` would, and say what is wrong with it or what is in force.",
+            abstract: "Read a configuration and all files that it names, and say what is wrong with them.",
+            discussion: """
+                Reports every problem on standard error, with file, line and key, and ends with one line on standard \
+                output: that the configuration is valid, or how many problems it has. Exit codes: 0 valid, 1 problems, \
+                2 a mistake in the options. Files are opened with the rights of whoever runs the check. A certificate \
+                that has expired and a key that everybody can read are problems here; `serve` starts with them.
+                """,
         )
+
+        @Argument(help: "The configuration file (YAML); the same as --config.")
+        var file: String?
+
+        @Flag(name: .long, help: "Print the settings that would be in force, one a line, before the verdict.")
+        var show = false
 
         @OptionGroup var source: ConfigurationOptions
 
+        func validate() throws {
+            guard file == nil || source.config == nil else {
+                throw ValidationError("the file is named twice; leave --config out")
+            }
+        }
+
         func run() throws {
-            let configuration = try source.load()
-            print(configuration.redactedDescription)
+            var source = source
+            source.config = source.config ?? file
+            let examination = try source.examine()
+            var problems = examination.problems
+            // Of a file that could not be read nothing is known.
+            problems += ConfigurationFileCheck.problems(of: examination)
+            for problem in problems { StandardError.write("\(problem)\n") }
+            if show { print(examination.configuration.redactedDescription) }
+            let name = source.config ?? "configuration without a file"
+            guard problems.isEmpty else {
+                print("\(name): \(problems.count) problem\(problems.count == 1 ? "" : "s")")
+                throw ExitCode(1)
+            }
+            print("\(name): valid")
         }
     }
 
@@ -59,6 +90,16 @@ struct ConfigurationOptions: ParsableArguments {
     var dev = false
 
     func load() throws -> Configuration {
+        let examination = try examine()
+        do {
+            return try examination.usable()
+        } catch {
+            throw CommandFailure(error.description)
+        }
+    }
+
+    /// Reads all sources, and finds out what is wrong with them.
+    func examine() throws -> Configuration.Examination {
         do {
             var overrides = try set.map {
                 try ConfigurationOverride(option: "--set", assignment: $0)
@@ -67,7 +108,7 @@ struct ConfigurationOptions: ParsableArguments {
                 overrides.append(ConfigurationOverride(option: "--data", key: "data.directory", value: data))
             }
             overrides += listen.map { ConfigurationOverride(option: "--listen", key: "listeners", value: $0) }
-            return try Configuration.load(
+            return Configuration.Examination(
                 file: config,
                 environment: ProcessInfo.processInfo.environment,
                 overrides: overrides,

@@ -75,6 +75,24 @@ struct SelfSignedCertificateTests {
         #expect(!SelfSignedCertificate.isUsable(certificate: made.certificate, key: cut(made.key), at: time))
     }
 
+    @Test(arguments: [-7, -1, 0, 1, 400])
+    func `how long a certificate holds is told in seconds from now`(days: Int64) throws {
+        let now = Int64(time(nil))
+        let (from, until) = (now + days * day - 500, now + days * day + 500)
+        let made = try SelfSignedCertificate(
+            commonName: "x",
+            hostNames: ["localhost"],
+            addresses: [],
+            validity: from..<until,
+        )
+        let found = try #require(SelfSignedCertificate.validity(of: made.certificate))
+        // A slow test may come a little later.
+        #expect((-60...0).contains(found.begins - (days * day - 500)))
+        #expect((-60...0).contains(found.ends - (days * day + 500)))
+        #expect(SelfSignedCertificate.validity(of: made.key) == nil)
+        #expect(SelfSignedCertificate.validity(of: "") == nil)
+    }
+
     @Test func `an impossible name is refused with a reason`() {
         #expect(throws: CryptoError.self) {
             try SelfSignedCertificate(

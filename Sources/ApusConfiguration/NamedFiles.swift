@@ -1,0 +1,64 @@
+/// A file that a configuration names, and what is expected of it.
+package struct NamedFile: Sendable, Equatable {
+    package enum Content: Sendable, Equatable {
+        case users
+        case rights
+        /// A chain of certificates with the private key in another file, which stands under another key.
+        case certificate(key: String, keyPath: String)
+        /// A certificate or key whose counterpart is missing.
+        case halfOfPair
+        case authorities
+        /// A unix socket, made by the broker.
+        case socket
+    }
+
+    /// Dotted, with places of lists: `listeners[1].tls.clientCA`.
+    package var key: String
+    package var path: String
+    package var content: Content
+}
+
+extension Configuration {
+    /// Every file that the configuration names, whether or not a listener needs it.
+    package var namedFiles: [NamedFile] {
+        var files: [NamedFile] = []
+        if let path = authentication.passwordFile {
+            files.append(NamedFile(key: "authentication.passwordFile", path: path, content: .users))
+        }
+        if let path = authorization.aclFile {
+            files.append(NamedFile(key: "authorization.aclFile", path: path, content: .rights))
+        }
+        files += tls.namedFiles(under: "tls")
+        for (index, listener) in listeners.enumerated() {
+            let key = "\(ConfigurationReader.listenersKey)[\(index)]"
+            if listener.address.scheme == .unix {
+                files.append(NamedFile(key: key, path: listener.address.path, content: .socket))
+            }
+            files += listener.tls?.namedFiles(under: "\(key).tls") ?? []
+        }
+        return files
+    }
+}
+
+extension TLS {
+    fileprivate func namedFiles(under prefix: String) -> [NamedFile] {
+        var files: [NamedFile] = []
+        func add(_ certificate: String?, _ key: String?, under prefix: String) {
+            if let certificate {
+                let content: NamedFile.Content =
+                    key.map { .certificate(key: "\(prefix).key", keyPath: $0) } ?? .halfOfPair
+                files.append(NamedFile(key: "\(prefix).certificate", path: certificate, content: content))
+            } else if let key {
+                files.append(NamedFile(key: "\(prefix).key", path: key, content: .halfOfPair))
+            }
+        }
+        add(certificate, key, under: prefix)
+        for (index, host) in hosts.enumerated() {
+            add(host.certificate, host.key, under: "\(prefix).hosts[\(index)]")
+        }
+        if let clientCA {
+            files.append(NamedFile(key: "\(prefix).clientCA", path: clientCA, content: .authorities))
+        }
+        return files
+    }
+}
