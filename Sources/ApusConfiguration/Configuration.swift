@@ -23,11 +23,13 @@ package struct Configuration: Sendable, Equatable {
 
     package struct Limits: Sendable, Equatable {
         package var connections = 100_000
+        package var sessions = 1_000_000
         package var packetBytes = 1 << 20
         package var connectPacketBytes = 32 << 10
         package var topicLevels = 128
         package var topicBytes = 65_535
         package var subscriptionsPerClient = 10_000
+        package var receiveMaximum = 256
         package var inFlightMessages = 256
         package var queuedMessagesPerSession = 10_000
         package var queuedBytesPerSession = 16 << 20
@@ -38,6 +40,7 @@ package struct Configuration: Sendable, Equatable {
         package var retainedMessages = 1_000_000
         package var retainedBytes = 256 << 20
         package var connectSeconds = 10
+        package var shardBacklogBytes = 16 << 20
     }
 
     package struct Statistics: Sendable, Equatable {

@@ -79,6 +79,14 @@ extension Setting {
             "Connections on all listeners together.",
             .live
         ),
+        .count(
+            "limits.sessions",
+            \.limits.sessions,
+            1...100_000_000,
+            "Sessions, connected or not; beyond, a client without one is refused. Those of clients that do not come back "
+                + "end after limits.sessionExpirySeconds.",
+            .live,
+        ),
         .bytes(
             "limits.packetBytes",
             \.limits.packetBytes,
@@ -103,11 +111,17 @@ extension Setting {
             .live,
         ),
         .count(
+            "limits.receiveMaximum",
+            \.limits.receiveMaximum,
+            1...65_535,
+            "QoS 1 and 2 messages that a client may have under way to the broker; MQTT 5.0 clients are told.",
+            .live,
+        ),
+        .count(
             "limits.inFlightMessages",
             \.limits.inFlightMessages,
             1...65_535,
-            "QoS 1 and 2 messages under way at once: the receive maximum that clients are told, and the window "
-                + "towards clients that name none.",
+            "QoS 1 and 2 messages under way to a client, which may ask for fewer; more wait in its queue.",
             .live,
         ),
         .count(
@@ -154,6 +168,12 @@ extension Setting {
             \.limits.connectSeconds,
             1...600,
             "How long a connection may take to its CONNECT, and before that to its TLS and WebSocket handshakes.",
+        ),
+        .bytes(
+            "limits.shardBacklogBytes",
+            \.limits.shardBacklogBytes,
+            64 << 10...1 << 30,
+            "Bytes on their way between two threads (see shards); beyond, publishers are not read until they arrive.",
         ),
     ]
 

@@ -33,12 +33,13 @@ extension Limits {
     init(_ limits: Configuration.Limits) {
         self.init()
         connections = limits.connections
+        sessions = limits.sessions
         packetBytes = limits.packetBytes
         connectPacketBytes = limits.connectPacketBytes
         topicLevels = limits.topicLevels
         topicBytes = limits.topicBytes
         subscriptionsPerClient = limits.subscriptionsPerClient
-        receiveMaximum = UInt16(clamping: limits.inFlightMessages)
+        receiveMaximum = UInt16(clamping: limits.receiveMaximum)
         inFlightMessages = UInt16(clamping: limits.inFlightMessages)
         queuedMessagesPerSession = limits.queuedMessagesPerSession
         queuedBytesPerSession = limits.queuedBytesPerSession
@@ -49,6 +50,7 @@ extension Limits {
         retainedMessages = limits.retainedMessages
         retainedBytes = limits.retainedBytes
         connectSeconds = limits.connectSeconds
+        shardBacklogBytes = limits.shardBacklogBytes
     }
 }
 

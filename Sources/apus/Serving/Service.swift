@@ -143,6 +143,8 @@ final class Service: Sendable {
         var limits = Limits(new.limits)
         // The handshakes of the transport have the same bound and keep it until a restart.
         limits.connectSeconds = started.limits.connectSeconds
+        // A pause that began under another bound would not be seen to end.
+        limits.shardBacklogBytes = started.limits.shardBacklogBytes
         broker.apply(limits)
         broker.serverReference = new.shutdown.serverReference
         current.withLock { $0 = new }
