@@ -1,5 +1,5 @@
 internal import ApusMemory
-internal import ApusMessage
+package import ApusMessage
 internal import ApusSession
 internal import MQTTCodec
 internal import Synchronization
@@ -7,20 +7,28 @@ internal import Synchronization
 // CONNECT → authentication → session → CONNACK.
 
 extension Shard {
-    /// A connection was accepted, or came over from another shard.
+    /// A connection was accepted, has its handshakes behind it, or came over from another shard.
     ///
+    /// - Parameter acceptedAt: when its socket was accepted, if that was before now: CONNECT and authentication must be
+    ///   over `connectSeconds` after that, whatever came in between.
     /// - Returns: its slot, valid until `closed` or `takeMoving`.
-    package mutating func opened(_ peer: Peer) -> Int {
-        let slot = connections.insert(Connection(details: ConnectionDetails(peer: peer, acceptedAt: now), now: now))
+    package mutating func opened(_ peer: Peer, acceptedAt: Timestamp? = nil) -> Int {
+        let acceptedAt = acceptedAt ?? now
+        let details = ConnectionDetails(peer: peer, acceptedAt: acceptedAt)
+        let slot = connections.insert(Connection(details: details, now: now))
         counters.connectionsAccepted += 1
-        schedule(.connectDeadline, slot: slot, at: now.adding(seconds: Int64(limits.connectSeconds)))
+        schedule(.connectDeadline, slot: slot, at: acceptedAt.adding(seconds: Int64(limits.connectSeconds)))
         if isShuttingDown { closeSilently(slot) }
         return slot
     }
 
+    /// When the connection was accepted.
+    package func acceptedAt(_ slot: Int) -> Timestamp { connections[slot].details.acceptedAt }
+
     /// Takes out a connection whose disposition is `move`; frees the slot.
     ///
-    /// - Returns: what the other shard needs: `opened(peer)`, then `received(bytes)`.
+    /// - Returns: what the other shard needs: `opened(peer, acceptedAt:)` with the `acceptedAt` of before, then
+    ///   `received(bytes)`.
     package mutating func takeMoving(_ slot: Int) -> (peer: Peer, bytes: [UInt8]) {
         let peer = connections[slot].details.peer
         var bytes: [UInt8] = []

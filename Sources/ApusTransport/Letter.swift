@@ -1,5 +1,6 @@
 internal import ApusBroker
 internal import ApusLoop
+internal import ApusMessage
 internal import Synchronization
 
 /// What reaches a loop from other threads.
@@ -28,6 +29,7 @@ struct MovingLink: ~Copyable, Sendable {
     let listener: Int
     let layers: LinkLayers
     let peer: Peer
+    let acceptedAt: Timestamp
     /// MQTT bytes that the old shard has not parsed.
     let received: [UInt8]
 }
@@ -37,4 +39,5 @@ struct AcceptedLink: ~Copyable, Sendable {
     let socket: Descriptor
     let listener: Int
     let address: SocketAddress
+    let acceptedAt: Timestamp
 }

@@ -64,13 +64,16 @@ struct Staging {
     var deadline: Timestamp
     /// What is known so far of who connects.
     var peer: Peer
+    /// The time for CONNECT runs from here.
+    let acceptedAt: Timestamp
     /// The beginning of the upgrade request; at most 16 KiB.
     var received: [UInt8] = []
     private var parser = UpgradeRequestParser()
 
-    init(deadline: Timestamp, peer: Peer) {
+    init(deadline: Timestamp, peer: Peer, acceptedAt: Timestamp) {
         self.deadline = deadline
         self.peer = peer
+        self.acceptedAt = acceptedAt
     }
 
     /// The upgrade request, once it is complete.

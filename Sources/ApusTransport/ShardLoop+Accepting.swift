@@ -16,7 +16,7 @@ extension ShardLoop {
         for _ in 0..<Self.acceptsPerTick {
             switch listeners[listener].socket.accept() {
             case .connection(let socket, let address):
-                take(AcceptedLink(socket: socket, listener: gate.index, address: address))
+                take(AcceptedLink(socket: socket, listener: gate.index, address: address, acceptedAt: now))
             case .nobody:
                 return
             case .exhausted(let error):
@@ -46,6 +46,7 @@ extension ShardLoop {
             reject(gate, "\(link.address)", "the listener has its maximum of connections")
             return
         }
+        let acceptedAt = link.acceptedAt
         let peer = Peer(
             address: link.address.isUnix ? "unix" : link.address.description,
             listener: gate.configuration.name,
@@ -60,26 +61,27 @@ extension ShardLoop {
             return release(index)
         }
         if gate.configuration.proxyProtocol != .off {
-            stage(index, peer)
+            stage(index, peer, acceptedAt: acceptedAt)
             links[index].phase = .proxyHeader
         } else {
-            beginLayers(index, peer)
+            beginLayers(index, peer, acceptedAt: acceptedAt)
         }
     }
 
     /// Gives the link a place for what its handshakes need, and their deadline.
-    private mutating func stage(_ index: Int, _ peer: Peer) {
-        let deadline = now.adding(milliseconds: server.configuration.handshakeTimeout.milliseconds)
-        links[index].staging = Int32(truncatingIfNeeded: stagings.insert(Staging(deadline: deadline, peer: peer)))
+    private mutating func stage(_ index: Int, _ peer: Peer, acceptedAt: Timestamp) {
+        let deadline = acceptedAt.adding(milliseconds: server.configuration.handshakeTimeout.milliseconds)
+        let staging = Staging(deadline: deadline, peer: peer, acceptedAt: acceptedAt)
+        links[index].staging = Int32(truncatingIfNeeded: stagings.insert(staging))
         timers.schedule(token(index).rawValue, at: deadline.milliseconds)
     }
 
     /// What comes behind the PROXY header, or at once without one.
-    mutating func beginLayers(_ index: Int, _ peer: Peer) {
+    mutating func beginLayers(_ index: Int, _ peer: Peer, acceptedAt: Timestamp) {
         let gate = server.gates[Int(links[index].listener)]
         let kind = gate.configuration.kind
-        guard kind.isSecure || kind.isWebSocket else { return open(index, peer) }
-        if links[index].staging < 0 { stage(index, peer) }
+        guard kind.isSecure || kind.isWebSocket else { return open(index, peer, acceptedAt: acceptedAt) }
+        if links[index].staging < 0 { stage(index, peer, acceptedAt: acceptedAt) }
         guard let context = gate.context?.current else {
             links[index].phase = .upgrade
             return
@@ -94,13 +96,13 @@ extension ShardLoop {
         }
     }
 
-    /// The shard gets the connection.
-    mutating func open(_ index: Int, _ peer: Peer) {
+    /// The shard gets the connection, and with it what is left of the time for CONNECT.
+    mutating func open(_ index: Int, _ peer: Peer, acceptedAt: Timestamp) {
         if links[index].staging >= 0 {
             _ = stagings.remove(at: Int(links[index].staging))
             links[index].staging = -1
         }
-        let slot = shard.opened(peer)
+        let slot = shard.opened(peer, acceptedAt: acceptedAt)
         while linkOfSlot.count <= slot { linkOfSlot.append(-1) }
         linkOfSlot[slot] = Int32(truncatingIfNeeded: index)
         links[index].slot = Int32(truncatingIfNeeded: slot)

@@ -27,7 +27,8 @@ extension ShardLoop {
             stagings[Int(links[index].staging)].deadline = deadline
         } else {
             let peer = Peer(address: "", listener: "", isLoopback: false)
-            links[index].staging = Int32(truncatingIfNeeded: stagings.insert(Staging(deadline: deadline, peer: peer)))
+            let staging = Staging(deadline: deadline, peer: peer, acceptedAt: now)
+            links[index].staging = Int32(truncatingIfNeeded: stagings.insert(staging))
         }
         timers.schedule(token(index).rawValue, at: deadline.milliseconds)
     }

@@ -68,7 +68,7 @@ extension ShardLoop {
         if let name = header.authority { peer.serverName = name }
         if let name = header.certificateCommonName { peer.certificateSubject = "CN=\(Self.escaped(name))" }
         stagings[staging].peer = peer
-        beginLayers(index, peer)
+        beginLayers(index, peer, acceptedAt: stagings[staging].acceptedAt)
         progress(index)
     }
 
@@ -101,7 +101,7 @@ extension ShardLoop {
             if server.gates[Int(links[index].listener)].configuration.kind.isWebSocket {
                 links[index].phase = .upgrade
             } else {
-                open(index, peer)
+                open(index, peer, acceptedAt: stagings[staging].acceptedAt)
             }
             // Bytes may have come with the end of the handshake, and no edge will tell.
             links[index].flags.insert(.readable)
@@ -170,7 +170,7 @@ extension ShardLoop {
             pool: &pool,
         )
         links[index].webSocket = layers.add(state)
-        open(index, peer)
+        open(index, peer, acceptedAt: stagings[staging].acceptedAt)
         let token = token(index)
         flush(index)
         guard links.contains(token.index, generation: token.generation) else { return }

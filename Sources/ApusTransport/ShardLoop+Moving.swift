@@ -9,6 +9,7 @@ extension ShardLoop {
     /// Hands a connection to another loop: socket, layers, and the bytes that the shard has not used.
     mutating func move(_ index: Int, to target: Int) {
         let slot = Int(links[index].slot)
+        let acceptedAt = shard.acceptedAt(slot)
         let (peer, bytes) = shard.takeMoving(slot)
         linkOfSlot[slot] = -1
         let link = links.remove(at: index)
@@ -21,6 +22,7 @@ extension ShardLoop {
             listener: listener,
             layers: LinkLayers(tls: tls, webSocket: webSocket),
             peer: peer,
+            acceptedAt: acceptedAt,
             received: bytes,
         )
         server.mailboxes[target].post(.moved(Parcel(moving)))
@@ -31,6 +33,7 @@ extension ShardLoop {
     /// Registering reports bytes that wait in the socket; those that wait in the TLS session are found by reading.
     mutating func adopt(_ moving: consuming MovingLink) {
         let peer = moving.peer
+        let acceptedAt = moving.acceptedAt
         let received = moving.received
         let listener = moving.listener
         let layers = moving.layers
@@ -44,7 +47,7 @@ extension ShardLoop {
             reject(server.gates[listener], peer.address, error.description)
             return release(index)
         }
-        open(index, peer)
+        open(index, peer, acceptedAt: acceptedAt)
         shard.received(Int(links[index].slot), received.span)
         links[index].flags.insert(.readable)
         readLater(index)

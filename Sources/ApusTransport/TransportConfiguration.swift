@@ -7,8 +7,7 @@ package struct TransportConfiguration: Sendable {
     package var shardCount: Int
     /// How long a PROXY header, a TLS handshake and a WebSocket upgrade may take together.
     ///
-    /// The CONNECT has its own
-    /// deadline in the shard.
+    /// The CONNECT has its own deadline in the shard; both count from the accept.
     package var handshakeTimeout: Duration = .seconds(10)
     /// How long a connection that the broker closes may take to read the last bytes.
     package var closeTimeout: Duration = .seconds(2)

@@ -56,10 +56,15 @@ final class ShardHarness {
 
     // MARK: - Clients
 
-    /// A transport connection that has sent nothing yet.
-    func open(_ version: ProtocolVersion = .v5, onShard shard: Int = 0) -> ScriptedClient {
+    /// A transport connection that has sent nothing yet; its handshakes may have taken a while.
+    func open(
+        _ version: ProtocolVersion = .v5,
+        onShard shard: Int = 0,
+        acceptedBefore milliseconds: Int64 = 0,
+    ) -> ScriptedClient {
         let client = ScriptedClient(self, version: version)
-        attach(client, shard, shards[shard].opened(Self.peer))
+        let acceptedAt = now.adding(milliseconds: -milliseconds)
+        attach(client, shard, shards[shard].opened(Self.peer, acceptedAt: acceptedAt))
         settle()
         return client
     }
@@ -182,8 +187,9 @@ final class ShardHarness {
             shards[place.shard].closed(place.slot, .requested)
         case .move(let target):
             clients[place] = nil
+            let acceptedAt = shards[place.shard].acceptedAt(place.slot)
             let (peer, bytes) = shards[place.shard].takeMoving(place.slot)
-            attach(client, target, shards[target].opened(peer))
+            attach(client, target, shards[target].opened(peer, acceptedAt: acceptedAt))
             shards[target].received(client.slot, bytes.span)
         }
     }

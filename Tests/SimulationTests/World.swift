@@ -129,9 +129,10 @@ final class World {
     }
 
     private func move(_ link: Link, _ target: Int) {
+        let acceptedAt = shards[link.shard].acceptedAt(link.slot)
         let (peer, bytes) = shards[link.shard].takeMoving(link.slot)
         link.shard = target
-        link.slot = shards[target].opened(peer)
+        link.slot = shards[target].opened(peer, acceptedAt: acceptedAt)
         link.isDirty = false
         link.isReadingBlocked = false
         shards[target].received(link.slot, bytes.span)
