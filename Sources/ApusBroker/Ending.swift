@@ -90,7 +90,6 @@ extension Shard {
         connections[slot].output.removeAll(pool: &pool)
         if connections[slot].isDirty { dirty.removeAll { $0 == slot } }
         if connections[slot].isPaused { paused.removeAll { $0 == slot } }
-        if connections[slot].isAwaitingStore { awaitingStore.removeAll { $0 == slot } }
         _ = connections.remove(at: slot)
     }
 
@@ -104,19 +103,17 @@ extension Shard {
         connections[slot].phase = .closing
         broker.connectionCount.subtract(1, ordering: .relaxed)
         sessions[session].connection = -1
-        sessions[session].disconnectedAt = now
         setGroupAvailability(session, false)
         settleWill(session, fate)
         let expiry = sessions[session].expirySeconds
         guard expiry > 0 else { return endSession(session, .disconnected) }
-        recordSession(session)
         handOverShared(session)
         guard expiry < .max else { return }
         sessions[session].expiresAt = now.adding(seconds: Int64(expiry))
         scheduleExpiry(session)
     }
 
-    mutating func settleWill(_ session: Int, _ fate: WillFate) {
+    private mutating func settleWill(_ session: Int, _ fate: WillFate) {
         guard let will = sessions[session].will else { return }
         guard fate == .publish else {
             sessions[session].will = nil
@@ -135,7 +132,6 @@ extension Shard {
         sessions[session].will = nil
         sessions[session].willDueAt = .distantFuture
         publish(will.published(at: now), publisher: sessions[session].handle)
-        recordSession(session)
     }
 
     /// Publishes a message of the broker's own or a will.
@@ -160,9 +156,7 @@ extension Shard {
     mutating func changeExpiry(_ session: Int, seconds: UInt32) {
         let wasPersistent = sessions[session].isPersistent
         sessions[session].expirySeconds = seconds
-        guard wasPersistent != sessions[session].isPersistent else { return }
-        if !wasPersistent { recordNewSession(session) }
-        reindex(session)
+        if wasPersistent != sessions[session].isPersistent { reindex(session) }
     }
 
     // MARK: - Shutdown
