@@ -52,7 +52,7 @@ let package = Package(
         room("ApusLoop", ["ApusMemory", "CLinux", "COpenSSL"]),
         // Level 2: machines, event in, action out.
         room("ApusSession", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
-        room("ApusStore", ["ApusMemory", "ApusMessage"]),
+        room("ApusStore", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("MQTTClient", ["MQTTCodec"]),
         // Level 3: the broker and the ports that it needs.
         room("ApusBroker", ["ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]),
@@ -83,7 +83,7 @@ let package = Package(
         tests("ApusCrypto"),
         tests("ApusLoop", ["ApusMemory"]),
         tests("ApusSession", ["ApusMessage", "ApusTopics", "MQTTCodec"]),
-        tests("ApusStore", ["ApusMessage", "MQTTCodec"]),
+        tests("ApusStore", ["ApusMessage", "ApusTopics", "MQTTCodec"]),
         tests(
             "ApusTransport",
             [

@@ -26,25 +26,58 @@ extension Shard {
         case .pubRec:
             let answer = sessions[session].outbound.receivedPubRec(identifier, refused: view.reasonCode.isError)
             switch answer {
-            case .release: sendRelease(slot, identifier)
+            case .release(let delivery):
+                recordReceived(session, identifier, delivery)
+                owe(slot, OwedAcknowledgement(.pubRel, identifier), until: sessions[session].outboundPosition)
+            case .noted(let delivery) where view.reasonCode.isError:
+                if let delivery { finished(delivery.position, session) }
+                recordCompleted(session, identifier)
+            case .noted(let delivery): recordReceived(session, identifier, delivery)
+            case .finished where view.reasonCode.isError:
+                recordCompleted(session, identifier)
+                finish(slot, session, answer)
             // A refusal ends the exchange by itself [MQTT-4.3.3-4].
             case .unknown where view.reasonCode.isError: break
             // [MQTT-4.3.3-4] wants an answer in 5.0 even then; before, a PUBREL lets the client finish.
-            case .unknown: sendRelease(slot, identifier, .packetIdentifierNotFound)
-            case .finished, .wrongPacket, .noted: finish(slot, session, answer)
+            case .unknown: owe(slot, OwedAcknowledgement(.pubRel, identifier, .packetIdentifierNotFound), until: .none)
+            case .finished, .wrongPacket: finish(slot, session, answer)
             }
         case .pubRel:
             let known = sessions[session].inbound.released(identifier)
-            sendSmall(slot, .pubComp, identifier, known ? .success : .packetIdentifierNotFound)
+            let reasonCode = known ? ReasonCode.success : .packetIdentifierNotFound
+            // The client may use the identifier for another message as soon as it has PUBCOMP.
+            let position = known ? recordReleased(session, identifier) : .none
+            owe(slot, OwedAcknowledgement(.pubComp, identifier, reasonCode), until: position)
         default:
-            finish(slot, session, sessions[session].outbound.receivedPubComp(identifier))
+            let answer = sessions[session].outbound.receivedPubComp(identifier)
+            if case .finished = answer { recordCompleted(session, identifier) }
+            finish(slot, session, answer)
         }
+    }
+
+    // MARK: - What the store has to know of QoS 2
+
+    /// From here on the message is the client's; the client may forget its identifier as soon as it has PUBREL.
+    private mutating func recordReceived(_ session: Int, _ identifier: PacketIdentifier, _ delivery: Delivery?) {
+        guard let delivery, delivery.position != .none, sessions[session].number.isStored else { return }
+        let change = SessionChange.received(identifier, delivery.position)
+        sessions[session].outboundPosition = store.record(change, of: sessions[session].number)
+    }
+
+    private func recordCompleted(_ session: Int, _ identifier: PacketIdentifier) {
+        guard sessions[session].number.isStored else { return }
+        store.record(.completed(identifier), of: sessions[session].number)
+    }
+
+    private func recordReleased(_ session: Int, _ identifier: PacketIdentifier) -> StorePosition {
+        guard sessions[session].number.isStored, sessions[session].hasStoredInbound else { return .none }
+        return store.record(.released(identifier), of: sessions[session].number)
     }
 
     private mutating func finish(_ slot: Int, _ session: Int, _ acknowledgement: OutboundPublishes.Acknowledgement) {
         switch acknowledgement {
         case .finished(let delivery):
-            if let delivery { store.finished(delivery, for: sessions[session].handle) }
+            if let delivery { finished(delivery.position, session) }
             if sessions[session].hasBacklog || sessions[session].outbound.mustRepeat { pump(session) }
             if connections[slot].hasRetainedReplay { replayRetained(slot) }
         case .wrongPacket:
@@ -63,7 +96,13 @@ extension Shard {
     // MARK: - Sending
 
     mutating func sendAcknowledgement(_ slot: Int, _ owed: OwedAcknowledgement, _ explanation: String?) {
-        let type: PacketType = owed.kind == .pubAck ? .pubAck : .pubRec
+        let type: PacketType =
+            switch owed.kind {
+            case .pubAck: .pubAck
+            case .pubRec: .pubRec
+            case .pubRel: .pubRel
+            case .pubComp: .pubComp
+            }
         guard connections[slot].version == .v5, owed.reasonCode != .success else {
             return sendSmall(slot, type, owed.identifier, .success)
         }
@@ -80,10 +119,6 @@ extension Shard {
         connections[slot].output.append(bytes.span, pool: &pool)
         counters.packetsSent += 1
         markDirty(slot)
-    }
-
-    mutating func sendRelease(_ slot: Int, _ identifier: PacketIdentifier, _ reasonCode: ReasonCode = .success) {
-        sendSmall(slot, .pubRel, identifier, reasonCode)
     }
 
     /// Four bytes, or five with a reason; built on the stack.

@@ -43,7 +43,7 @@ struct Connection: ~Copyable {
     var unparsed: [UInt8] = []
     let details: ConnectionDetails
     var lastReceived: Timestamp
-    /// Acknowledgements that wait for the store.
+    /// Packets that wait for the store.
     var gate = AcknowledgementGate()
     /// The slot of the session, -1 before there is one.
     var session: Int32 = -1
@@ -59,6 +59,8 @@ struct Connection: ~Copyable {
     var disposition = Disposition.open
     /// Whether the slot stands in the dirty list.
     var isDirty = false
+    /// Whether the slot stands among those that wait for the store.
+    var isAwaitingStore = false
     /// Whether parsing waits, for an authenticator or for the move to another shard.
     var isHeld = false
     /// Whether the loop must not read, because another shard cannot keep up.

@@ -100,11 +100,11 @@ extension Shard {
             }
             merged = Subscriber(
                 target: soFar.target,
+                sessionNumber: soFar.sessionNumber,
                 subscriptionIdentifier: identifier,
                 qos: max(soFar.qos, subscriber.qos),
                 noLocal: false,
                 retainAsPublished: soFar.retainAsPublished || subscriber.retainAsPublished,
-                isPersistent: soFar.isPersistent,
             )
         }
         return merged
@@ -137,6 +137,7 @@ extension Shard {
         if payload.count > Self.hugePayloadBytes, slot >= 0,
             !fits(slot, publication, qos, subscriber.subscriptionIdentifier, further, topic, properties, payload)
         {
+            finished(publication.position, session)
             return counters.drop(.tooLargeForReceiver)
         }
         if qos == .atMostOnce {
@@ -171,6 +172,7 @@ extension Shard {
         }
         guard fits(slot, publication, qos, subscriber.subscriptionIdentifier, further, topic, properties, payload)
         else {
+            finished(publication.position, session)
             return counters.drop(.tooLargeForReceiver)
         }
         let delivery: Delivery? =
@@ -185,6 +187,9 @@ extension Shard {
                 group,
             ) : nil
         let identifier = sessions[session].outbound.sent(qos, keeping: delivery)
+        if qos == .exactlyOnce, let delivery, delivery.position != .none, sessions[session].number.isStored {
+            return sendExactlyOnce(slot, session, identifier, delivery)
+        }
         transmit(
             slot,
             publication,
@@ -216,7 +221,6 @@ extension Shard {
             subscriptionIdentifier: subscriptionIdentifier,
             extra: further.isEmpty && group == nil
                 ? nil : Delivery.Extra(furtherSubscriptionIdentifiers: further, group: group),
-            position: publication.position,
         )
     }
 
@@ -232,10 +236,10 @@ extension Shard {
     mutating func enqueue(_ delivery: Delivery, _ session: Int) {
         sessions[session].hasBacklog = true
         let bounds = QueueLimits(messages: limits.queuedMessagesPerSession, bytes: limits.queuedBytesPerSession)
-        let dropped = store.enqueue(delivery, for: sessions[session].handle, limits: bounds)
-        guard !dropped.isEmpty else { return }
-        for old in dropped { store.finished(old, for: sessions[session].handle) }
-        counters.drop(.queueFull, dropped.count)
+        let (handle, number) = (sessions[session].handle, sessions[session].number)
+        let dropped = store.enqueue(delivery, for: handle, number, limits: bounds)
+        guard dropped > 0 else { return }
+        counters.drop(.queueFull, dropped)
         if let suppressed = rejections.admit("queue_full", now: now) {
             broker.events.record(
                 BrokerEvent(
@@ -260,37 +264,71 @@ extension Shard {
         let bound = limits.outputBytesPerConnection
         while connections[slot].output.count < bound, let repetition = sessions[session].outbound.nextRepetition() {
             switch repetition {
-            case .release(let identifier): sendRelease(slot, identifier)
+            case .release(let identifier):
+                owe(slot, OwedAcknowledgement(.pubRel, identifier), until: sessions[session].outboundPosition)
             case .publish(let identifier, let delivery) where fits(slot, delivery):
-                transmit(slot, delivery, identifier, dup: true)
+                let held = AcknowledgementGate.Held.publish(identifier, delivery, dup: true)
+                sendWhenStored(slot, held, until: repetitionPosition(session, delivery))
             case .publish(let identifier, let delivery):
                 // The client has come back with a smaller maximum packet size [MQTT-3.1.2-25].
                 counters.drop(.tooLargeForReceiver)
                 sessions[session].outbound.abandon(identifier)
-                store.finished(delivery, for: sessions[session].handle)
+                giveUp(session, identifier, delivery)
             }
         }
         guard sessions[session].hasBacklog else { return }
         let handle = sessions[session].handle
         while sessions[session].outbound.hasRoom, connections[slot].output.count < bound {
-            guard let delivery = store.dequeue(for: handle) else {
+            let delivery: Delivery
+            switch store.dequeue(for: handle) {
+            case .delivery(let next): delivery = next
+            // The store gives notice.
+            case .notYet: return
+            case .empty:
                 sessions[session].hasBacklog = false
+                sessions[session].mustCheckRights = false
                 return
-            }
-            if delivery.message.expiresAt <= now {
-                counters.drop(.expired)
-                store.finished(delivery, for: handle)
+            case .lost:
+                counters.drop(.unreadable)
                 continue
             }
-            guard fits(slot, delivery) else {
-                counters.drop(.tooLargeForReceiver)
-                store.finished(delivery, for: handle)
+            if let reason = reasonToDrop(delivery, session, slot) {
+                counters.drop(reason)
+                finished(delivery.position, session)
                 continue
             }
             let mustKeep = sessions[session].isPersistent || delivery.extra?.group != nil
             let identifier = sessions[session].outbound.sent(delivery.qos, keeping: mustKeep ? delivery : nil)
-            transmit(slot, delivery, identifier, dup: false)
+            if delivery.qos == .exactlyOnce, delivery.position != .none, sessions[session].number.isStored {
+                sendExactlyOnce(slot, session, identifier, delivery)
+            } else {
+                transmit(slot, delivery, identifier, dup: false)
+            }
         }
+    }
+
+    /// Why a delivery that has waited is not worth sending.
+    private func reasonToDrop(_ delivery: Delivery, _ session: Int, _ slot: Int) -> DropReason? {
+        if delivery.message.expiresAt <= now { return .expired }
+        guard fits(slot, delivery) else { return .tooLargeForReceiver }
+        if sessions[session].mustCheckRights, let authorizer = broker.authorizer,
+            !authorizer.maySubscribe(connections[slot].details.principal, filter: delivery.message.topic)
+        {
+            return .notAuthorized
+        }
+        return nil
+    }
+
+    /// Where the store holds what must not be repeated before it is known for sure.
+    private func repetitionPosition(_ session: Int, _ delivery: Delivery) -> StorePosition {
+        delivery.qos == .exactlyOnce ? sessions[session].outboundPosition : .none
+    }
+
+    /// A message that was under way is not sent again.
+    private mutating func giveUp(_ session: Int, _ identifier: PacketIdentifier, _ delivery: Delivery) {
+        finished(delivery.position, session)
+        guard delivery.qos == .exactlyOnce, sessions[session].number.isStored else { return }
+        store.record(.completed(identifier), of: sessions[session].number)
     }
 
     /// The loop has sent bytes of the connection: there may be room again.

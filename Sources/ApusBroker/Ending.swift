@@ -90,6 +90,7 @@ extension Shard {
         connections[slot].output.removeAll(pool: &pool)
         if connections[slot].isDirty { dirty.removeAll { $0 == slot } }
         if connections[slot].isPaused { paused.removeAll { $0 == slot } }
+        if connections[slot].isAwaitingStore { awaitingStore.removeAll { $0 == slot } }
         _ = connections.remove(at: slot)
     }
 
@@ -103,17 +104,19 @@ extension Shard {
         connections[slot].phase = .closing
         broker.connectionCount.subtract(1, ordering: .relaxed)
         sessions[session].connection = -1
+        sessions[session].disconnectedAt = now
         setGroupAvailability(session, false)
         settleWill(session, fate)
         let expiry = sessions[session].expirySeconds
         guard expiry > 0 else { return endSession(session, .disconnected) }
+        recordSession(session)
         handOverShared(session)
         guard expiry < .max else { return }
         sessions[session].expiresAt = now.adding(seconds: Int64(expiry))
         scheduleExpiry(session)
     }
 
-    private mutating func settleWill(_ session: Int, _ fate: WillFate) {
+    mutating func settleWill(_ session: Int, _ fate: WillFate) {
         guard let will = sessions[session].will else { return }
         guard fate == .publish else {
             sessions[session].will = nil
@@ -132,6 +135,7 @@ extension Shard {
         sessions[session].will = nil
         sessions[session].willDueAt = .distantFuture
         publish(will.published(at: now), publisher: sessions[session].handle)
+        recordSession(session)
     }
 
     /// Publishes a message of the broker's own or a will.
@@ -142,6 +146,7 @@ extension Shard {
             expiresAt: message.expiresAt,
             publisher: publisher,
         )
+        publication.isAcknowledged = false
         let bytes = message.bytes
         _ = publish(
             &publication,
@@ -156,7 +161,9 @@ extension Shard {
     mutating func changeExpiry(_ session: Int, seconds: UInt32) {
         let wasPersistent = sessions[session].isPersistent
         sessions[session].expirySeconds = seconds
-        if wasPersistent != sessions[session].isPersistent { reindex(session) }
+        guard wasPersistent != sessions[session].isPersistent else { return }
+        if !wasPersistent { recordNewSession(session) }
+        reindex(session)
     }
 
     // MARK: - Shutdown

@@ -28,6 +28,7 @@ extension Shard {
         case .relieved: resumePaused()
         case .rightsChanged: endForbiddenSubscriptions()
         case .limits(let new): limits = new
+        case .store(let notice): receive(notice)
         case .handOver(let handOvers): for handOver in handOvers { receiveHandOver(handOver) }
         case .end(let clientID, let reasonCode, let explanation, let endsSession):
             end(clientID, reasonCode, explanation, endsSession: endsSession)

@@ -1,5 +1,6 @@
 internal import ApusMemory
 internal import ApusMessage
+internal import ApusStore
 internal import Synchronization
 
 /// How much mail is on its way to one shard and not yet delivered there.
@@ -24,23 +25,23 @@ final class MailPressure: Sendable {
 
 extension Shard {
     /// Whether another shard has more waiting than the bound, so that this one must not take in more.
-    var isCongested: Bool {
+    private var isCongested: Bool {
         for (shard, pressure) in broker.mailPressure.enumerated() where shard != index {
             if pressure.isAbove(limits.shardBacklogBytes) { return true }
         }
         return false
     }
 
-    /// Stops reading from a publisher while another shard is behind.
+    /// Stops reading from a publisher while another shard or the store is behind.
     mutating func pauseIfCongested(_ slot: Int) {
-        guard !connections[slot].isPaused, isCongested else { return }
+        guard !connections[slot].isPaused, isCongested || store.isBehind else { return }
         connections[slot].isPaused = true
         paused.append(Int32(truncatingIfNeeded: slot))
     }
 
     /// Lets the loop read again, where a congestion has ended.
     mutating func resumePaused() {
-        guard !paused.isEmpty, !isCongested else { return }
+        guard !paused.isEmpty, !isCongested, !store.isBehind else { return }
         for slot in paused {
             connections[Int(slot)].isPaused = false
             connections[Int(slot)].lastReceived = now

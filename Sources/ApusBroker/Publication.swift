@@ -12,6 +12,12 @@ package struct Publication: Sendable {
     package let publisher: SessionHandle?
     /// Where the store holds it, `.none` when nobody needs that.
     package var position = StorePosition.none
+    /// Up to where the store must commit before the publisher's acknowledgement leaves; `.none` for at once.
+    package var safeAt = StorePosition.none
+    /// Whether a publisher waits for the answer: not for wills and the broker's own messages.
+    package var isAcknowledged = true
+    /// Of the publisher's QoS 2 exchange, which the store has to know; else 0.
+    package var packetIdentifier: PacketIdentifier = 0
 
     package init(qos: QoS, retain: Bool, expiresAt: Timestamp, publisher: SessionHandle?) {
         self.qos = qos
@@ -33,7 +39,12 @@ struct KeptMessage {
         properties: Span<UInt8>,
         payload: Span<UInt8>,
     ) -> Message {
-        if let message { return message }
+        if let message, message.position == publication.position { return message }
+        if let message {
+            let stored = message.stored(at: publication.position)
+            self.message = stored
+            return stored
+        }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(topic.count + properties.count + payload.count)
         bytes.append(contentsOf: topic)
@@ -46,6 +57,7 @@ struct KeptMessage {
             qos: publication.qos,
             retain: publication.retain,
             expiresAt: publication.expiresAt,
+            position: publication.position,
         )
         message = new
         return new

@@ -93,22 +93,40 @@ extension Shard {
             expiresAt: view.messageExpiryInterval.map { now.adding(seconds: Int64($0)) } ?? .distantFuture,
             publisher: sessions[session].handle,
         )
-        let matched: Bool
+        if view.qos == .exactlyOnce { publication.packetIdentifier = view.packetIdentifier }
+        let outcome: PublishOutcome
         if view.properties.isEmpty {
             let none: [UInt8] = []
-            matched = publish(&publication, topic: topic, properties: none.span, payload: payload)
+            outcome = publish(&publication, topic: topic, properties: none.span, payload: payload)
         } else {
             var properties: [UInt8] = []
             swap(&properties, &propertyScratch)
             properties.removeAll(keepingCapacity: true)
             appendForwardableProperties(of: view, in: bytes, to: &properties)
-            matched = publish(&publication, topic: topic, properties: properties.span, payload: payload)
+            outcome = publish(&publication, topic: topic, properties: properties.span, payload: payload)
             swap(&properties, &propertyScratch)
         }
-        if view.qos == .exactlyOnce, publication.position != .none {
-            sessions[session].inboundPosition = publication.position
+        if case .refused(let refusal) = outcome { return cannotStore(slot, view, refusal) }
+        if view.qos == .exactlyOnce, publication.safeAt != .none {
+            sessions[session].inboundPosition = publication.safeAt
+            sessions[session].hasStoredInbound = true
         }
-        acknowledge(slot, view, matched ? .success : .noMatchingSubscribers, until: publication.position)
+        acknowledge(slot, view, outcome == .matched ? .success : .noMatchingSubscribers, until: publication.safeAt)
+    }
+
+    /// The store takes no message now: nobody got it, and its sender must not believe otherwise.
+    ///
+    /// A 5.0 client is told with 0x97; an older one gets no acknowledgement and sends it again when it reconnects.
+    private mutating func cannotStore(_ slot: Int, _ view: PublishView, _ refusal: StoreRefusal) {
+        counters.drop(.storeUnavailable)
+        if let suppressed = rejections.admit("store \(refusal)", now: now) {
+            let fields = [("explanation", refusal.explanation), ("suppressed_before", "\(suppressed)")]
+            record(.error, "publish.not_stored", slot, fields)
+        }
+        let session = Int(connections[slot].session)
+        if view.qos == .exactlyOnce { sessions[session].inbound.refused(view.packetIdentifier) }
+        guard connections[slot].version == .v5 else { return }
+        acknowledge(slot, view, .quotaExceeded, until: .none, refusal.explanation)
     }
 
     /// Bounds the depth of the retained tree; a topic shorter than the limit cannot exceed it and is not looked at.
@@ -170,40 +188,156 @@ extension Shard {
 
     // MARK: - Retain and route
 
-    /// Keeps the message if it is to be retained and gives it to all who subscribed.
+    /// What became of a message.
+    enum PublishOutcome: Equatable {
+        case matched
+        /// Nobody had subscribed.
+        case unmatched
+        /// The store takes none; nobody got it.
+        case refused(StoreRefusal)
+    }
+
+    /// Stores the message if somebody must get it even later, keeps it if it is to be retained, and gives it to all who
+    /// subscribed.
     ///
     /// The one way for every message: of clients, wills and the broker itself.
-    ///
-    /// - Returns: whether anybody had subscribed.
     mutating func publish(
         _ publication: inout Publication,
         topic: Span<UInt8>,
         properties: Span<UInt8>,
         payload: Span<UInt8>,
         kept message: Message? = nil,
-    ) -> Bool {
-        var kept = KeptMessage(message)
-        if publication.retain {
-            let message = kept.get(publication, topic: topic, properties: properties, payload: payload)
-            if broker.retained.update(message) == .full { counters.drop(.retainedFull) }
-        }
+    ) -> PublishOutcome {
         let match = matchCache.match(topic, in: broker.subscriptions)
+        let members = chooseMembers(match)
+        if publication.retain || match.hasPersistent {
+            let refusal = storeIfNeeded(
+                &publication,
+                match,
+                members,
+                topic: topic,
+                properties: properties,
+                payload: payload
+            )
+            if let refusal { return .refused(refusal) }
+        }
+        var kept = KeptMessage(message)
+        if publication.retain { retain(&publication, topic: topic, properties: properties, payload: payload, &kept) }
         guard !match.isEmpty else {
             counters.unrouted += 1
-            return false
+            return .unmatched
         }
-        if publication.qos > .atMostOnce, match.hasPersistent {
-            let message = kept.get(publication, topic: topic, properties: properties, payload: payload)
-            publication.position = store.append(message)
+        route(publication, match, members, topic: topic, properties: properties, payload: payload, &kept)
+        return .matched
+    }
+
+    /// The member of each shared subscription whose turn it is.
+    private mutating func chooseMembers(_ match: Match) -> [ChosenMember] {
+        guard !match.groups.isEmpty else { return [] }
+        var members: [ChosenMember] = []
+        for groupMatch in match.groups {
+            if let member = groupMatch.next() {
+                members.append(ChosenMember(subscriber: member, group: groupMatch.group))
+            } else {
+                counters.drop(.noGroupMember)
+            }
         }
-        route(publication, match, topic: topic, properties: properties, payload: payload, &kept)
-        return true
+        return members
+    }
+
+    // MARK: - Store
+
+    /// Hands the message to the store when a session that outlives its connection must get it, or when it is retained.
+    ///
+    /// - Returns: why the store takes none, when it had to.
+    private mutating func storeIfNeeded(
+        _ publication: inout Publication,
+        _ match: Match,
+        _ members: [ChosenMember],
+        topic: Span<UInt8>,
+        properties: Span<UInt8>,
+        payload: Span<UInt8>,
+    ) -> StoreRefusal? {
+        // The broker's own retained messages are made anew after a restart.
+        let isKept = publication.retain && !payload.isEmpty && publication.publisher != nil
+        guard isKept || hasStoredRecipient(publication, match, members) else { return nil }
+        let header = MessageHeader(
+            qos: publication.qos,
+            retain: publication.retain,
+            isKeptAsRetained: isKept,
+            expiresAt: publication.expiresAt,
+            publisher: publication.packetIdentifier > 0 ? numberOfPublisher(publication) : .none,
+            packetIdentifier: publication.packetIdentifier,
+        )
+        guard store.beginMessage(header, topic: topic, properties: properties, payload: payload) else {
+            // Only who waits for an acknowledgement can be told; for the rest the message does what it can.
+            guard publication.qos > .atMostOnce, publication.isAcknowledged else { return nil }
+            return store.refusal ?? .failed
+        }
+        if publication.qos > .atMostOnce {
+            for subscriber in match.subscribers { addRecipient(publication, subscriber, group: nil) }
+            for member in members { addRecipient(publication, member.subscriber, group: member.group) }
+        }
+        publication.position = store.endMessage()
+        publication.safeAt = publication.position
+        return nil
+    }
+
+    private func numberOfPublisher(_ publication: Publication) -> SessionNumber {
+        guard let session = publication.publisher.flatMap({ slot(of: $0) }) else { return .none }
+        return sessions[session].number
+    }
+
+    private func isStored(_ publication: Publication, _ subscriber: Subscriber) -> Bool {
+        subscriber.isPersistent && subscriber.qos > 0
+            && !(subscriber.noLocal && subscriber.target == publication.publisher?.rawValue)
+    }
+
+    private func hasStoredRecipient(_ publication: Publication, _ match: Match, _ members: [ChosenMember]) -> Bool {
+        guard publication.qos > .atMostOnce, match.hasPersistent else { return false }
+        return match.subscribers.contains { isStored(publication, $0) }
+            || members.contains { isStored(publication, $0.subscriber) }
+    }
+
+    private func addRecipient(_ publication: Publication, _ subscriber: Subscriber, group: SharedGroup?) {
+        guard isStored(publication, subscriber) else { return }
+        store.addRecipient(
+            Recipient(
+                session: SessionNumber(rawValue: subscriber.sessionNumber),
+                subscriptionIdentifier: subscriber.subscriptionIdentifier,
+                qos: min(publication.qos, QoS(rawValue: subscriber.qos) ?? .atMostOnce),
+                retain: publication.retain && subscriber.retainAsPublished,
+                group: group?.filter,
+            ),
+        )
+    }
+
+    /// Makes the message its topic's retained one [MQTT-3.3.1-5], or removes that [MQTT-3.3.1-6].
+    private mutating func retain(
+        _ publication: inout Publication,
+        topic: Span<UInt8>,
+        properties: Span<UInt8>,
+        payload: Span<UInt8>,
+        _ kept: inout KeptMessage,
+    ) {
+        let message = kept.get(publication, topic: topic, properties: properties, payload: payload)
+        let update = broker.retained.update(message)
+        if update.change == .full {
+            counters.drop(.retainedFull)
+            if publication.position != .none, !payload.isEmpty {
+                store.finished(publication.position, by: .retained)
+            }
+        }
+        if let old = update.replaced, old.position != .none {
+            publication.safeAt = store.finished(old.position, by: .retained)
+        }
     }
 
     /// Hands the message to this shard's sessions, to one member of each group, and to the other shards.
     private mutating func route(
         _ publication: Publication,
         _ match: Match,
+        _ members: [ChosenMember],
         topic: Span<UInt8>,
         properties: Span<UInt8>,
         payload: Span<UInt8>,
@@ -230,17 +364,13 @@ extension Shard {
                 &kept,
             )
         }
-        for groupMatch in match.groups {
-            guard let member = groupMatch.next() else {
-                counters.drop(.noGroupMember)
-                continue
-            }
-            let shard = SessionHandle(rawValue: member.target).shard
+        for member in members {
+            let shard = member.subscriber.shard
             if shard == index {
                 deliver(
                     publication,
-                    toMember: member,
-                    of: groupMatch.group,
+                    toMember: member.subscriber,
+                    of: member.group,
                     topic: topic,
                     properties: properties,
                     payload: payload,
@@ -249,7 +379,7 @@ extension Shard {
             } else {
                 forward(
                     publication,
-                    .member(member, groupMatch.group),
+                    .member(member.subscriber, member.group),
                     to: shard,
                     topic: topic,
                     properties: properties,
@@ -302,23 +432,24 @@ extension Shard {
         }
     }
 
-    /// The broker owes a publisher an acknowledgement; the gate says when it leaves.
-    private mutating func owe(
+    /// The broker owes its peer an acknowledgement; the gate says when it leaves.
+    ///
+    /// - Parameter explanation: only of a refusal, for which nothing need be stored.
+    mutating func owe(
         _ slot: Int,
         _ owed: OwedAcknowledgement,
         until position: StorePosition,
         _ explanation: String? = nil,
     ) {
-        guard connections[slot].gate.owes(owed, until: position, committed: store.committed) else { return }
+        guard let explanation, connections[slot].gate.isOpen(until: position, committed: store.committed) else {
+            return sendWhenStored(slot, .acknowledgement(owed), until: position)
+        }
         sendAcknowledgement(slot, owed, explanation)
     }
+}
 
-    /// The store has committed more: whatever waited for it leaves.
-    package mutating func storeCommitted(_ slot: Int) {
-        // Nothing follows a DISCONNECT [MQTT-3.14.4-1].
-        guard connections[slot].phase == .connected else { return }
-        while let owed = connections[slot].gate.next(committed: store.committed) {
-            sendAcknowledgement(slot, owed, nil)
-        }
-    }
+/// The member of a shared subscription that a message goes to.
+struct ChosenMember {
+    let subscriber: Subscriber
+    let group: SharedGroup
 }

@@ -25,7 +25,7 @@ extension Shard {
         }
         used = process(slot, bytes, from: used)
         if connections[slot].phase != .closing { hold(slot, bytes, from: used) }
-        if broker.configuration.shardCount > 1 { pauseIfCongested(slot) }
+        pauseIfCongested(slot)
     }
 
     /// Keeps what cannot be parsed yet.

@@ -25,31 +25,39 @@ package final class RetainedMessages: Sendable {
         return message.footprint + levels * 48
     }
 
-    package func update(_ message: Message) -> Change {
+    /// - Returns: what became of it, and the message that had the topic before and has it no more.
+    package func update(_ message: Message) -> (change: Change, replaced: Message?) {
         let content = message.bytes
         let topic = content.span.extracting(0..<message.topicEnd)
         guard message.payloadCount > 0 else {
-            if let old = index.remove(topic) { bytes.subtract(Self.cost(of: old), ordering: .relaxed) }
-            return .removed
+            let old = index.remove(topic)
+            if let old { bytes.subtract(Self.cost(of: old), ordering: .relaxed) }
+            return (.removed, old)
         }
         let limits = limits.withLock { $0 }
         let replaced = index.value(for: topic)
-        if replaced == nil, index.count >= limits.retainedMessages { return .full }
+        if replaced == nil, index.count >= limits.retainedMessages { return (.full, nil) }
         let growth = Self.cost(of: message) - (replaced.map(Self.cost) ?? 0)
-        if growth > 0, bytes.load(ordering: .relaxed) + growth > limits.retainedBytes { return .full }
+        if growth > 0, bytes.load(ordering: .relaxed) + growth > limits.retainedBytes { return (.full, nil) }
         bytes.add(Self.cost(of: message), ordering: .relaxed)
-        if let old = index.set(topic, message) { bytes.subtract(Self.cost(of: old), ordering: .relaxed) }
-        return .kept
+        let old = index.set(topic, message)
+        if let old { bytes.subtract(Self.cost(of: old), ordering: .relaxed) }
+        return (.kept, old)
     }
 
     /// Removes a message that has expired, unless its topic has a newer one by now.
-    func forget(_ message: Message) {
+    ///
+    /// - Returns: whether it was there.
+    func forget(_ message: Message) -> Bool {
         let content = message.bytes
         let topic = content.span.extracting(0..<message.topicEnd)
-        if let old = index.remove(topic, where: { $0 === message }) {
-            bytes.subtract(Self.cost(of: old), ordering: .relaxed)
-        }
+        guard let old = index.remove(topic, where: { $0 === message }) else { return false }
+        bytes.subtract(Self.cost(of: old), ordering: .relaxed)
+        return true
     }
+
+    /// Begins to walk over all of them.
+    func scanAll() -> RetainedScan<Message> { index.scanAll() }
 
     package var count: Int { index.count }
     package var byteCount: Int { bytes.load(ordering: .relaxed) }

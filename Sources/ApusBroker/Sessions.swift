@@ -32,7 +32,7 @@ extension Shard {
             sessions[session].willDueAt = .distantFuture
             changeExpiry(session, seconds: expiry)
         } else {
-            session = insertSession(connect.clientIdentifier, expirySeconds: expiry, window: window)
+            session = insertSession(connect.clientIdentifier, expirySeconds: expiry)
         }
         sessions[session].userName = connections[slot].details.principal.userName
         sessions[session].connection = Int32(truncatingIfNeeded: slot)
@@ -40,6 +40,11 @@ extension Shard {
         sessions[session].outbound.connectionStarted(window: window)
         sessions[session].will = connect.will.map { WillMessage($0) }
         connections[slot].session = Int32(truncatingIfNeeded: session)
+        if present {
+            recordSession(session)
+        } else if sessions[session].isPersistent {
+            recordNewSession(session)
+        }
         setGroupAvailability(session, true)
         return present
     }
@@ -50,13 +55,13 @@ extension Shard {
         return connect.cleanStart ? 0 : .max
     }
 
-    private mutating func insertSession(_ clientID: String, expirySeconds: UInt32, window: UInt16) -> Int {
+    mutating func insertSession(_ clientID: String, expirySeconds: UInt32) -> Int {
         let session = sessions.insert(
             Session(
                 clientID: clientID,
                 handle: SessionHandle(rawValue: 0),
                 expirySeconds: expirySeconds,
-                window: window,
+                window: limits.inFlightMessages,
             ),
         )
         sessions[session].handle = SessionHandle(
@@ -116,12 +121,19 @@ extension Shard {
             _ = broker.subscriptions.unsubscribe(subscription.filter, target: handle.rawValue)
         }
         sessions[session].subscriptions.removeAll()
-        let left = sessions[session].outbound.unfinished + store.sessionEnded(handle)
+        let number = sessions[session].number
+        let underWay = sessions[session].outbound.unfinished
+        let waiting = store.sessionEnded(handle, number)
         sessionsByClientID[ExactText(sessions[session].clientID)] = nil
         _ = sessions.remove(at: session)
         broker.sessionCount.subtract(1, ordering: .relaxed)
         // Only now: the group must not choose the session that is leaving.
-        for delivery in left where !handOver(delivery) { counters.drop(.sessionEnded) }
+        for delivery in underWay + waiting.shared where !handOver(delivery) { counters.drop(.sessionEnded) }
+        counters.drop(.sessionEnded, waiting.others)
+        guard number.isStored else { return }
+        for delivery in underWay where delivery.position != .none { store.finished(delivery.position, by: number) }
+        // After the others were given what it leaves.
+        store.record(.ended, of: number)
     }
 
     /// Takes messages of shared subscriptions back from a session whose connection ended.
@@ -132,14 +144,14 @@ extension Shard {
         let index = broker.subscriptions
         let hasOthers = { (group: SharedGroup) in !index.currentMembers(of: group).available.isEmpty }
         var taken = sessions[session].outbound.takeShared(where: hasOthers)
-        taken += store.remove(for: handle) { delivery in
-            guard let group = delivery.extra?.group, delivery.qos == .atLeastOnce else { return false }
-            return hasOthers(group)
-        }
+        taken += store.takeShared(from: handle, where: hasOthers)
         for delivery in taken {
-            store.finished(delivery, for: handle)
-            // The others have left in the meantime: it waits for this session.
-            if !handOver(delivery) { enqueue(delivery, session) }
+            if handOver(delivery) {
+                finished(delivery.position, session)
+            } else {
+                // The others have left in the meantime: it waits for this session.
+                enqueue(delivery, session)
+            }
         }
     }
 
@@ -153,12 +165,27 @@ extension Shard {
         guard !members.isEmpty else { return false }
         let member = members[group.nextIndex(count: members.count)]
         let target = SessionHandle(rawValue: member.target)
+        recordHandOver(delivery, to: member)
         if target.shard == index {
             receiveHandOver(HandOver(delivery: delivery, to: member))
         } else {
             outgoingHandOvers[target.shard].append(HandOver(delivery: delivery, to: member))
         }
         return true
+    }
+
+    /// The new member needs the message from now on, whatever becomes of this process.
+    private func recordHandOver(_ delivery: Delivery, to member: Subscriber) {
+        let qos = min(delivery.message.qos, QoS(rawValue: member.qos) ?? .atMostOnce)
+        guard member.isPersistent, delivery.position != .none, qos > .atMostOnce else { return }
+        let recipient = Recipient(
+            session: SessionNumber(rawValue: member.sessionNumber),
+            subscriptionIdentifier: member.subscriptionIdentifier,
+            qos: qos,
+            retain: delivery.message.retain && member.retainAsPublished,
+            group: delivery.extra?.group?.filter,
+        )
+        store.assigned(delivery.position, to: recipient)
     }
 
     /// A delivery that another member of the group could not finish.
@@ -193,7 +220,6 @@ extension HandOver {
             retain: delivery.message.retain && to.retainAsPublished,
             subscriptionIdentifier: to.subscriptionIdentifier,
             extra: delivery.extra,
-            position: delivery.position,
         )
     }
 }

@@ -13,7 +13,7 @@ internal import MQTTCodec
 ///
 /// The code is laid out by what arrives:
 /// `Receiving` (bytes → packets), `Connecting`, `PublishPipeline` (authorise → retain → route → acknowledge), `Delivering`
-/// (subscription → window → output), `Acknowledging`, `Subscribing`, `Ending` (DISCONNECT, loss, wills, expiry), `Timers`.
+/// (subscription → window → output), `Acknowledging`, `Storing`, `Subscribing`, `Ending` (DISCONNECT, loss, wills, expiry), `Timers`.
 package struct Shard: ~Copyable {
     let index: Int
     let broker: Broker
@@ -36,8 +36,13 @@ package struct Shard: ~Copyable {
     /// Messages for other shards, by shard.
     var outgoing: [PublicationBatch]
     var outgoingHandOvers: [[HandOver]]
-    /// Connections that do not read because another shard cannot keep up.
+    /// Connections that do not read because another shard, or the store, cannot keep up.
     var paused: [Int32] = []
+    /// Connections with packets that wait for the store.
+    var awaitingStore: [Int32] = []
+    /// The next session to see to while a part of the store is vacated.
+    var vacatingFrom = 0
+    var retainedVacating: RetainedScan<Message>?
     var counters = Counters()
     var rejections = RejectionLog()
     var assignedIDs: AssignedClientIDs
@@ -125,9 +130,13 @@ package struct Shard: ~Copyable {
         guard packet.encode(into: &bytes, version: connections[slot].version, maximumPacketSize: maximum) else {
             return false
         }
+        sendEncoded(bytes, to: slot)
+        return true
+    }
+
+    mutating func sendEncoded(_ bytes: [UInt8], to slot: Int) {
         connections[slot].output.append(bytes.span, pool: &pool)
         counters.packetsSent += 1
         markDirty(slot)
-        return true
     }
 }

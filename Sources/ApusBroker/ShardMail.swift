@@ -1,5 +1,6 @@
 internal import ApusMemory
 package import ApusMessage
+package import ApusStore
 package import ApusTopics
 package import MQTTCodec
 
@@ -15,6 +16,8 @@ package enum ShardMail: Sendable {
     case limits(Limits)
     /// A shard that was behind has caught up: reading from publishers may go on.
     case relieved
+    /// The store has something to say.
+    case store(StoreNotice)
     /// The session of the client id is to end, or only its connection.
     case end(clientID: String, ReasonCode, explanation: String, endsSession: Bool)
     /// Deliveries of a shared subscription whose member left, to be given to a session of this shard.

@@ -21,12 +21,14 @@ extension Shard {
         }
         var codes: [ReasonCode] = []
         var replays: [RetainedReplay] = []
+        var position = StorePosition.none
         for (filter, request) in zip(filters, packet.requests) {
-            let code = subscribe(slot, session, filter, request.options, packet.subscriptionIdentifier, &replays)
+            let identifier = packet.subscriptionIdentifier
+            let code = subscribe(slot, session, filter, request.options, identifier, &replays, &position)
             codes.append(code)
         }
         let answer = SubAck(packetIdentifier: packet.packetIdentifier, reasonCodes: codes)
-        guard send(.subAck(answer), to: slot) else { return cannotAnswer(slot) }
+        guard answerWhenStored(slot, .subAck(answer), until: position) else { return cannotAnswer(slot) }
         guard !replays.isEmpty else { return }
         for replay in replays { stopReplay(of: replay.filter, slot) }
         // In two steps: see ConnectionDetails.
@@ -44,6 +46,7 @@ extension Shard {
         _ requested: SubscriptionOptions,
         _ identifier: UInt32,
         _ replays: inout [RetainedReplay],
+        _ position: inout StorePosition,
     ) -> ReasonCode {
         if filter.levelCount > limits.topicLevels || filter.bytes.count > limits.topicBytes {
             return .topicFilterInvalid
@@ -66,6 +69,9 @@ extension Shard {
         }
         let subscription = Subscription(filter: filter, options: options, identifier: identifier)
         let isNew = sessions[session].subscriptions.set(subscription)
+        if sessions[session].isPersistent {
+            position = store.record(.subscribed(StoredSubscription(subscription)), of: sessions[session].number)
+        }
         index(subscription, session)
         let wantsRetained =
             filter.group == nil
@@ -84,16 +90,16 @@ extension Shard {
     }
 
     /// Enters a session's subscription into the index shared by all shards.
-    private mutating func index(_ subscription: Subscription, _ session: Int) {
+    mutating func index(_ subscription: Subscription, _ session: Int) {
         _ = broker.subscriptions.subscribe(
             subscription.filter,
             Subscriber(
                 target: sessions[session].handle.rawValue,
+                sessionNumber: sessions[session].isPersistent ? sessions[session].number.rawValue : 0,
                 subscriptionIdentifier: subscription.identifier,
                 qos: subscription.options.qos.rawValue,
                 noLocal: subscription.options.noLocal,
                 retainAsPublished: subscription.options.retainAsPublished,
-                isPersistent: sessions[session].isPersistent,
             ),
         )
     }
@@ -123,25 +129,20 @@ extension Shard {
         }
         for subscription in forbidden {
             _ = sessions[session].subscriptions.remove(subscription.filter)
+            recordUnsubscribed(session, subscription.filter)
             _ = broker.subscriptions.unsubscribe(subscription.filter, target: sessions[session].handle.rawValue)
             stopReplay(of: subscription.filter, slot)
             let filter = subscription.filter.fullText
             record(.notice, "subscription.ended", slot, [("filter", filter), ("reason", "the right to it is gone")])
         }
-        dropForbiddenMessages(of: session, authorizer, principal)
+        // What has waited for the session and may no longer be read goes with the right, when its turn comes.
+        sessions[session].mustCheckRights = store.backlog(of: sessions[session].handle).messages > 0
     }
 
-    /// What has waited for the session and may no longer be read goes with the right.
-    private mutating func dropForbiddenMessages(
-        of session: Int,
-        _ authorizer: any Authorizer,
-        _ principal: Principal,
-    ) {
-        guard sessions[session].hasBacklog || store.backlog(of: sessions[session].handle).messages > 0 else { return }
-        let handle = sessions[session].handle
-        let dropped = store.remove(for: handle) { !authorizer.maySubscribe(principal, filter: $0.message.topic) }
-        for delivery in dropped { store.finished(delivery, for: handle) }
-        counters.drop(.notAuthorized, dropped.count)
+    @discardableResult
+    private func recordUnsubscribed(_ session: Int, _ filter: TopicFilter) -> StorePosition {
+        guard sessions[session].isPersistent else { return .none }
+        return store.record(.unsubscribed(filter), of: sessions[session].number)
     }
 
     mutating func receiveUnsubscribe(_ slot: Int, _ packet: Unsubscribe) {
@@ -153,6 +154,7 @@ extension Shard {
             return violate(slot, .topicFilterInvalid, rule: "MQTT-4.7.1-1", "\(error)")
         }
         var codes: [ReasonCode] = []
+        var position = StorePosition.none
         for filter in filters {
             guard sessions[session].subscriptions.remove(filter) else {
                 codes.append(.noSubscriptionExisted)
@@ -160,10 +162,24 @@ extension Shard {
             }
             _ = broker.subscriptions.unsubscribe(filter, target: sessions[session].handle.rawValue)
             stopReplay(of: filter, slot)
+            position = recordUnsubscribed(session, filter)
             codes.append(.success)
         }
         let answer = UnsubAck(packetIdentifier: packet.packetIdentifier, reasonCodes: codes)
-        guard send(.unsubAck(answer), to: slot) else { return cannotAnswer(slot) }
+        guard answerWhenStored(slot, .unsubAck(answer), until: position) else { return cannotAnswer(slot) }
+    }
+
+    /// Sends SUBACK or UNSUBACK when the store holds what it says.
+    ///
+    /// - Returns: false when even its shortest form is larger than the client takes.
+    private mutating func answerWhenStored(_ slot: Int, _ packet: Packet, until position: StorePosition) -> Bool {
+        var bytes: [UInt8] = []
+        let maximum = Int(connections[slot].maximumPacketBytes)
+        guard packet.encode(into: &bytes, version: connections[slot].version, maximumPacketSize: maximum) else {
+            return false
+        }
+        sendWhenStored(slot, .answer(bytes), until: position)
+        return true
     }
 
     /// The answer that must follow does not fit the client's maximum packet size [MQTT-3.8.4-1, MQTT-3.10.4-4].
@@ -208,8 +224,7 @@ extension Shard {
 
     private mutating func sendRetained(_ message: Message, _ replay: RetainedReplay, _ slot: Int, _ session: Int) {
         guard message.expiresAt > now else {
-            broker.retained.forget(message)
-            return counters.drop(.expired)
+            return forgetRetained(message)
         }
         let qos = min(message.qos, replay.qos)
         let delivery = Delivery(
@@ -217,10 +232,11 @@ extension Shard {
             qos: qos,
             retain: true,
             subscriptionIdentifier: replay.subscriptionIdentifier,
-            position: qos > .atMostOnce && sessions[session].isPersistent ? store.append(message) : .none,
         )
         guard fits(slot, delivery) else { return counters.drop(.tooLargeForReceiver) }
         if delivery.qos == .atMostOnce { return transmit(slot, delivery, 0, dup: false) }
+        let isStored = sessions[session].isPersistent && message.position != .none
+        if isStored { store.assigned(message.position, to: recipient(session, delivery)) }
         guard !sessions[session].hasBacklog, sessions[session].outbound.hasRoom else {
             return enqueue(delivery, session)
         }
@@ -228,7 +244,18 @@ extension Shard {
             delivery.qos,
             keeping: sessions[session].isPersistent ? delivery : nil,
         )
-        transmit(slot, delivery, identifier, dup: false)
+        if isStored, delivery.qos == .exactlyOnce {
+            sendExactlyOnce(slot, session, identifier, delivery)
+        } else {
+            transmit(slot, delivery, identifier, dup: false)
+        }
+    }
+
+    /// A retained message has expired.
+    mutating func forgetRetained(_ message: Message) {
+        guard broker.retained.forget(message) else { return }
+        counters.drop(.expired)
+        if message.position != .none { store.finished(message.position, by: .retained) }
     }
 }
 

@@ -12,7 +12,7 @@ internal import MQTTCodec
 extension Shard {
     /// What a timer is for; it stands in the top byte of the wheel's token.
     enum Timer: UInt8 {
-        case connectDeadline, keepAlive, sessionExpiry, will, retainedReplay, statistics
+        case connectDeadline, keepAlive, sessionExpiry, will, retainedReplay, statistics, vacating
     }
 
     /// When the loop must call `advance` at the latest.
@@ -28,7 +28,7 @@ extension Shard {
         schedule(timer, session, sessions.generation(of: session), time)
     }
 
-    private mutating func schedule(_ timer: Timer, _ slot: Int, _ generation: UInt32, _ time: Timestamp) {
+    mutating func schedule(_ timer: Timer, _ slot: Int, _ generation: UInt32, _ time: Timestamp) {
         let token =
             UInt64(timer.rawValue) << 56 | UInt64(generation & 0xFF_FFFF) << 32
             | UInt64(UInt32(truncatingIfNeeded: slot))
@@ -57,6 +57,7 @@ extension Shard {
             case .sessionExpiry where sessions.contains(slot, generation: generation): sessionExpiryFired(slot)
             case .will where sessions.contains(slot, generation: generation): willFired(slot)
             case .statistics: publishStatistics()
+            case .vacating: vacate()
             default: break
             }
         }
@@ -137,8 +138,7 @@ extension Shard {
         let scan = retainedSweep ?? broker.retained.index.scan(everything)
         for _ in 0..<64 where !scan.isFinished {
             for message in scan.next(limit: 1_024) where message.expiresAt <= now {
-                broker.retained.forget(message)
-                counters.drop(.expired)
+                forgetRetained(message)
             }
         }
         retainedSweep = scan.isFinished ? nil : scan

@@ -13,7 +13,7 @@ package struct Delivery: Sendable {
     /// The RETAIN flag as the receiver is to see it [MQTT-3.3.1-12, MQTT-3.3.1-13].
     package let retain: Bool
     /// Where the store holds the message; `.none` when it does not.
-    package let position: StorePosition
+    package var position: StorePosition { message.position }
 
     /// What only few deliveries have.
     package final class Extra: Sendable {
@@ -34,27 +34,11 @@ package struct Delivery: Sendable {
         retain: Bool,
         subscriptionIdentifier: UInt32 = 0,
         extra: Extra? = nil,
-        position: StorePosition = .none,
     ) {
         self.message = message
         self.extra = extra
         self.subscriptionIdentifier = subscriptionIdentifier
         self.qos = qos
         self.retain = retain
-        self.position = position
     }
-}
-
-/// Where a store holds a message: grows with every message appended to the store of one shard.
-package struct StorePosition: Sendable, Hashable, Comparable {
-    package let rawValue: UInt64
-
-    @inlinable
-    package init(rawValue: UInt64) { self.rawValue = rawValue }
-
-    /// Before every position: nothing had to be stored.
-    package static let none = StorePosition(rawValue: 0)
-
-    @inlinable
-    package static func < (left: StorePosition, right: StorePosition) -> Bool { left.rawValue < right.rawValue }
 }

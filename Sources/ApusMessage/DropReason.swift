@@ -23,6 +23,10 @@ package enum DropReason: UInt8, Sendable, CaseIterable {
     case notAuthorized
     /// The retained store was at its bound.
     case retainedFull
+    /// The message log could not take it; its publisher was told, or got no acknowledgement.
+    case storeUnavailable
+    /// The message log could not read it again.
+    case unreadable
 
     /// The name in logs, metrics and `$SYS`, `lower_snake_case`.
     package var name: String {
@@ -37,6 +41,8 @@ package enum DropReason: UInt8, Sendable, CaseIterable {
         case .refused: "refused"
         case .notAuthorized: "not_authorized"
         case .retainedFull: "retained_full"
+        case .storeUnavailable: "store_unavailable"
+        case .unreadable: "unreadable"
         }
     }
 }

@@ -16,6 +16,8 @@ package final class Message: Sendable {
     package let retain: Bool
     /// When the message stops being worth delivering; `.distantFuture` when the publisher set no expiry.
     package let expiresAt: Timestamp
+    /// Where the store holds it; `.none` when nobody needs that.
+    package let position: StorePosition
 
     package init(
         bytes: [UInt8],
@@ -24,6 +26,7 @@ package final class Message: Sendable {
         qos: QoS,
         retain: Bool,
         expiresAt: Timestamp,
+        position: StorePosition = .none,
     ) {
         precondition(0 <= topicEnd && topicEnd <= propertiesEnd && propertiesEnd <= bytes.count)
         self.bytes = bytes
@@ -32,6 +35,7 @@ package final class Message: Sendable {
         self.qos = qos
         self.retain = retain
         self.expiresAt = expiresAt
+        self.position = position
     }
 
     /// A message put together from its parts, for wills, `$SYS` and tests.
@@ -51,6 +55,19 @@ package final class Message: Sendable {
             qos: qos,
             retain: retain,
             expiresAt: expiresAt,
+        )
+    }
+
+    /// The same message with the position that a store has given it.
+    package func stored(at position: StorePosition) -> Message {
+        Message(
+            bytes: bytes,
+            topicEnd: topicEnd,
+            propertiesEnd: propertiesEnd,
+            qos: qos,
+            retain: retain,
+            expiresAt: expiresAt,
+            position: position,
         )
     }
 

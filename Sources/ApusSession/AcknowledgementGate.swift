@@ -2,9 +2,9 @@ internal import ApusMemory
 package import ApusMessage
 package import MQTTCodec
 
-/// An acknowledgement that the broker owes a publisher.
+/// An acknowledgement that the broker owes its peer.
 package struct OwedAcknowledgement: Sendable, Equatable {
-    package enum Kind: UInt8, Sendable { case pubAck, pubRec }
+    package enum Kind: UInt8, Sendable { case pubAck, pubRec, pubRel, pubComp }
 
     package let kind: Kind
     package let identifier: PacketIdentifier
@@ -17,14 +17,28 @@ package struct OwedAcknowledgement: Sendable, Equatable {
     }
 }
 
-/// Decides when an acknowledgement may leave: the only place that does (docs/guarantees.md).
+/// Decides when a packet may leave that promises something: the only place that does (docs/guarantees.md).
 ///
-/// A PUBLISH that the store must hold is acknowledged when the store's `committed` has reached its position;
-/// acknowledgements leave in the order of their PUBLISH packets [MQTT-4.6.0-2, MQTT-4.6.0-3], so one that waits holds
-/// back those after it. Bounded by the Receive Maximum that the broker announced.
+/// What the store must hold first leaves when the store's `committed` has reached its position. Packets leave in the
+/// order in which they came here [MQTT-4.6.0-2, MQTT-4.6.0-3], so one that waits holds back those after it. Bounded by
+/// the Receive Maximum that the broker announced, its send window, and one answer for each packet read before the
+/// connection's reading is paused.
 package struct AcknowledgementGate: Sendable {
+    /// A packet that waits.
+    package enum Held: Sendable {
+        case acknowledgement(OwedAcknowledgement)
+        /// An encoded SUBACK or UNSUBACK.
+        case answer([UInt8])
+        /// A QoS 2 PUBLISH: after a crash the broker must know its identifier, or the client would get it twice.
+        case publish(PacketIdentifier, Delivery, dup: Bool)
+
+        fileprivate var isPubAck: Bool {
+            if case .acknowledgement(let owed) = self { owed.kind == .pubAck } else { false }
+        }
+    }
+
     private struct Waiting: Sendable {
-        let acknowledgement: OwedAcknowledgement
+        let held: Held
         let position: StorePosition
     }
 
@@ -33,28 +47,25 @@ package struct AcknowledgementGate: Sendable {
     package init() {}
 
     package var waitingCount: Int { waiting.count }
-    /// How many of those that wait are for QoS 1: QoS 2 messages stand among the inbound publishes already.
+    /// How many of those that wait are PUBACK packets: QoS 2 messages stand among the inbound publishes already.
     package private(set) var waitingPubAcks = 0
 
-    /// A PUBLISH was taken over.
-    ///
-    /// - Returns: whether its acknowledgement leaves now; otherwise `next` gives it out later.
-    package mutating func owes(
-        _ acknowledgement: OwedAcknowledgement,
-        until position: StorePosition,
-        committed: StorePosition,
-    ) -> Bool {
-        if waiting.isEmpty, position <= committed { return true }
-        waiting.append(Waiting(acknowledgement: acknowledgement, position: position))
-        if acknowledgement.kind == .pubAck { waitingPubAcks += 1 }
-        return false
+    /// Whether a packet that depends on the position may leave now; if not, `hold` it.
+    package func isOpen(until position: StorePosition, committed: StorePosition) -> Bool {
+        waiting.isEmpty && position <= committed
     }
 
-    /// The next acknowledgement that may leave now that the store has committed so far.
-    package mutating func next(committed: StorePosition) -> OwedAcknowledgement? {
+    /// Keeps a packet until `next` gives it out.
+    package mutating func hold(_ held: Held, until position: StorePosition) {
+        waiting.append(Waiting(held: held, position: position))
+        if held.isPubAck { waitingPubAcks += 1 }
+    }
+
+    /// The next packet that may leave now that the store has committed so far.
+    package mutating func next(committed: StorePosition) -> Held? {
         guard !waiting.isEmpty, waiting[0].position <= committed else { return nil }
-        let next = waiting.popFirst()?.acknowledgement
-        if next?.kind == .pubAck { waitingPubAcks -= 1 }
+        guard let next = waiting.popFirst()?.held else { return nil }
+        if next.isPubAck { waitingPubAcks -= 1 }
         return next
     }
 }

@@ -41,6 +41,9 @@ package struct InboundPublishes: Sendable, Equatable {
         return true
     }
 
+    /// Takes up the identifiers that were under way when the process ended.
+    package mutating func restore(_ identifiers: [PacketIdentifier]) { awaitingRelease = identifiers }
+
     package var count: Int { awaitingRelease.count }
     package var identifiers: [PacketIdentifier] { awaitingRelease }
 }

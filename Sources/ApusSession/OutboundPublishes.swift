@@ -124,10 +124,10 @@ package struct OutboundPublishes: Sendable {
     package enum Acknowledgement: Sendable {
         /// The message is done; the window has room again.
         case finished(Delivery?)
-        /// Answer with PUBREL.
-        case release
+        /// The message is the receiver's, if it was not before; answer with PUBREL.
+        case release(Delivery?)
         /// It belongs to a message that this connection has not come to repeat: PUBREL will go out in its place.
-        case noted
+        case noted(Delivery?)
         /// No such message is under way.
         case unknown
         /// The packet belongs to the other QoS: a protocol error of the client [MQTT-4.3.2-3].
@@ -152,9 +152,10 @@ package struct OutboundPublishes: Sendable {
         case .awaitingReceived where refused: return .finished(finish(index))
         case .awaitingReceived:
             // From here on only the identifier is needed: the receiver owns the message [MQTT-4.3.3-6].
-            ring[index].progress = .awaitingCompletion
-            return .release
-        case .awaitingCompletion: return .release
+            let delivery = ring[index].delivery
+            ring[index] = Entry(delivery: nil, progress: .awaitingCompletion)
+            return .release(delivery)
+        case .awaitingCompletion: return .release(nil)
         case .finished: return .unknown
         case .awaitingAcknowledgement: return .wrongPacket
         }
@@ -167,12 +168,10 @@ package struct OutboundPublishes: Sendable {
         guard let index = position(of: identifier), index < ring.count else { return .unknown }
         switch ring[index].progress {
         case .awaitingReceived:
-            ring[index] =
-                refused
-                ? Entry(delivery: nil, progress: .finished)
-                : Entry(delivery: ring[index].delivery, progress: .awaitingCompletion)
-            return .noted
-        case .awaitingCompletion: return .noted
+            let delivery = ring[index].delivery
+            ring[index] = Entry(delivery: nil, progress: refused ? .finished : .awaitingCompletion)
+            return .noted(delivery)
+        case .awaitingCompletion: return .noted(nil)
         case .finished: return .unknown
         case .awaitingAcknowledgement: return .wrongPacket
         }
@@ -220,6 +219,51 @@ package struct OutboundPublishes: Sendable {
             case .finished, .awaitingCompletion: nil
             case .awaitingAcknowledgement, .awaitingReceived: ring[index].delivery
             }
+        }
+    }
+
+    // MARK: - Over a restart
+
+    /// A message under way, as a store knows it.
+    package struct UnderWay: Sendable {
+        package let identifier: PacketIdentifier
+        /// `nil` after PUBREC, and for what nobody could ask for again.
+        package let delivery: Delivery?
+        package let isReceived: Bool
+
+        package init(identifier: PacketIdentifier, delivery: Delivery?, isReceived: Bool) {
+            self.identifier = identifier
+            self.delivery = delivery
+            self.isReceived = isReceived
+        }
+    }
+
+    /// All that is unfinished, in the order of sending.
+    package var underWay: [UnderWay] {
+        (0..<ring.count).compactMap { index in
+            let entry = ring[index]
+            guard entry.progress != .finished else { return nil }
+            return UnderWay(
+                identifier: identifier(at: index),
+                delivery: entry.delivery,
+                isReceived: entry.progress == .awaitingCompletion,
+            )
+        }
+    }
+
+    /// Takes up the QoS 2 messages that were under way when the process ended, in the order of sending.
+    ///
+    /// Identifiers that do not ascend from the first on, which only a damaged store can name, are left out.
+    ///
+    /// Call on a session that has sent nothing yet.
+    package mutating func restore(_ messages: [UnderWay]) {
+        guard let start = messages.first?.identifier, start != 0 else { return }
+        first = start
+        for message in messages {
+            guard let place = position(of: message.identifier), place >= ring.count else { continue }
+            while ring.count < place { ring.append(Entry(delivery: nil, progress: .finished)) }
+            let progress = message.isReceived ? Progress.awaitingCompletion : .awaitingReceived
+            ring.append(Entry(delivery: message.delivery, progress: progress))
         }
     }
 

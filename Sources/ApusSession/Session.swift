@@ -11,11 +11,15 @@ package struct Session: ~Copyable, Sendable {
     package var userName: String?
     /// Set by the shard as soon as the slot is known.
     package var handle: SessionHandle
+    /// Its number in the store; `.none` if it never outlived a connection.
+    package var number = SessionNumber.none
     /// The slot of the live connection, -1 while offline.
     package var connection: Int32 = -1
     /// Seconds that the session outlives its connection; `.max` is for ever, 0 ends it with the connection
     /// [MQTT-3.1.2-23].
     package var expirySeconds: UInt32
+    /// When the last connection ended.
+    package var disconnectedAt = Timestamp(milliseconds: 0)
     /// When an offline session ends.
     package var expiresAt = Timestamp.distantFuture
     /// When the will of the last connection is due; `.distantFuture` when none waits.
@@ -25,13 +29,19 @@ package struct Session: ~Copyable, Sendable {
     package var willTimerAt = Timestamp.distantFuture
     /// Whether messages wait in the store beyond the send window.
     package var hasBacklog = false
+    /// Whether a right was taken from the client while messages waited, so that each must be looked at.
+    package var mustCheckRights = false
     /// The will of the live connection, or of the last one while it waits for its delay.
     package var will: WillMessage?
     package var subscriptions = Subscriptions()
     package var inbound = InboundPublishes()
     /// Where the store holds the last QoS 2 message of the client; each of its PUBREC packets waits at most for that.
     package var inboundPosition = StorePosition.none
+    /// Whether the store knows identifiers of `inbound`, so that it must be told when they are free again.
+    package var hasStoredInbound = false
     package var outbound: OutboundPublishes
+    /// Where the store holds the last step of a QoS 2 message to the client; what is repeated waits at most for that.
+    package var outboundPosition = StorePosition.none
 
     package init(clientID: String, handle: SessionHandle, expirySeconds: UInt32, window: UInt16) {
         self.clientID = clientID

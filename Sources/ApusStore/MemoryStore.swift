@@ -1,7 +1,11 @@
 internal import ApusMemory
 package import ApusMessage
+package import ApusTopics
+internal import MQTTCodec
 
 /// The storage port in memory: keeps everything until the process ends and is committed at once.
+///
+/// Messages live in the queues that need them, so those of nobody cost nothing.
 ///
 /// Sendable because one shard's thread alone calls it after it was handed over at start.
 package final class MemoryStore: MessageStore, @unchecked Sendable {
@@ -12,26 +16,67 @@ package final class MemoryStore: MessageStore, @unchecked Sendable {
 
     private var queues: [SessionHandle: Queue] = [:]
     private var last: UInt64 = 0
+    private var lastNumber: UInt32 = 0
 
     package init() {}
 
-    package func append(_ message: Message) -> StorePosition {
+    // MARK: Messages
+
+    package func beginMessage(
+        _ header: MessageHeader,
+        topic: Span<UInt8>,
+        properties: Span<UInt8>,
+        payload: Span<UInt8>,
+    ) -> Bool { true }
+
+    package func addRecipient(_ recipient: Recipient) {}
+
+    package func endMessage() -> StorePosition { step() }
+
+    package var refusal: StoreRefusal? { nil }
+
+    package func assigned(_ position: StorePosition, to recipient: Recipient) -> StorePosition { step() }
+
+    package func finished(_ position: StorePosition, by session: SessionNumber) -> StorePosition { step() }
+
+    // MARK: Sessions
+
+    package func newSessionNumber() -> SessionNumber {
+        // Nothing on disk carries it, so that it may come again.
+        lastNumber = lastNumber >= .max - 1 ? 1 : lastNumber + 1
+        return SessionNumber(rawValue: lastNumber)
+    }
+
+    package func record(_ change: SessionChange, of session: SessionNumber) -> StorePosition { step() }
+
+    // MARK: Commit
+
+    package var committed: StorePosition { StorePosition(rawValue: last) }
+
+    package func handOver() {}
+
+    package var isBehind: Bool { false }
+
+    private func step() -> StorePosition {
         last += 1
         return StorePosition(rawValue: last)
     }
 
-    package var committed: StorePosition { StorePosition(rawValue: last) }
+    // MARK: Queues
 
-    package func enqueue(_ delivery: Delivery, for session: SessionHandle, limits: QueueLimits) -> [Delivery] {
-        var dropped: [Delivery] = []
-        queues[session, default: Queue()].add(delivery, limits: limits, dropped: &dropped)
-        return dropped
+    package func enqueue(
+        _ delivery: Delivery,
+        for session: SessionHandle,
+        _ number: SessionNumber,
+        limits: QueueLimits,
+    ) -> Int {
+        queues[session, default: Queue()].add(delivery, limits: limits)
     }
 
-    package func dequeue(for session: SessionHandle) -> Delivery? {
+    package func dequeue(for session: SessionHandle) -> Dequeued {
         let first = queues[session]?.removeFirst()
         if let queue = queues[session], queue.deliveries.isEmpty { queues[session] = nil }
-        return first
+        return first.map(Dequeued.delivery) ?? .empty
     }
 
     package func backlog(of session: SessionHandle) -> (messages: Int, bytes: Int) {
@@ -39,24 +84,47 @@ package final class MemoryStore: MessageStore, @unchecked Sendable {
         return (queue.deliveries.count, queue.bytes)
     }
 
-    package func finished(_ delivery: Delivery, for session: SessionHandle) {}
-
-    package func remove(for session: SessionHandle, where condition: (Delivery) -> Bool) -> [Delivery] {
+    package func takeShared(from session: SessionHandle, where condition: (SharedGroup) -> Bool) -> [Delivery] {
         guard let queue = queues.removeValue(forKey: session) else { return [] }
         var kept = Queue()
-        var removed: [Delivery] = []
+        var taken: [Delivery] = []
         for index in 0..<queue.deliveries.count {
             let delivery = queue.deliveries[index]
-            if condition(delivery) { removed.append(delivery) } else { kept.append(delivery) }
+            if delivery.qos == .atLeastOnce, let group = delivery.extra?.group, condition(group) {
+                taken.append(delivery)
+            } else {
+                kept.append(delivery)
+            }
         }
         if !kept.deliveries.isEmpty { queues[session] = kept }
-        return removed
+        return taken
     }
 
-    package func sessionEnded(_ session: SessionHandle) -> [Delivery] {
-        guard let queue = queues.removeValue(forKey: session) else { return [] }
-        return (0..<queue.deliveries.count).map { queue.deliveries[$0] }
+    package func sessionEnded(_ session: SessionHandle, _ number: SessionNumber) -> (shared: [Delivery], others: Int) {
+        guard let queue = queues.removeValue(forKey: session) else { return ([], 0) }
+        let shared = (0..<queue.deliveries.count).map { queue.deliveries[$0] }.filter { $0.extra?.group != nil }
+        return (shared, queue.deliveries.count - shared.count)
     }
+
+    // MARK: Start and vacating: nothing outlives the process
+
+    package func restoreQueue(
+        of session: SessionNumber,
+        to handle: SessionHandle,
+        group: (TopicFilter) -> SharedGroup?,
+    ) -> Int { 0 }
+
+    package func load(_ position: StorePosition, for recipient: Recipient) -> Delivery? { nil }
+
+    package var isVacating: Bool { false }
+
+    package func mustRecordAgain(_ session: SessionNumber) -> Bool { false }
+
+    package func keepQueue(of session: SessionHandle) {}
+
+    package func keep(_ position: StorePosition, for recipient: Recipient) {}
+
+    package func vacated() {}
 }
 
 extension MemoryStore.Queue {
@@ -71,10 +139,11 @@ extension MemoryStore.Queue {
         return first
     }
 
-    fileprivate mutating func add(_ delivery: Delivery, limits: QueueLimits, dropped: inout [Delivery]) {
+    /// - Returns: how many had to go.
+    fileprivate mutating func add(_ delivery: Delivery, limits: QueueLimits) -> Int {
         append(delivery)
-        while deliveries.count > limits.messages || bytes > limits.bytes, let oldest = removeFirst() {
-            dropped.append(oldest)
-        }
+        var dropped = 0
+        while deliveries.count > limits.messages || bytes > limits.bytes, removeFirst() != nil { dropped += 1 }
+        return dropped
     }
 }

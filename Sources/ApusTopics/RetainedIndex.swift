@@ -67,6 +67,9 @@ package final class RetainedIndex<Value: Sendable>: Sendable {
         return RetainedScan(filter, stripes[stripe...stripe])
     }
 
+    /// Begins to walk over all values, those of topics with `$` too.
+    package func scanAll() -> RetainedScan<Value> { RetainedScan(.everything, stripes[...]) }
+
     private func stripe(of topic: Span<UInt8>) -> Int {
         Int(hasher.hash(topic.extracting(0..<topic.endOfLevel(from: 0))) >> 58)
     }

@@ -16,8 +16,12 @@ package final class RetainedScan<Value: Sendable>: Sendable {
         var walk = TopicTree.Walk()
     }
 
-    init(_ filter: TopicFilter, _ stripes: ArraySlice<RetainedStripe<Value>>) {
-        self.filter = WalkedFilter(filter)
+    convenience init(_ filter: TopicFilter, _ stripes: ArraySlice<RetainedStripe<Value>>) {
+        self.init(WalkedFilter(filter), stripes)
+    }
+
+    init(_ filter: WalkedFilter, _ stripes: ArraySlice<RetainedStripe<Value>>) {
+        self.filter = filter
         self.stripes = stripes
         position = Guarded(Position(stripe: stripes.startIndex))
     }

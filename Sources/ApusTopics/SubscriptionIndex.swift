@@ -113,16 +113,20 @@ package final class SubscriptionIndex: Sendable {
 
     /// The members of a group now: where to send what a leaving member did not acknowledge.
     package func currentMembers(of group: SharedGroup) -> (available: [Subscriber], unavailable: [Subscriber]) {
-        let place = place(of: group.filter)
-        let members =
-            group.filter.hasWildcard
-            ? wildcard.tables[place.stripe].withLock {
-                $0.members(of: group.filter, hash: place.hash, group: group.name)
-            }
-            : exact.tables[place.stripe].withLock {
-                $0.members(of: group.filter, hash: place.hash, group: group.name)
-            }
+        let members = members(of: group.filter, group: group.name)
         return (members?.available ?? [], members?.unavailable ?? [])
+    }
+
+    /// The group of a filter with a share name; `nil` when it has no members.
+    package func group(of filter: TopicFilter) -> SharedGroup? {
+        filter.group.flatMap { members(of: filter, group: $0)?.group }
+    }
+
+    private func members(of filter: TopicFilter, group: String) -> SharedGroupMatch? {
+        let place = place(of: filter)
+        return filter.hasWildcard
+            ? wildcard.tables[place.stripe].withLock { $0.members(of: filter, hash: place.hash, group: group) }
+            : exact.tables[place.stripe].withLock { $0.members(of: filter, hash: place.hash, group: group) }
     }
 
     // MARK: - Keys and versions

@@ -154,7 +154,7 @@ struct TopicTree {
     private func firstChild(of node: UInt32, depth: Int, _ filter: WalkedFilter) -> UInt32? {
         switch filter.step(atDepth: depth) {
         case .end: return nil
-        case .any: return admitted(nodes[Int(node)].firstChild, depth: depth)
+        case .any: return admitted(nodes[Int(node)].firstChild, depth: depth, filter)
         case .level(let range): return child(of: node, behind: filter.bytes.span.extracting(range))
         }
     }
@@ -162,7 +162,7 @@ struct TopicTree {
     private func climb(_ walk: inout Walk, _ filter: WalkedFilter) {
         while walk.depth > 0 {
             if case .any = filter.step(atDepth: walk.depth - 1),
-                let sibling = admitted(nodes[Int(walk.node)].nextSibling, depth: walk.depth - 1)
+                let sibling = admitted(nodes[Int(walk.node)].nextSibling, depth: walk.depth - 1, filter)
             {
                 walk.node = sibling
                 return
@@ -174,9 +174,9 @@ struct TopicTree {
     }
 
     /// The first of a node and its following siblings that a wildcard may match [MQTT-4.7.2-1].
-    private func admitted(_ first: UInt32, depth: Int) -> UInt32? {
+    private func admitted(_ first: UInt32, depth: Int, _ filter: WalkedFilter) -> UInt32? {
         var node = first
-        if depth == 0 {
+        if depth == 0, !filter.reachesReserved {
             while node != Self.none, levels.firstByte(of: nodes[Int(node)].level) == .dollar {
                 node = nodes[Int(node)].nextSibling
             }
@@ -213,10 +213,23 @@ struct WalkedFilter: Sendable {
     let bytes: [UInt8]
     private let steps: [Step]
     private let hasRest: Bool
+    /// Whether its wildcards match topics with `$` too, as no client's filter does.
+    let reachesReserved: Bool
+
+    /// Every topic there is.
+    static var everything: WalkedFilter { WalkedFilter() }
+
+    private init() {
+        bytes = []
+        steps = []
+        hasRest = true
+        reachesReserved = true
+    }
 
     init(_ filter: TopicFilter) {
         bytes = filter.bytes
         hasRest = filter.endsWithRest
+        reachesReserved = false
         let text = filter.bytes.span
         var steps: [Step] = []
         var start = 0

@@ -95,6 +95,8 @@ struct ShardLoop: ~Copyable {
         readLeftOvers()
         runTimers()
         flushDirty()
+        // Before the mail: what other shards do because of it must not be on the disk before.
+        shard.handOverToStore()
         sendMail()
         if bytesSent > 0 {
             shard.counted(bytesSent: bytesSent)

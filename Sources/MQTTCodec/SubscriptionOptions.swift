@@ -32,7 +32,8 @@ public struct SubscriptionOptions: Hashable, Sendable {
         self.retainHandling = retainHandling
     }
 
-    init(decoding byte: UInt8, version: ProtocolVersion) throws(DecodeError) {
+    /// Decodes the options byte of a SUBSCRIBE.
+    public init(decoding byte: UInt8, version: ProtocolVersion) throws(DecodeError) {
         guard byte & (version == .v5 ? 0b1100_0000 : 0b1111_1100) == 0 else { throw .subscriptionOptionsReserved }
         guard let qos = QoS(rawValue: byte & 0b11) else { throw .subscriptionQoSInvalid }
         guard let retainHandling = RetainHandling(rawValue: byte >> 4) else { throw .retainHandlingInvalid }
@@ -45,7 +46,7 @@ public struct SubscriptionOptions: Hashable, Sendable {
     }
 
     /// The options byte; MQTT 3.x has room for the QoS alone.
-    func encoded(_ version: ProtocolVersion) -> UInt8 {
+    public func encoded(_ version: ProtocolVersion) -> UInt8 {
         guard version == .v5 else { return qos.rawValue }
         return qos.rawValue | (noLocal ? 0b0100 : 0) | (retainAsPublished ? 0b1000 : 0) | retainHandling.rawValue << 4
     }

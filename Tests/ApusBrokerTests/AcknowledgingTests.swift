@@ -1,5 +1,6 @@
 import ApusMemory
 import ApusMessage
+import ApusStore
 import ApusTopics
 import MQTTCodec
 import Testing
@@ -14,12 +15,17 @@ struct AcknowledgingTests {
     init() {
         harness = ShardHarness(stores: [store]) { $0.limits.receiveMaximum = 10 }
         harness.client("s", expiry: 100).subscribe("stored", qos: .exactlyOnce)
+        commit()
         harness.client("v").subscribe("volatile", qos: .exactlyOnce)
     }
 
-    private func commit(_ client: ScriptedClient) {
+    private func commit() {
         store.commit()
-        harness.shards[client.shard].storeCommitted(client.slot)
+        notice()
+    }
+
+    private func notice() {
+        harness.shards[0].receive(.store(.progressed))
         harness.settle()
     }
 
@@ -27,10 +33,9 @@ struct AcknowledgingTests {
     func `the acknowledgement of what must be stored waits for the store`(qos: QoS) {
         let publisher = harness.client("p")
         publisher.publish("stored", qos: qos, id: 1)
-        harness.shards[0].storeCommitted(publisher.slot)
-        harness.settle()
+        notice()
         #expect(publisher.received.isEmpty)
-        commit(publisher)
+        commit()
         #expect(publisher.takeAcknowledgements().map(\.type) == [qos == .atLeastOnce ? .pubAck : .pubRec])
     }
 
@@ -52,7 +57,7 @@ struct AcknowledgingTests {
         let other = harness.client("other")
         other.publish("volatile", qos: .atLeastOnce, id: 9)
         #expect(other.takeAcknowledgements().map(\.packetIdentifier) == [9])
-        commit(publisher)
+        commit()
         #expect(publisher.takeAcknowledgements().map(\.packetIdentifier) == [2, 3, 4])
     }
 
@@ -61,7 +66,7 @@ struct AcknowledgingTests {
         publisher.reads = false
         publisher.publish("stored", qos: .atLeastOnce, id: 1)
         publisher.send(.connect(Connect(clientIdentifier: "p")))
-        commit(publisher)
+        commit()
         harness.resumeReading(publisher)
         #expect(publisher.takeAll().map(\.type) == [.disconnect])
     }
@@ -91,7 +96,7 @@ struct AcknowledgingTests {
         let second = harness.client("p", clean: false, expiry: 100)
         second.publish("stored", qos: .exactlyOnce, id: 1, dup: true)
         #expect(second.received.isEmpty)
-        commit(second)
+        commit()
         #expect(second.takeAcknowledgements().map(\.type) == [.pubRec])
     }
 
@@ -99,5 +104,93 @@ struct AcknowledgingTests {
         let subscriber = harness.client("s", clean: false, expiry: 100)
         harness.client("p").publish("stored", "now", qos: .atLeastOnce, id: 1)
         #expect(subscriber.takePayloads() == ["now"])
+    }
+
+    @Test func `a QoS 2 message goes to a stored session when the store knows its packet identifier`() {
+        let subscriber = harness.client("s", clean: false, expiry: 100)
+        harness.client("p").publish("stored", "once", qos: .exactlyOnce, id: 1)
+        #expect(subscriber.takePayloads().isEmpty)
+        commit()
+        #expect(subscriber.takePayloads() == ["once"])
+    }
+
+    @Test func `SUBACK and UNSUBACK of a stored session wait for the store`() {
+        let subscriber = harness.client("s", clean: false, expiry: 100)
+        subscriber.send(.subscribe(Subscribe(packetIdentifier: 5, requests: [.init("more", .init(qos: .atLeastOnce))])))
+        #expect(subscriber.received.isEmpty)
+        commit()
+        #expect(subscriber.takeAll().map(\.type) == [.subAck])
+        subscriber.send(.unsubscribe(Unsubscribe(packetIdentifier: 6, topicFilters: ["more"])))
+        #expect(subscriber.received.isEmpty)
+        commit()
+        #expect(subscriber.takeAll().map(\.type) == [.unsubAck])
+    }
+
+    @Test func `SUBACK of a session that ends with its connection does not`() {
+        let subscriber = harness.client("fleeting")
+        subscriber.send(.subscribe(Subscribe(packetIdentifier: 5, requests: [.init("more", .init(qos: .atLeastOnce))])))
+        #expect(subscriber.takeAll().map(\.type) == [.subAck])
+    }
+
+    @Test func `PUBREL waits until the store knows that the message is the receiver's`() {
+        let subscriber = harness.client("s", clean: false, expiry: 100)
+        harness.client("p").publish("stored", "once", qos: .exactlyOnce, id: 1)
+        commit()
+        _ = subscriber.takeAll()
+        subscriber.acknowledge(.pubRec, 1)
+        #expect(subscriber.received.isEmpty)
+        commit()
+        #expect(subscriber.takeAll().map(\.type) == [.pubRel])
+    }
+
+    @Test func `PUBCOMP waits until the store knows that the identifier is free`() {
+        let publisher = harness.client("p", expiry: 100)
+        publisher.publish("stored", qos: .exactlyOnce, id: 1)
+        commit()
+        _ = publisher.takeAll()
+        publisher.acknowledge(.pubRel, 1)
+        #expect(publisher.received.isEmpty)
+        commit()
+        #expect(publisher.takeAll().map(\.type) == [.pubComp])
+    }
+
+    // MARK: - A store that takes nothing
+
+    @Test(arguments: [QoS.atLeastOnce, .exactlyOnce], [StoreRefusal.full, .failed])
+    func `a refused message is answered with a sentence and given to nobody`(qos: QoS, refusal: StoreRefusal) throws {
+        let subscriber = harness.client("s", clean: false, expiry: 100)
+        store.refuses = refusal
+        let publisher = harness.client("p")
+        publisher.publish("stored", qos: qos, id: 1)
+        let answer = try #require(publisher.takeAcknowledgements().first)
+        #expect(answer.reasonCode == .quotaExceeded)
+        #expect(answer.reasonString == refusal.explanation)
+        commit()
+        #expect(subscriber.takePayloads().isEmpty)
+        #expect(harness.dropped(.storeUnavailable) == 1)
+        // The exchange is over: the identifier is free for another message.
+        store.refuses = nil
+        publisher.publish("stored", "again", qos: qos, id: 1)
+        commit()
+        #expect(subscriber.takePayloads() == ["again"])
+    }
+
+    @Test func `a client before 5_0 gets no acknowledgement of a refused message`() {
+        store.refuses = .full
+        let publisher = harness.client("p", .v3_1_1)
+        publisher.publish("stored", qos: .atLeastOnce, id: 1)
+        commit()
+        #expect(publisher.received.isEmpty)
+        #expect(!publisher.isClosed)
+    }
+
+    @Test func `what needs no store goes on while the store takes nothing`() {
+        store.refuses = .full
+        let subscriber = harness.client("fleeting")
+        subscriber.subscribe("volatile", qos: .atLeastOnce)
+        let publisher = harness.client("p")
+        publisher.publish("volatile", "on", qos: .atLeastOnce, id: 1)
+        #expect(subscriber.takePayloads() == ["on"])
+        #expect(publisher.takeAcknowledgements().map(\.reasonCode) == [.success])
     }
 }

@@ -151,6 +151,7 @@ final class ShardHarness {
                     isBusy = true
                 }
                 while let slot = shards[shard].nextDirty() { flush(Place(shard: shard, slot: slot)) }
+                shards[shard].handOverToStore()
                 for other in 0..<shards.count where other != shard {
                     while let mail = shards[shard].takeOutgoing(for: other) {
                         mailbox.post(mail, to: other)

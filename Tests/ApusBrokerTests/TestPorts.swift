@@ -139,27 +139,23 @@ final class ScriptedRights: Authorizer {
     }
 }
 
-/// A store whose promise lags behind until the test lets it catch up.
-final class LateStore: MessageStore, @unchecked Sendable {
+/// A store whose promise lags behind until the test lets it catch up, and which refuses when the test says so.
+final class LateStore: ForwardingStore, @unchecked Sendable {
     // Used by one test's thread only.
-    private let memory = MemoryStore()
     private var safe = StorePosition.none
+    var refuses: StoreRefusal?
 
-    func append(_ message: Message) -> StorePosition { memory.append(message) }
-    var committed: StorePosition { safe }
+    override var committed: StorePosition { safe }
     func commit() { safe = memory.committed }
 
-    func enqueue(_ delivery: Delivery, for session: SessionHandle, limits: QueueLimits) -> [Delivery] {
-        memory.enqueue(delivery, for: session, limits: limits)
+    override var refusal: StoreRefusal? { refuses }
+
+    override func beginMessage(
+        _ header: MessageHeader,
+        topic: Span<UInt8>,
+        properties: Span<UInt8>,
+        payload: Span<UInt8>,
+    ) -> Bool {
+        refuses == nil && super.beginMessage(header, topic: topic, properties: properties, payload: payload)
     }
-
-    func dequeue(for session: SessionHandle) -> Delivery? { memory.dequeue(for: session) }
-    func backlog(of session: SessionHandle) -> (messages: Int, bytes: Int) { memory.backlog(of: session) }
-    func finished(_ delivery: Delivery, for session: SessionHandle) { memory.finished(delivery, for: session) }
-
-    func remove(for session: SessionHandle, where condition: (Delivery) -> Bool) -> [Delivery] {
-        memory.remove(for: session, where: condition)
-    }
-
-    func sessionEnded(_ session: SessionHandle) -> [Delivery] { memory.sessionEnded(session) }
 }

@@ -53,17 +53,20 @@ private final class NaiveWindow {
         guard let index = entries.firstIndex(where: { $0.id == id && $0.isSent }) else { return "unknown" }
         switch entries[index].state {
         case .awaitingAcknowledgement: return "wrongPacket"
-        case .awaitingCompletion: return "release"
+        case .awaitingCompletion: return "release -"
         case .awaitingReceived where refused: return finish(index)
         case .awaitingReceived:
             entries[index].state = .awaitingCompletion
-            return "release"
+            return "release \(entries[index].name)"
         }
     }
 
     func pubComp(_ id: PacketIdentifier) -> String {
         guard let index = entries.firstIndex(where: { $0.id == id && $0.isSent }) else { return "unknown" }
-        return entries[index].state == .awaitingCompletion ? finish(index) : "wrongPacket"
+        guard entries[index].state == .awaitingCompletion else { return "wrongPacket" }
+        // Since PUBREC the message is its receiver's.
+        entries.remove(at: index)
+        return "finished -"
     }
 }
 

@@ -31,10 +31,10 @@ struct OutboundPublishesTests {
     func `QoS 2 goes from PUBREC to PUBREL to PUBCOMP`() {
         let window = WindowTranscript(window: 1)
         let id = window.sent(.exactlyOnce, keeping: .named("a"))
-        #expect(window.receivedPubRec(id, refused: false) == "release")
-        #expect(window.receivedPubRec(id, refused: false) == "release")
+        #expect(window.receivedPubRec(id, refused: false) == "release a")
+        #expect(window.receivedPubRec(id, refused: false) == "release -")
         #expect(!window.hasRoom)
-        #expect(window.receivedPubComp(id) == "finished a")
+        #expect(window.receivedPubComp(id) == "finished -")
         #expect(window.receivedPubComp(id) == "unknown")
         #expect(window.hasRoom)
     }
@@ -55,7 +55,7 @@ struct OutboundPublishesTests {
         #expect(window.receivedPubComp(one) == "wrongPacket")
         #expect(window.receivedPubAck(two) == "wrongPacket")
         #expect(window.receivedPubComp(two) == "wrongPacket")
-        #expect(window.receivedPubRec(two, refused: false) == "release")
+        #expect(window.receivedPubRec(two, refused: false) == "release -")
         #expect(window.receivedPubAck(two) == "wrongPacket")
         #expect(window.outstandingCount == 2)
     }
@@ -193,11 +193,11 @@ struct OutboundPublishesTests {
         window.connectionStarted(window: 1)
         #expect(window.nextRepetition() == "publish 1 a")
         // The receiver repeats what it owes from the last connection before the broker came to message 2.
-        #expect(window.receivedPubRec(2, refused: false) == "noted")
-        #expect(window.receivedPubRec(1, refused: false) == "release")
-        #expect(window.receivedPubComp(1) == "finished a")
+        #expect(window.receivedPubRec(2, refused: false) == "noted b")
+        #expect(window.receivedPubRec(1, refused: false) == "release a")
+        #expect(window.receivedPubComp(1) == "finished -")
         #expect(window.nextRepetition() == "release 2")
-        #expect(window.receivedPubComp(2) == "finished b")
+        #expect(window.receivedPubComp(2) == "finished -")
         #expect(window.isEmpty)
     }
 
@@ -243,5 +243,48 @@ struct OutboundPublishesTests {
         _ = window.sent(.exactlyOnce, keeping: .named("b"))
         _ = window.receivedPubRec(1, refused: false)
         #expect(window.unfinished == ["b"])
+    }
+
+    // MARK: - Over a restart
+
+    private func underWay(_ id: PacketIdentifier, _ name: String?) -> OutboundPublishes.UnderWay {
+        OutboundPublishes.UnderWay(
+            identifier: id,
+            delivery: name.map { .named($0, qos: .exactlyOnce) },
+            isReceived: name == nil
+        )
+    }
+
+    private func repetitions(_ window: inout OutboundPublishes) -> [String] {
+        var texts: [String] = []
+        window.connectionStarted(window: 100)
+        while let next = window.nextRepetition() { texts.append(next.text) }
+        return texts
+    }
+
+    @Test(.spec("MQTT-4.4.0-1"))
+    func `what was under way at a restart is repeated with its identifiers, and new ones follow`() {
+        var window = OutboundPublishes(window: 100)
+        window.restore([underWay(65_534, "a"), underWay(65_535, nil), underWay(3, "b")])
+        #expect(repetitions(&window) == ["publish 65534 a", "release 65535", "publish 3 b"])
+        #expect(window.sent(.exactlyOnce, keeping: nil) == 4)
+        #expect(window.receivedPubComp(65_535).text == "finished -")
+        #expect(window.receivedPubRec(2, refused: false).text == "unknown")
+    }
+
+    @Test func `identifiers that do not ascend are left out`() {
+        var window = OutboundPublishes(window: 100)
+        window.restore([underWay(5, "a"), underWay(5, "again"), underWay(4, "behind"), underWay(9, "b")])
+        #expect(repetitions(&window).first == "publish 5 a")
+        #expect(window.unfinished.map(\.name).contains("again") == false)
+    }
+
+    @Test func `what goes over a restart is what comes back`() {
+        var window = OutboundPublishes(window: 100)
+        for name in ["a", "b", "c"] { _ = window.sent(.exactlyOnce, keeping: .named(name, qos: .exactlyOnce)) }
+        _ = window.receivedPubRec(2, refused: false)
+        var restored = OutboundPublishes(window: 100)
+        restored.restore(window.underWay)
+        #expect(repetitions(&restored) == ["publish 1 a", "release 2", "publish 3 c"])
     }
 }

@@ -22,8 +22,8 @@ extension OutboundPublishes.Acknowledgement {
     var text: String {
         switch self {
         case .finished(let delivery): "finished \(delivery?.name ?? "-")"
-        case .release: "release"
-        case .noted: "noted"
+        case .release(let delivery): "release \(delivery?.message.topic ?? "-")"
+        case .noted(let delivery): "noted \(delivery?.message.topic ?? "-")"
         case .unknown: "unknown"
         case .wrongPacket: "wrongPacket"
         }

@@ -1,5 +1,6 @@
 import ApusMessage
 import ApusStore
+import ApusTopics
 import MQTTCodec
 
 @testable import ApusBroker
@@ -45,40 +46,41 @@ struct Published {
 }
 
 /// Counts what waits, and looks that no queue is longer than allowed.
-final class CountingStore: MessageStore, @unchecked Sendable {
+final class CountingStore: ForwardingStore, @unchecked Sendable {
     // Used by one simulation's thread only.
-    private let memory = MemoryStore()
     private(set) var waiting = 0
     private(set) var longest = 0
 
-    func append(_ message: Message) -> StorePosition { memory.append(message) }
-    var committed: StorePosition { memory.committed }
-
-    func enqueue(_ delivery: Delivery, for session: SessionHandle, limits: QueueLimits) -> [Delivery] {
-        let dropped = memory.enqueue(delivery, for: session, limits: limits)
-        waiting += 1 - dropped.count
+    override func enqueue(
+        _ delivery: Delivery,
+        for session: SessionHandle,
+        _ number: SessionNumber,
+        limits: QueueLimits,
+    ) -> Int {
+        let dropped = super.enqueue(delivery, for: session, number, limits: limits)
+        waiting += 1 - dropped
         longest = max(longest, memory.backlog(of: session).messages)
         return dropped
     }
 
-    func dequeue(for session: SessionHandle) -> Delivery? {
-        let next = memory.dequeue(for: session)
-        if next != nil { waiting -= 1 }
+    override func dequeue(for session: SessionHandle) -> Dequeued {
+        let next = super.dequeue(for: session)
+        if case .delivery = next { waiting -= 1 }
         return next
     }
 
-    func backlog(of session: SessionHandle) -> (messages: Int, bytes: Int) { memory.backlog(of: session) }
-    func finished(_ delivery: Delivery, for session: SessionHandle) { memory.finished(delivery, for: session) }
-
-    func remove(for session: SessionHandle, where condition: (Delivery) -> Bool) -> [Delivery] {
-        let removed = memory.remove(for: session, where: condition)
-        waiting -= removed.count
-        return removed
+    override func takeShared(from session: SessionHandle, where condition: (SharedGroup) -> Bool) -> [Delivery] {
+        let taken = super.takeShared(from: session, where: condition)
+        waiting -= taken.count
+        return taken
     }
 
-    func sessionEnded(_ session: SessionHandle) -> [Delivery] {
-        let left = memory.sessionEnded(session)
-        waiting -= left.count
+    override func sessionEnded(
+        _ session: SessionHandle,
+        _ number: SessionNumber,
+    ) -> (shared: [Delivery], others: Int) {
+        let left = super.sessionEnded(session, number)
+        waiting -= left.shared.count + left.others
         return left
     }
 }

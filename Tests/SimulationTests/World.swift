@@ -148,6 +148,7 @@ final class World {
 
     /// The shard gives its letters away.
     func post(from shard: Int) {
+        shards[shard].handOverToStore()
         for other in 0..<shards.count where other != shard {
             while let letter = shards[shard].takeOutgoing(for: other) { mail.post(letter, to: other) }
         }

@@ -72,8 +72,7 @@ final class FuzzRights: Authorizer {
 /// The store in memory, which counts what it holds and looks after the bounds.
 ///
 /// Used on one thread.
-final class CountingStore: MessageStore, @unchecked Sendable {
-    private let memory = MemoryStore()
+final class CountingStore: ForwardingStore, @unchecked Sendable {
     private var sessions: Set<SessionHandle> = []
     /// Whether a queue has ever been longer than it may.
     private(set) var hasOverflown = false
@@ -81,26 +80,18 @@ final class CountingStore: MessageStore, @unchecked Sendable {
     /// Messages that wait for any session.
     var waitingCount: Int { sessions.reduce(0) { $0 + memory.backlog(of: $1).messages } }
 
-    func append(_ message: Message) -> StorePosition { memory.append(message) }
-    var committed: StorePosition { memory.committed }
-
-    func enqueue(_ delivery: Delivery, for session: SessionHandle, limits: QueueLimits) -> [Delivery] {
+    override func enqueue(
+        _ delivery: Delivery,
+        for session: SessionHandle,
+        _ number: SessionNumber,
+        limits: QueueLimits,
+    ) -> Int {
         sessions.insert(session)
-        let dropped = memory.enqueue(delivery, for: session, limits: limits)
+        let dropped = super.enqueue(delivery, for: session, number, limits: limits)
         let (messages, bytes) = memory.backlog(of: session)
         if messages > limits.messages || bytes > limits.bytes { hasOverflown = true }
         return dropped
     }
-
-    func dequeue(for session: SessionHandle) -> Delivery? { memory.dequeue(for: session) }
-    func backlog(of session: SessionHandle) -> (messages: Int, bytes: Int) { memory.backlog(of: session) }
-    func finished(_ delivery: Delivery, for session: SessionHandle) { memory.finished(delivery, for: session) }
-
-    func remove(for session: SessionHandle, where condition: (Delivery) -> Bool) -> [Delivery] {
-        memory.remove(for: session, where: condition)
-    }
-
-    func sessionEnded(_ session: SessionHandle) -> [Delivery] { memory.sessionEnded(session) }
 }
 
 /// Mail on its way between the shards of one broker.

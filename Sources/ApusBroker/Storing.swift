@@ -1,0 +1,296 @@
+internal import ApusMemory
+package import ApusMessage
+internal import ApusSession
+package import ApusStore
+internal import ApusTopics
+internal import MQTTCodec
+
+// What the shard tells its store, and what waits for the store's answer.
+
+extension Shard {
+    // MARK: - What may leave
+
+    /// Sends a packet that promises something, or holds it until the store keeps that promise.
+    mutating func sendWhenStored(_ slot: Int, _ held: AcknowledgementGate.Held, until position: StorePosition) {
+        guard !connections[slot].gate.isOpen(until: position, committed: store.committed) else {
+            return sendHeld(slot, held, explanation: nil)
+        }
+        connections[slot].gate.hold(held, until: position)
+        guard !connections[slot].isAwaitingStore else { return }
+        connections[slot].isAwaitingStore = true
+        awaitingStore.append(Int32(truncatingIfNeeded: slot))
+    }
+
+    private mutating func sendHeld(_ slot: Int, _ held: AcknowledgementGate.Held, explanation: String?) {
+        switch held {
+        case .acknowledgement(let owed): sendAcknowledgement(slot, owed, explanation)
+        case .answer(let bytes): sendEncoded(bytes, to: slot)
+        case .publish(let identifier, let delivery, let dup): transmit(slot, delivery, identifier, dup: dup)
+        }
+    }
+
+    /// The store has committed more: whatever waited for it leaves.
+    mutating func releaseHeld() {
+        let committed = store.committed
+        var slots: [Int32] = []
+        swap(&slots, &awaitingStore)
+        for index in slots {
+            let slot = Int(index)
+            connections[slot].isAwaitingStore = false
+            // Nothing follows a DISCONNECT [MQTT-3.14.4-1].
+            guard connections[slot].phase == .connected else { continue }
+            while let held = connections[slot].gate.next(committed: committed) {
+                sendHeld(slot, held, explanation: nil)
+            }
+            guard connections[slot].gate.waitingCount > 0 else { continue }
+            connections[slot].isAwaitingStore = true
+            awaitingStore.append(index)
+        }
+    }
+
+    /// The store has something to say.
+    mutating func receive(_ notice: StoreNotice) {
+        switch notice {
+        case .progressed:
+            releaseHeld()
+            resumePaused()
+        case .readable(let handle):
+            if let session = slot(of: handle), sessions[session].hasBacklog { pump(session) }
+        case .vacate:
+            vacatingFrom = 0
+            vacate()
+        }
+    }
+
+    /// The loop's tick is over: what was appended goes on its way to the disk.
+    ///
+    /// Call before mail goes out: what another shard does because of this one's mail must not be on the disk before.
+    package mutating func handOverToStore() { store.handOver() }
+
+    // MARK: - Sessions
+
+    /// The session as the store is to know it.
+    private func storedRecord(_ session: Int) -> SessionRecord {
+        SessionRecord(
+            clientID: sessions[session].clientID,
+            userName: sessions[session].userName,
+            expirySeconds: sessions[session].expirySeconds,
+            disconnectedAt: sessions[session].isConnected ? nil : sessions[session].disconnectedAt,
+            will: sessions[session].will.map { StoredWill($0) },
+            willDueAt: sessions[session].willDueAt,
+        )
+    }
+
+    /// Tells the store what has changed about a session, other than its subscriptions and messages.
+    mutating func recordSession(_ session: Int) {
+        let number = sessions[session].number
+        if number.isStored { store.record(.record(storedRecord(session)), of: number) }
+    }
+
+    /// A session that outlives its connection begins: the store gives it a number.
+    mutating func recordNewSession(_ session: Int) {
+        let number = store.newSessionNumber()
+        sessions[session].number = number
+        store.record(.state(storedRecord(session)), of: number)
+    }
+
+    /// A stored message is done with for the session.
+    mutating func finished(_ position: StorePosition, _ session: Int) {
+        if position != .none { store.finished(position, by: sessions[session].number) }
+    }
+
+    /// A QoS 2 message has got its identifier and leaves when the store knows that.
+    mutating func sendExactlyOnce(_ slot: Int, _ session: Int, _ identifier: PacketIdentifier, _ delivery: Delivery) {
+        let change = SessionChange.sent(identifier, delivery.position, recipient(session, delivery))
+        let position = store.record(change, of: sessions[session].number)
+        sessions[session].outboundPosition = position
+        sendWhenStored(slot, .publish(identifier, delivery, dup: false), until: position)
+    }
+
+    func recipient(_ session: Int, _ delivery: Delivery) -> Recipient {
+        Recipient(
+            session: sessions[session].number,
+            subscriptionIdentifier: delivery.subscriptionIdentifier,
+            qos: delivery.qos,
+            retain: delivery.retain,
+            group: delivery.extra?.group?.filter,
+        )
+    }
+
+    // MARK: - Vacating
+
+    /// Sessions seen to before other work comes first.
+    private static var sessionsPerSlice: Int { 256 }
+
+    /// Names to the store what this shard still needs of the part that is to be vacated, a slice at a time.
+    mutating func vacate() {
+        guard store.isVacating else { return }
+        var next = sessions.firstOccupied(from: vacatingFrom)
+        for _ in 0..<Self.sessionsPerSlice {
+            guard let session = next else { break }
+            keep(session)
+            next = sessions.firstOccupied(from: session + 1)
+        }
+        if let next {
+            vacatingFrom = next
+            return schedule(.vacating, 0, 0, now)
+        }
+        guard index == 0 else { return store.vacated() }
+        keepRetained()
+    }
+
+    private mutating func keep(_ session: Int) {
+        let number = sessions[session].number
+        guard number.isStored else { return store.keepQueue(of: sessions[session].handle) }
+        let underWay = sessions[session].outbound.underWay
+        if store.mustRecordAgain(number) {
+            store.record(.state(storedRecord(session)), of: number)
+            for subscription in sessions[session].subscriptions {
+                store.record(.subscribed(StoredSubscription(subscription)), of: number)
+            }
+            for identifier in sessions[session].inbound.identifiers { store.record(.inbound(identifier), of: number) }
+            for message in underWay {
+                if message.isReceived {
+                    store.record(.received(message.identifier, .none), of: number)
+                } else if let delivery = message.delivery, delivery.qos == .exactlyOnce {
+                    let change = SessionChange.sent(message.identifier, delivery.position, recipient(session, delivery))
+                    store.record(change, of: number)
+                }
+            }
+        }
+        for message in underWay {
+            guard let delivery = message.delivery, delivery.position != .none else { continue }
+            store.keep(delivery.position, for: recipient(session, delivery))
+        }
+        store.keepQueue(of: sessions[session].handle)
+    }
+
+    /// The retained messages are common to all shards; the first one sees to them.
+    private mutating func keepRetained() {
+        let scan = retainedVacating ?? broker.retained.scanAll()
+        for _ in 0..<16 where !scan.isFinished {
+            for message in scan.next(limit: 256) where message.position != .none {
+                let recipient = Recipient(session: .retained, qos: message.qos, retain: true)
+                store.keep(message.position, for: recipient)
+            }
+        }
+        retainedVacating = scan.isFinished ? nil : scan
+        if scan.isFinished { store.vacated() } else { schedule(.vacating, 0, 0, now) }
+    }
+
+    // MARK: - Start
+
+    /// Takes up the sessions that the store found, with their subscriptions and queues.
+    ///
+    /// Call before the first tick of any shard: a message that comes earlier would miss their subscriptions.
+    package mutating func restore(_ found: [RestoredSession]) {
+        for one in found { restore(one) }
+    }
+
+    private mutating func restore(_ found: RestoredSession) {
+        let session = insertSession(found.record.clientID, expirySeconds: found.record.expirySeconds)
+        sessions[session].number = found.number
+        sessions[session].userName = found.record.userName
+        sessions[session].inbound.restore(found.inbound)
+        sessions[session].hasStoredInbound = !found.inbound.isEmpty
+        for stored in found.subscriptions {
+            let subscription = Subscription(stored)
+            _ = sessions[session].subscriptions.set(subscription)
+            index(subscription, session)
+        }
+        setGroupAvailability(session, false)
+        let waiting = store.restoreQueue(of: found.number, to: sessions[session].handle) { [broker] filter in
+            broker.subscriptions.group(of: filter)
+        }
+        sessions[session].hasBacklog = waiting > 0
+        sessions[session].outbound.restore(found.outbound.map { underWay($0) })
+        // A connection that the crash cut off ended with it, for all that the client may know.
+        let disconnectedAt = found.record.disconnectedAt ?? now
+        sessions[session].disconnectedAt = disconnectedAt
+        sessions[session].will = found.record.will.map { WillMessage($0) }
+        if found.record.disconnectedAt == nil {
+            settleWill(session, .publish)
+        } else if sessions[session].will != nil {
+            sessions[session].willDueAt = found.record.willDueAt
+            scheduleWill(session)
+        }
+        if found.record.disconnectedAt == nil { recordSession(session) }
+        guard found.record.expirySeconds < .max else { return }
+        sessions[session].expiresAt = disconnectedAt.adding(seconds: Int64(found.record.expirySeconds))
+        scheduleExpiry(session)
+    }
+
+    private func underWay(_ found: RestoredSession.Outbound) -> OutboundPublishes.UnderWay {
+        guard let message = found.message else {
+            return OutboundPublishes.UnderWay(identifier: found.identifier, delivery: nil, isReceived: true)
+        }
+        let delivery = store.load(message.position, for: message.recipient)
+        return OutboundPublishes.UnderWay(identifier: found.identifier, delivery: delivery, isReceived: false)
+    }
+
+    /// Takes up the retained messages at these positions; one shard does it for all.
+    package mutating func restoreRetained(_ positions: [StorePosition]) {
+        let recipient = Recipient(session: .retained, qos: .atMostOnce, retain: true)
+        for position in positions {
+            guard let message = store.load(position, for: recipient)?.message else {
+                counters.drop(.unreadable)
+                continue
+            }
+            let update = broker.retained.update(message)
+            if update.change == .full { counters.drop(.retainedFull) }
+            if let old = update.replaced, old.position != .none { store.finished(old.position, by: .retained) }
+        }
+    }
+}
+
+extension StoredSubscription {
+    init(_ subscription: Subscription) {
+        self.init(
+            filter: subscription.filter,
+            options: subscription.options,
+            identifier: subscription.identifier,
+        )
+    }
+}
+
+extension Subscription {
+    fileprivate init(_ stored: StoredSubscription) {
+        self.init(
+            filter: stored.filter,
+            options: stored.options,
+            identifier: stored.identifier,
+        )
+    }
+}
+
+extension StoredWill {
+    fileprivate init(_ will: WillMessage) {
+        let message = will.message
+        self.init(
+            topic: Array(message.bytes[..<message.topicEnd]),
+            properties: Array(message.bytes[message.topicEnd..<message.propertiesEnd]),
+            payload: Array(message.payload),
+            qos: message.qos,
+            retain: message.retain,
+            delaySeconds: will.delaySeconds,
+            expirySeconds: will.expirySeconds,
+        )
+    }
+}
+
+extension WillMessage {
+    fileprivate convenience init(_ stored: StoredWill) {
+        self.init(
+            message: Message(
+                bytes: stored.topic + stored.properties + stored.payload,
+                topicEnd: stored.topic.count,
+                propertiesEnd: stored.topic.count + stored.properties.count,
+                qos: stored.qos,
+                retain: stored.retain,
+                expiresAt: .distantFuture,
+            ),
+            delaySeconds: stored.delaySeconds,
+            expirySeconds: stored.expirySeconds,
+        )
+    }
+}
