@@ -1,0 +1,165 @@
+import ApusMemory
+import ApusMessage
+import ApusStore
+import ApusTopics
+import MQTTCodec
+import Testing
+
+@testable import ApusBroker
+
+@Suite("What the store gives back at start")
+struct RestoringTests {
+    private let store = RecordingStore()
+    private let harness: ShardHarness
+    private let number = SessionNumber(rawValue: 40)
+
+    init() { harness = ShardHarness(stores: [store]) }
+
+    private func position(_ value: UInt64) -> StorePosition { StorePosition(rawValue: value) }
+
+    private func message(_ topic: String, _ text: String, qos: QoS, at position: UInt64) -> Message {
+        Message(topic: topic, payload: Array(text.utf8), qos: qos).stored(at: self.position(position))
+    }
+
+    private func record(away seconds: Int64? = 5, expiry: UInt32 = 100, will: StoredWill? = nil) -> SessionRecord {
+        SessionRecord(
+            clientID: "c",
+            userName: nil,
+            expirySeconds: expiry,
+            disconnectedAt: seconds.map { harness.now.adding(seconds: -$0) },
+            will: will,
+        )
+    }
+
+    private func subscription(_ filter: String) throws -> StoredSubscription {
+        StoredSubscription(filter: try TopicFilter(filter), options: .init(qos: .exactlyOnce), identifier: 0)
+    }
+
+    private func restore(_ session: RestoredSession) { harness.shards[0].restore([session]) }
+
+    @Test(.spec("MQTT-3.1.2-5"))
+    func `a session goes on with its subscriptions`() throws {
+        restore(RestoredSession(number: number, record: record(), subscriptions: [try subscription("t")]))
+        let publisher = harness.client("p")
+        publisher.publish("t", "while away", qos: .atLeastOnce, id: 1)
+        let client = harness.client("c", clean: false, expiry: 100)
+        #expect(client.connAck?.sessionPresent == true)
+        #expect(client.takePayloads() == ["while away"])
+        publisher.publish("t", "live", qos: .atLeastOnce, id: 2)
+        #expect(client.takePayloads() == ["live"])
+    }
+
+    @Test func `what waited comes first, in order, then what comes in`() throws {
+        store.queues[number] = (1...3).map {
+            Delivery(message: message("t", "m\($0)", qos: .atLeastOnce, at: $0), qos: .atLeastOnce, retain: false)
+        }
+        restore(RestoredSession(number: number, record: record(), subscriptions: [try subscription("t")]))
+        harness.client("p").publish("t", "m4", qos: .atLeastOnce, id: 1)
+        #expect(harness.client("c", clean: false, expiry: 100).takePayloads() == ["m1", "m2", "m3", "m4"])
+    }
+
+    @Test(.spec("MQTT-4.4.0-1"))
+    func `QoS 2 messages under way go on with their identifiers`() {
+        store.stored[position(9)] = message("t", "once", qos: .exactlyOnce, at: 9)
+        let recipient = Recipient(session: number, qos: .exactlyOnce)
+        restore(
+            RestoredSession(
+                number: number,
+                record: record(),
+                outbound: [
+                    .init(identifier: 12, message: (position(9), recipient)), .init(identifier: 13, message: nil),
+                ],
+            )
+        )
+        let client = harness.client("c", clean: false, expiry: 100)
+        let packets = client.takeAll()
+        guard case .publish(let publish)? = packets.first, case .acknowledgement(let release)? = packets.last else {
+            Issue.record("not a PUBLISH and a PUBREL: \(packets)")
+            return
+        }
+        #expect(publish.packetIdentifier == 12 && publish.dup && publish.text == "once")
+        #expect(release.type == .pubRel && release.packetIdentifier == 13)
+        _ = store.takeLines()
+        client.acknowledge(.pubComp, 13)
+        client.acknowledge(.pubRec, 12)
+        client.acknowledge(.pubComp, 12)
+        #expect(store.takeLines() == ["40 completed 13", "40 received 12", "40 completed 12"])
+    }
+
+    @Test(.spec("MQTT-4.3.3-10"))
+    func `a QoS 2 message taken over before is not passed on again`() throws {
+        let watcher = harness.client("watcher")
+        watcher.subscribe("t", qos: .exactlyOnce)
+        restore(RestoredSession(number: number, record: record(), inbound: [5]))
+        let client = harness.client("c", clean: false, expiry: 100)
+        client.publish("t", "twice", qos: .exactlyOnce, id: 5, dup: true)
+        #expect(client.takeAcknowledgements().map(\.type) == [.pubRec])
+        #expect(watcher.takePayloads().isEmpty)
+        _ = store.takeLines()
+        client.acknowledge(.pubRel, 5)
+        #expect(store.takeLines() == ["40 released 5"])
+        client.publish("t", "new", qos: .exactlyOnce, id: 5)
+        #expect(watcher.takePayloads() == ["new"])
+    }
+
+    @Test func `a session whose time has passed ends at once, one with time left when that is over`() throws {
+        restore(RestoredSession(number: number, record: record(away: 200), subscriptions: [try subscription("t")]))
+        harness.advance(seconds: 0.1)
+        #expect(harness.sessionCount == 0)
+        #expect(store.takeLines() == ["40 ended"])
+        restore(RestoredSession(number: SessionNumber(rawValue: 41), record: record(away: 60)))
+        harness.advance(seconds: 39)
+        #expect(harness.sessionCount == 1)
+        harness.advance(seconds: 2)
+        #expect(harness.sessionCount == 0)
+    }
+
+    @Test func `a session that was connected counts from the start, and its will is published`() {
+        let watcher = harness.client("watcher")
+        watcher.subscribe("w", qos: .atLeastOnce)
+        let will = StoredWill(
+            topic: Array("w".utf8),
+            properties: [],
+            payload: Array("gone".utf8),
+            qos: .atLeastOnce,
+            retain: false,
+            delaySeconds: 10,
+            expirySeconds: nil,
+        )
+        restore(RestoredSession(number: number, record: record(away: nil, will: will)))
+        #expect(store.takeLines() == ["40 record c 100 away will due"])
+        harness.advance(seconds: 9)
+        #expect(watcher.takePayloads().isEmpty)
+        harness.advance(seconds: 2)
+        #expect(watcher.takePayloads() == ["gone"])
+        #expect(harness.sessionCount == 2)
+        harness.advance(seconds: 100)
+        #expect(harness.sessionCount == 1)
+    }
+
+    @Test func `a member of a shared subscription gets what waited for the group while it was away`() throws {
+        restore(RestoredSession(number: number, record: record(), subscriptions: [try subscription("$share/g/t")]))
+        harness.client("p").publish("t", "m", qos: .atLeastOnce, id: 1)
+        #expect(harness.client("c", clean: false, expiry: 100).takePayloads() == ["m"])
+    }
+
+    @Test func `another user does not get a restored session`() {
+        var record = record()
+        record.userName = "alice"
+        restore(RestoredSession(number: number, record: record))
+        let thief = harness.connect("c", clean: false) { $0.userName = "mallory" }
+        #expect(thief.takeConnAck()?.reasonCode == .clientIdentifierNotValid)
+    }
+
+    @Test func `retained messages come back, and the newer of two for one topic stays`() {
+        for at in 1...2 as ClosedRange<UInt64> {
+            store.stored[position(at)] = Message(topic: "r", payload: [UInt8(at)], retain: true).stored(at: position(at))
+        }
+        harness.shards[0].restoreRetained([position(1), position(2), position(3)])
+        #expect(store.takeLines() == ["finished by retained"])
+        let client = harness.client("x")
+        client.subscribe("r")
+        #expect(client.takePublishes().map(\.payload) == [[2]])
+        #expect(harness.dropped(.unreadable) == 1)
+    }
+}
