@@ -1,5 +1,5 @@
 /// The name that was probably meant: the nearest by edit distance, when it is near at all.
-func nearestName(to text: String, among names: [String]) -> String? {
+package func nearestName(to text: String, among names: [String]) -> String? {
     let wanted = Array(text.lowercased().utf8)
     // Longer than any key, and not worth the square of its length.
     guard !wanted.isEmpty, wanted.count <= 100 else { return nil }

@@ -6,7 +6,13 @@ extension Setting {
         general + tls + access + limits + operation
 
     private static let general: [Setting] = [
-        .path("data.directory", \.data.directory, "Where Apus keeps what must outlive it."),
+        .path(
+            "data.directory",
+            \.data.directory,
+            "The folder of what must outlive the process; made when it is needed, for its owner only. A relative path "
+                + "counts from the folder in which apus is started, so a service names a whole one, such as "
+                + "/var/lib/apus. --data lies over it.",
+        ),
         .count("shards", \.shards, 0...64, "Threads that serve connections; 0 means one for each core."),
         .choice("io", \.io, "How sockets are waited for."),
     ]

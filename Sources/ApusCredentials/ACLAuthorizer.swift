@@ -27,11 +27,17 @@ package final class ACLAuthorizer: Authorizer {
     /// Reads the file anew; when it is bad, the rights stay as they were.
     ///
     /// Reading a file is nothing for a shard's thread.
-    package func reload() throws(CredentialError) {
+    ///
+    /// - Returns: Whether the file says something else than before.
+    package func reload() throws(CredentialError) -> Bool {
         let new = try ACLFile(path: path)
-        file.withLock { $0 = new }
+        let hasChanged = file.withLock { file in
+            defer { file = new }
+            return file != new
+        }
         // After the new rights are in place: an answer remembered under the new revision must be a new answer.
         revisions.add(1, ordering: .releasing)
+        return hasChanged
     }
 
     package func mayPublish(_ principal: Principal, topic: String) -> Bool {

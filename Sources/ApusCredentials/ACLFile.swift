@@ -27,7 +27,7 @@ internal import ApusMessage
 /// - A subscription needs one grant that covers all of its filter, and must not reach into anything denied.
 ///
 /// A client id is chosen by the client: grant by it only where the network or a certificate says who connects.
-package struct ACLFile: Sendable {
+package struct ACLFile: Sendable, Equatable {
     private(set) var anonymous: [ACLRule] = []
     /// Names and ids are those with the same bytes, as MQTT has it.
     private(set) var users: [ExactText: [ACLRule]] = [:]

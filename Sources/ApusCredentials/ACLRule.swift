@@ -2,7 +2,7 @@ internal import ApusBroker
 internal import ApusTopics
 
 /// One right or prohibition of an ACL file.
-struct ACLRule: Sendable {
+struct ACLRule: Sendable, Equatable {
     enum Access: String, Sendable, CaseIterable {
         case read, write, readwrite, deny
     }
@@ -16,7 +16,7 @@ struct ACLRule: Sendable {
         case nothing
     }
 
-    private enum Level: Sendable {
+    private enum Level: Sendable, Equatable {
         case text(String)
         case clientID, userName
     }

@@ -97,16 +97,19 @@ package final class PasswordAuthenticator: Authenticator {
     ///
     /// Reading a file is nothing for a shard's thread.
     ///
-    /// - Returns: What an administrator should be warned of.
-    package func reload() throws(CredentialError) -> [String] {
-        guard let path = options.passwordFile else { return [] }
+    /// - Returns: What has changed, and what an administrator should be warned of.
+    package func reload() throws(CredentialError) -> (changes: UserChanges, warnings: [String]) {
+        guard let path = options.passwordFile else { return (UserChanges(), []) }
         let loaded = try PasswordFile(path: path).load()
-        state.withLock { state in
-            state.table = loaded.table
-            state.generation += 1
-            state.verified.removeAll()
+        let changes = state.withLock { state in
+            defer {
+                state.table = loaded.table
+                state.generation += 1
+                state.verified.removeAll()
+            }
+            return state.table.changes(to: loaded.table)
         }
-        return loaded.warnings
+        return (changes, loaded.warnings)
     }
 
     package func authenticate(

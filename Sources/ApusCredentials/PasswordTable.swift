@@ -50,6 +50,20 @@ package struct PasswordTable: Sendable {
         decoyIterations = iterations ?? ScramVerifier.standardIterations
     }
 
+    /// How many users differ in another table.
+    func changes(to new: PasswordTable) -> UserChanges {
+        var changes = UserChanges()
+        for (name, entry) in entries {
+            switch new.entries[name] {
+            case nil: changes.removed += 1
+            case entry: break
+            default: changes.changed += 1
+            }
+        }
+        changes.added = new.entries.count - (entries.count - changes.removed)
+        return changes
+    }
+
     /// The user names, sorted.
     package var userNames: [String] { entries.keys.map(\.text).sorted() }
 
@@ -94,5 +108,18 @@ package struct PasswordTable: Sendable {
             }
         }
         return (String(fields[0]), entry)
+    }
+}
+
+/// How many users came, went or got another password.
+package struct UserChanges: Sendable, Equatable, CustomStringConvertible {
+    package var added = 0
+    package var removed = 0
+    package var changed = 0
+
+    /// `1 added, 2 changed`; `unchanged` when there is nothing to say.
+    package var description: String {
+        let parts = [(added, "added"), (removed, "removed"), (changed, "changed")].filter { $0.0 > 0 }
+        return parts.isEmpty ? "unchanged" : parts.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
     }
 }

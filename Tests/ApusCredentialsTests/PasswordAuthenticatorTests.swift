@@ -165,9 +165,24 @@ struct PasswordAuthenticatorTests {
         #expect(await authenticator.outcome(of: request("alice", "secret")) == accepted("alice"))
         try file.setCheaply("alice", "new")
         #expect(await authenticator.outcome(of: request("alice", "secret")) == accepted("alice"))
-        #expect(try authenticator.reload() == [])
+        let (changes, warnings) = try authenticator.reload()
+        #expect(warnings == [])
+        #expect(changes.description == "1 changed")
         #expect(await authenticator.outcome(of: request("alice", "secret")) == wrong("wrong password (user `alice`)"))
         #expect(await authenticator.outcome(of: request("alice", "new")) == accepted("alice"))
+    }
+
+    @Test func `a reload tells how many users came, went and changed`() throws {
+        try file.setCheaply("bob", "b")
+        let authenticator = try make()
+        #expect(try authenticator.reload().changes.description == "unchanged")
+        try file.setCheaply("carol", "c")
+        try file.setCheaply("dave", "d")
+        try file.setCheaply("bob", "new")
+        #expect(try file.removeUser("alice"))
+        let changes = try authenticator.reload().changes
+        #expect(changes == UserChanges(added: 2, removed: 1, changed: 1))
+        #expect(changes.description == "2 added, 1 removed, 1 changed")
     }
 
     @Test func `a bad file changes nothing and is reported with its line`() async throws {
@@ -182,7 +197,9 @@ struct PasswordAuthenticatorTests {
     @Test func `a file that others can read is warned of`() throws {
         _ = try folder.write(try folder.text(of: "passwords"), to: "passwords", mode: 0o640)
         #expect(
-            try make().reload() == ["\(file.path): others than the owner may use it (mode 640); run `chmod 600` on it"]
+            try make().reload().warnings == [
+                "\(file.path): others than the owner may use it (mode 640); run `chmod 600` on it"
+            ]
         )
     }
 

@@ -16,6 +16,8 @@ struct ClientRunner<Task: ClientTask>: ~Copyable {
     /// Whether the broker has accepted a connection, ever and at present.
     private var wasConnected = false
     private var isConnected = false
+    /// Whether the last connection failed as if the other side spoke something else.
+    private var isMisunderstood = false
 
     init(_ plan: ClientPlan, _ task: Task) throws {
         ignoreBrokenPipe()
@@ -40,6 +42,12 @@ struct ClientRunner<Task: ClientTask>: ~Copyable {
         let ending = drive()
         plan.voice.progress(nil)
         if let words = ending.words { plan.voice.say(words) }
+        if let words = ending.words, let hint = PortProbe.certificateHint(words, plan.tls) { plan.voice.say(hint) }
+        if ending.code != 0, isMisunderstood, plan.voice.level != .quiet,
+            let hint = PortProbe.hint(plan.endpoint, plan.tls)
+        {
+            plan.voice.say(hint)
+        }
         plan.voice.detail(task.summary)
         if ending.code != 0 { throw ExitCode(ending.code) }
     }
@@ -50,10 +58,12 @@ struct ClientRunner<Task: ClientTask>: ~Copyable {
         while true {
             let outcome: Outcome
             isConnected = false
+            isMisunderstood = false
             do {
                 outcome = try connectAndServe()
             } catch {
                 outcome = .lost(error.description)
+                isMisunderstood = PortProbe.isWorthwhile(error.description, plan.endpoint)
                 // The machine keeps the session for the next connection.
                 client.machine.connectionLost(into: &client.actions)
             }
@@ -174,8 +184,10 @@ struct ClientRunner<Task: ClientTask>: ~Copyable {
             let isTemporary = packet.reasonCode.isTemporary || packet.reasonCode == .success
             return isTemporary ? .lost(words) : .ended(.refused(words))
         case .protocolViolation(let code, let words):
+            isMisunderstood = !isConnected
             return .ended(.refused("the broker broke the protocol: \(words), \(code.description)"))
         case .connectionLost(let loss):
+            isMisunderstood = !isConnected
             return .lost("\(plan.endpoint): \(loss.words)")
         case .authentication(let packet): return authenticate(packet)
         case .message, .published, .subscribed, .unsubscribed, .abandoned:

@@ -8,8 +8,9 @@ struct PubCommand: ParsableCommand {
         abstract: "Publish messages to a broker.",
         usage: "apus pub -t TOPIC (-m MESSAGE | -f FILE | -l | -s | -n) [options]",
         discussion: """
-            Exit codes: 0 all messages are done, 1 the broker refused something, 2 a mistake in the options, 3 no \
-            connection or no answer.
+            With QoS 0, the default, a message has no answer: no broker can say that it refused it. Publish with \
+            -q 1 to know; MQTT 5 also tells why. Exit codes: 0 all messages are done, 1 the broker refused something, \
+            2 a mistake in the options, 3 no connection or no answer. -h names the host; --help gives help.
             """,
         helpNames: .long,
     )

@@ -10,7 +10,8 @@ struct SubCommand: ParsableCommand {
         discussion: """
             A filter may hold + for one level and # for all that follow; $share/GROUP/FILTER shares the messages among \
             the group. Ctrl-C ends it properly. Exit codes: 0 done, 1 the broker refused something or fewer messages \
-            than --count came, 2 a mistake in the options, 3 no connection or no answer.
+            than --count came, 2 a mistake in the options, 3 no connection or no answer. -h names the host; --help \
+            gives help.
             """,
         helpNames: .long,
     )

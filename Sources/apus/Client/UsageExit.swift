@@ -9,7 +9,11 @@ extension ApusCommand {
             try command.run()
         } catch {
             guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
-            StandardError.write(fullMessage(for: error) + "\n")
+            let message = fullMessage(for: error)
+            StandardError.write(message + "\n")
+            if let hint = CommandHint.hint(message, Array(CommandLine.arguments.dropFirst())) {
+                StandardError.write("Hint: \(hint)\n")
+            }
             exit(withError: ExitCode(2))
         }
     }

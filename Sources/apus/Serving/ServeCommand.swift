@@ -69,7 +69,7 @@ struct ServeCommand: ParsableCommand {
 
     private func reload(_ service: Service) {
         do {
-            service.reload(try load())
+            service.reload(try load(), from: source.config)
         } catch {
             service.reloadFailed("\(error)")
         }

@@ -17,6 +17,7 @@ final class Service: Sendable {
     /// What the process was started with: settings that need a restart are compared with it.
     private let started: Configuration
     private let current: Mutex<Configuration>
+    private let certificates: Mutex<FileDigests>
     private let isDevelopment: Bool
 
     init(_ configuration: Configuration, isDevelopment: Bool, openFileLimit: Int) throws {
@@ -63,6 +64,9 @@ final class Service: Sendable {
         }
         started = configuration
         current = Mutex(configuration)
+        var digests = FileDigests()
+        _ = digests.refresh(configuration.certificateFiles)
+        certificates = Mutex(digests)
         log.record(
             BrokerEvent(
                 .notice,
@@ -106,37 +110,29 @@ final class Service: Sendable {
 
     // MARK: - Reload
 
-    /// Makes effective what can change while running, and says what cannot.
-    func reload(_ new: Configuration) {
+    /// Makes effective what can change while running, and says what was read again, what changed, and what cannot change.
+    ///
+    /// - Parameter file: where the configuration comes from, for the log.
+    func reload(_ new: Configuration, from file: String?) {
         let old = current.withLock { $0 }
-        var problems: [String] = []
+        var report = ReloadReport(file)
         var new = new
         do {
             if isDevelopment { new = try DevelopmentCertificate.fill(into: new, log) }
         } catch {
-            problems.append(error.description)
+            report.problems.append(error.description)
         }
-        var changed = old.changes(to: new).live
-        let needRestart = started.changes(to: new).needRestart
+        report.changed = old.changes(to: new).live
+        report.needRestart = started.changes(to: new).needRestart
         // Each part on its own: a bad file must not keep another one's changes, such as a right taken away, from counting.
-        do {
-            for warning in try passwords?.reload() ?? [] { problems.append(warning) }
-        } catch {
-            problems.append("users unchanged: \(error.description)")
-        }
-        do {
-            if let accessControl {
-                try accessControl.reload()
-                broker.postToAll(.rightsChanged)
-            }
-        } catch {
-            problems.append("rights unchanged: \(error.description)")
-        }
+        reloadUsers(&report)
+        reloadRights(&report)
         do {
             try transport.reloadTLS(new.tlsByListener)
+            report.certificates(certificates.withLock { $0.refresh(new.certificateFiles) })
         } catch {
-            problems.append("certificates unchanged: \(error.description)")
-            changed.removeAll(where: Configuration.isTLSKey)
+            report.problems.append("certificates unchanged: \(error.description)")
+            report.changed.removeAll(where: Configuration.isTLSKey)
             new.keepTLS(of: old)
         }
         log.setLevel(EventLevel(new.logging.level))
@@ -148,17 +144,30 @@ final class Service: Sendable {
         broker.apply(limits)
         broker.serverReference = new.shutdown.serverReference
         current.withLock { $0 = new }
-        log.record(
-            BrokerEvent(
-                problems.isEmpty ? .notice : .warning,
-                "configuration.reloaded",
-                [
-                    ("changed", changed.joined(separator: " ")),
-                    ("needs_restart", needRestart.joined(separator: " ")),
-                    ("problems", problems.joined(separator: "; ")),
-                ],
-            ),
-        )
+        log.record(report.event)
+    }
+
+    private func reloadUsers(_ report: inout ReloadReport) {
+        guard let passwords, let path = started.authentication.passwordFile else { return }
+        do {
+            let (changes, warnings) = try passwords.reload()
+            report.reread.append(path)
+            report.users = changes.description
+            report.problems += warnings
+        } catch {
+            report.problems.append("users unchanged: \(error.description)")
+        }
+    }
+
+    private func reloadRights(_ report: inout ReloadReport) {
+        guard let accessControl, let path = started.authorization.aclFile else { return }
+        do {
+            report.rights = try accessControl.reload() ? "changed" : "unchanged"
+            report.reread.append(path)
+            broker.postToAll(.rightsChanged)
+        } catch {
+            report.problems.append("rights unchanged: \(error.description)")
+        }
     }
 
     func reloadFailed(_ explanation: String) {

@@ -1,0 +1,72 @@
+internal import ApusLoop
+internal import ApusTransport
+
+/// Finds out what a port speaks when it does not speak what was asked for, as with MQTT against a port for TLS.
+///
+/// Connects up to three times more, so it is for a person who waits for the answer. Sends no name and no password.
+enum PortProbe {
+    private static let timeout = Duration.seconds(2)
+
+    /// What a failure before the broker's first answer may come from.
+    static func isWorthwhile(_ words: String, _ endpoint: ClientEndpoint) -> Bool {
+        let isAfterConnecting = ["TLS", "WebSocket"].contains { words.hasPrefix("\(endpoint): \($0): ") }
+        // Whoever shows a certificate speaks TLS.
+        return isAfterConnecting && !words.contains("certificate")
+    }
+
+    /// What to do about a certificate that nobody vouches for.
+    static func certificateHint(_ words: String, _ tls: TLSClientConfiguration) -> String? {
+        guard words.contains("certificate verify failed"), tls.authorityFile == nil else { return nil }
+        return "to trust this broker, give the certificate of its authority with --ca-file"
+    }
+
+    /// A sentence for the person; `nil` when the port speaks what was asked for, or nothing that we know.
+    static func hint(_ endpoint: ClientEndpoint, _ tls: TLSClientConfiguration) -> String? {
+        guard case .internet(let host, let port) = endpoint.address else { return nil }
+        let place = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        var tls = tls
+        // Who it is does not matter: nothing is told to it.
+        tls.isInsecure = true
+        guard let kind = kind(of: place, tls), kind != endpoint.kind else { return nil }
+        return "this port speaks \(words(kind)); try --url \(kind.scheme)://\(place)"
+    }
+
+    private static func words(_ kind: ListenerConfiguration.Kind) -> String {
+        switch kind {
+        case .tcp: "MQTT without TLS"
+        case .tls: "TLS"
+        case .webSocket: "WebSocket without TLS"
+        case .secureWebSocket: "WebSocket with TLS"
+        }
+    }
+
+    private static func kind(of place: String, _ tls: TLSClientConfiguration) -> ListenerConfiguration.Kind? {
+        do {
+            let secure = try ClientEndpoint("wss://\(place)")
+            do {
+                try ClientConnection(secure, tls: tls, timeout: timeout).close(timeout: .zero)
+                return .secureWebSocket
+            } catch {
+                if error.description.hasPrefix("\(secure): WebSocket: ") { return .tls }
+            }
+            do {
+                try ClientConnection(try ClientEndpoint("ws://\(place)"), timeout: timeout).close(timeout: .zero)
+                return .webSocket
+            } catch {
+                // Then perhaps plain MQTT.
+            }
+            return try answersConnect(try ClientEndpoint("mqtt://\(place)")) ? .tcp : nil
+        } catch {
+            return nil
+        }
+    }
+
+    /// Whether a CONNECT (3.1.1, no name, a new session) is answered by a CONNACK, of whatever content.
+    private static func answersConnect(_ endpoint: ClientEndpoint) throws(ApusTransport.ClientError) -> Bool {
+        let connection = try ClientConnection(endpoint, timeout: timeout)
+        defer { connection.close(timeout: .zero) }
+        try connection.send([0x10, 12, 0, 4] + Array("MQTT".utf8) + [4, 2, 0, 60, 0, 0])
+        guard case .bytes(let answer) = try connection.receive(timeout: timeout) else { return false }
+        return answer.starts(with: [0x20, 2])
+    }
+}
