@@ -3,7 +3,21 @@
 /// The values here are the built-in defaults; `Setting.all` holds dotted key, range and documentation of each.
 package struct Configuration: Sendable, Equatable {
     package struct Data: Sendable, Equatable {
+        /// When an acknowledgement leaves (docs/guarantees.md).
+        package enum Durability: String, Sendable, CaseIterable {
+            /// When the disk has it.
+            case power
+            /// When the operating system has it.
+            case process
+            /// At once; nothing outlives the process.
+            case memory
+        }
+
         package var directory = "apus-data"
+        package var durability = Durability.power
+        package var segmentBytes = 64 << 20
+        package var maximumBytes = 0
+        package var messageRetentionSeconds = 0
     }
 
     package struct Authentication: Sendable, Equatable {

@@ -13,6 +13,31 @@ extension Setting {
                 + "counts from the folder in which apus is started, so a service names a whole one, such as "
                 + "/var/lib/apus. --data lies over it.",
         ),
+        .choice(
+            "data.durability",
+            \.data.durability,
+            "What an acknowledged message for a client that may be away survives: `power`, the loss of power; `process`, "
+                + "the end of the process (kill -9), not of the machine; `memory`, nothing: no message log is written.",
+        ),
+        .bytes(
+            "data.segmentBytes",
+            \.data.segmentBytes,
+            (1 << 20)...(1 << 30),
+            "The size of a file of the message log. Space is given back in whole files.",
+        ),
+        .bytes(
+            "data.maximumBytes",
+            \.data.maximumBytes,
+            0...(1 << 50),
+            "The most that the message log may take on the disk, at least eight files' worth; beyond, publishes that it "
+                + "would have to keep are refused with 0x97 until there is room. 0 means as much as the disk has.",
+        ),
+        .count(
+            "data.messageRetentionSeconds",
+            \.data.messageRetentionSeconds,
+            0...315_360_000,
+            "How long a message is kept for a client that is away; 0 means as long as the client's session lasts.",
+        ),
         .count("shards", \.shards, 0...64, "Threads that serve connections; 0 means one for each core."),
         .choice("io", \.io, "How sockets are waited for."),
     ]

@@ -69,7 +69,7 @@ package enum StoreRefusal: Sendable, Equatable {
 
     package var explanation: String {
         switch self {
-        case .full: "the message log has no room left; free space on its disk or raise data.max_bytes"
+        case .full: "the message log has no room left; free space on its disk or raise data.maximumBytes"
         case .failed: "the message log cannot write to its disk; see log.failed in the broker's log"
         }
     }

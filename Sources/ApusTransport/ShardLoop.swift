@@ -75,6 +75,7 @@ struct ShardLoop: ~Copyable {
     mutating func run() {
         while !isFinished { tick() }
         cutOff()
+        shard.handOverToStore()
     }
 
     private var isFinished: Bool {
