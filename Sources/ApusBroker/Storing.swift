@@ -237,7 +237,10 @@ extension Shard {
                 continue
             }
             let update = broker.retained.update(message)
-            if update.change == .full { counters.drop(.retainedFull) }
+            if update.change == .full {
+                counters.drop(.retainedFull)
+                store.finished(position, by: .retained)
+            }
             if let old = update.replaced, old.position != .none { store.finished(old.position, by: .retained) }
         }
     }
