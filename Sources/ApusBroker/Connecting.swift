@@ -244,7 +244,7 @@ extension Shard {
         if let will = connect.will,
             isReserved(will.topic) || broker.authorizer?.mayPublish(principal, topic: will.topic) == false
         {
-            return refuse(slot, .notAuthorized, "no right to publish to the will's topic")
+            return refuse(slot, .notAuthorized, "the will: \(publishDenial(slot, will.topic))")
         }
         let live = sessionsByClientID[ExactText(connect.clientIdentifier)].map(Int.init)
         if let live, let owner = sessions[live].userName,

@@ -75,17 +75,17 @@ extension Shard {
             }
         }
         guard topic.count <= limits.topicBytes else {
-            return deny(slot, view, .topicNameInvalid, "the topic is longer than \(limits.topicBytes) bytes")
+            return deny(slot, view, topic, .topicNameInvalid, "the topic is longer than \(limits.topicBytes) bytes")
         }
         guard !hasTooManyLevels(topic) else {
-            return deny(slot, view, .topicNameInvalid, "the topic has more than \(limits.topicLevels) levels")
+            return deny(slot, view, topic, .topicNameInvalid, "the topic has more than \(limits.topicLevels) levels")
         }
         let payload = bytes.extracting(view.payload)
         if view.payloadFormatIsUTF8, !UTF8Validation.isValid(bytes, range: view.payload) {
-            return deny(slot, view, .payloadFormatInvalid, "the payload is declared UTF-8 and is not")
+            return deny(slot, view, topic, .payloadFormatInvalid, "the payload is declared UTF-8 and is not")
         }
         guard isAuthorized(slot, topic) else {
-            return deny(slot, view, .notAuthorized, "no right to publish to this topic")
+            return deny(slot, view, topic, .notAuthorized, publishDenial(slot, String(copying: topic)))
         }
         var publication = Publication(
             qos: view.qos,
@@ -163,15 +163,14 @@ extension Shard {
     }
 
     /// A PUBLISH that goes nowhere: its sender is told as well as its version and QoS allow.
-    private mutating func deny(_ slot: Int, _ view: PublishView, _ reasonCode: ReasonCode, _ explanation: String) {
-        if let suppressed = rejections.admit("publish \(reasonCode)", now: now) {
-            record(
-                .notice,
-                "publish.denied",
-                slot,
-                [("reason", "\(reasonCode)"), ("explanation", explanation), ("suppressed_before", "\(suppressed)")],
-            )
-        }
+    private mutating func deny(
+        _ slot: Int,
+        _ view: PublishView,
+        _ topic: Span<UInt8>,
+        _ reasonCode: ReasonCode,
+        _ explanation: String,
+    ) {
+        recordDenial("publish.denied", slot, ("topic", String(copying: topic)), reasonCode, explanation)
         counters.drop(reasonCode == .notAuthorized ? .notAuthorized : .refused)
         let closes = broker.configuration.policies.onDenied == .close || reasonCode == .payloadFormatInvalid
         if view.qos == .exactlyOnce {

@@ -20,14 +20,25 @@ extension Shard {
             }
         }
         var codes: [ReasonCode] = []
+        var refusals: [String] = []
         var replays: [RetainedReplay] = []
         var position = StorePosition.none
         for (filter, request) in zip(filters, packet.requests) {
+            if let (code, explanation) = refusal(of: filter, slot, session) {
+                recordDenial("subscribe.denied", slot, ("filter", filter.fullText), code, explanation)
+                codes.append(code)
+                refusals.append(explanation)
+                continue
+            }
             let identifier = packet.subscriptionIdentifier
             let code = subscribe(slot, session, filter, request.options, identifier, &replays, &position)
             codes.append(code)
         }
-        let answer = SubAck(packetIdentifier: packet.packetIdentifier, reasonCodes: codes)
+        let answer = SubAck(
+            packetIdentifier: packet.packetIdentifier,
+            reasonCodes: codes,
+            reasonString: reasonString(refusals, slot),
+        )
         guard answerWhenStored(slot, .subAck(answer), until: position) else { return cannotAnswer(slot) }
         guard !replays.isEmpty else { return }
         for replay in replays { stopReplay(of: replay.filter, slot) }
@@ -38,7 +49,7 @@ extension Shard {
         replayRetained(slot)
     }
 
-    /// One filter of a SUBSCRIBE.
+    /// One filter of a SUBSCRIBE that nothing speaks against.
     private mutating func subscribe(
         _ slot: Int,
         _ session: Int,
@@ -48,25 +59,8 @@ extension Shard {
         _ replays: inout [RetainedReplay],
         _ position: inout StorePosition,
     ) -> ReasonCode {
-        if filter.levelCount > limits.topicLevels || filter.bytes.count > limits.topicBytes {
-            return .topicFilterInvalid
-        }
-        if let authorizer = broker.authorizer,
-            !authorizer.maySubscribe(connections[slot].details.principal, filter: filter.text)
-        {
-            if let suppressed = rejections.admit("subscribe denied", now: now) {
-                let fields = [("filter", filter.fullText), ("suppressed_before", "\(suppressed)")]
-                record(.notice, "subscribe.denied", slot, fields)
-            }
-            return .notAuthorized
-        }
         var options = requested
         options.qos = min(requested.qos, broker.configuration.policies.maximumQoS)
-        if sessions[session].subscriptions.count >= limits.subscriptionsPerClient,
-            !sessions[session].subscriptions.contains(filter)
-        {
-            return .quotaExceeded
-        }
         let subscription = Subscription(filter: filter, options: options, identifier: identifier)
         let isNew = sessions[session].subscriptions.set(subscription)
         if sessions[session].isPersistent {
