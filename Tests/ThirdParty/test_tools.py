@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import subprocess
+import termios
 import time
 
 import pytest
@@ -14,7 +15,9 @@ from authority import Authority
 
 
 def typed(command, lines):
-    """Runs a command on a terminal of its own and types a line at each prompt; exit status and what was shown."""
+    """Runs a command on a terminal of its own and types a line at each prompt.
+
+    Returns the exit status and what was shown; fails when the terminal does not show what is typed afterwards."""
     process, terminal = pty.fork()
     if process == 0:
         os.execve(BINARY, [BINARY, *[str(part) for part in command]], environment())
@@ -31,9 +34,11 @@ def typed(command, lines):
                 break
             shown += chunk
             if lines and shown.endswith(b": "):
-                os.write(terminal, lines.pop(0).encode() + b"\n")
+                line = lines.pop(0)
+                os.write(terminal, line if isinstance(line, bytes) else line.encode() + b"\n")
         else:
             os.kill(process, 9)
+        assert termios.tcgetattr(terminal)[3] & termios.ECHO
     finally:
         os.close(terminal)
         _, status = os.waitpid(process, 0)
@@ -55,6 +60,19 @@ def test_two_passwords_that_differ_change_nothing(lines, tmp_path):
     assert status == 1
     assert "differ" in shown
     assert not file.exists()
+
+
+@pytest.mark.parametrize("lines", [[b"\x03"], ["secret", b"sec\x03"]], ids=["first", "second"])
+def test_ctrl_c_leaves_the_terminal_as_it_was(lines, tmp_path):
+    status, _ = typed(["password", tmp_path / "passwords", "alice"], lines)
+    assert status == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_end_of_input_is_no_password(tmp_path):
+    status, shown = typed(["password", tmp_path / "passwords", "alice"], [b"\x04"])
+    assert status == 1
+    assert "no password" in shown
 
 
 def test_a_piped_password_is_read_once(tmp_path):

@@ -49,7 +49,7 @@ struct ServeCommand: ParsableCommand {
             case .terminate, .interrupt: isEnding = true
             }
         }
-        let hasEnded = try service.stop { Self.endIsUrged(by: signals) }
+        let hasEnded = service.stop { Self.endIsUrged(by: signals) }
         guard hasEnded else { throw ExitCode.failure }
     }
 

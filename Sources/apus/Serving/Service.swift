@@ -19,9 +19,12 @@ final class Service: Sendable {
     private let current: Mutex<Configuration>
     private let certificates: Mutex<FileDigests>
     private let isDevelopment: Bool
+    /// All shards have ended; made at the start, since there may be no descriptor left at the end.
+    private let ended: WakeUp
 
     init(_ configuration: Configuration, isDevelopment: Bool, openFileLimit: Int) throws {
         self.isDevelopment = isDevelopment
+        ended = try WakeUp()
         log = try EventLog(
             level: EventLevel(configuration.logging.level),
             format: LogFormat(configuration.logging.format)
@@ -82,12 +85,17 @@ final class Service: Sendable {
     ///
     /// - Parameter isUrged: asked again and again meanwhile; from its first yes on nobody is waited for.
     /// - Returns: whether all threads have ended.
-    func stop(isUrged: () -> Bool) throws(SystemError) -> Bool {
+    func stop(isUrged: () -> Bool) -> Bool {
         let grace = current.withLock { $0.shutdown.graceSeconds }
         log.record(BrokerEvent(.notice, "service.stopping", [("grace_seconds", "\(grace)")]))
         transport.shutdown(grace: .seconds(grace))
-        let ended = try WakeUp()
-        _ = try NativeThread(name: "apus-stop") { [transport] in
+        do {
+            _ = try NativeThread(name: "apus-stop") { [transport, ended] in
+                transport.join()
+                ended.signal()
+            }
+        } catch {
+            // Without a thread nobody can look for a second signal; the grace still holds.
             transport.join()
             ended.signal()
         }
