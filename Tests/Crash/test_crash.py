@@ -1,0 +1,38 @@
+"""`kill -9` again and again: what was acknowledged is kept."""
+
+import asyncio
+import os
+import random
+
+from brokers import Apus
+from crash import SETTINGS, perform
+from workload import Plan
+
+KILLS = int(os.environ.get("CRASH_KILLS", "30"))
+SEED = int(os.environ.get("CRASH_SEED", random.randrange(1 << 32)))
+
+
+def execute(plan, settings):
+    async def run():
+        broker = Apus(settings)
+        try:
+            return await perform(plan, broker)
+        finally:
+            await broker.close()
+
+    outcome = asyncio.run(run())
+    print(outcome.summary())
+    return outcome
+
+
+def test_nothing_acknowledged_is_lost():
+    outcome = execute(Plan(kills=KILLS, seed=SEED), SETTINGS)
+    assert not outcome.faults, f"{outcome.summary()}\n{outcome.explanation()}"
+    # A run that did nothing proves nothing.
+    assert outcome.run.kills.total() >= KILLS
+    assert outcome.run.deliveries > 100 * KILLS
+
+
+def test_a_broker_that_forgets_is_found_out():
+    outcome = execute(Plan(kills=2, seed=SEED, stalled=1), SETTINGS | {"data.durability": "memory"})
+    assert {"lost", "session", "retained"} <= outcome.kinds.keys(), outcome.summary()
