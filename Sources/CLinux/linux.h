@@ -43,6 +43,21 @@ static inline int apus_processor_count(void) {
     for (long index = 0; index < bytes / (long)sizeof mask[0]; index++) count += __builtin_popcountl(mask[index]);
     return count;
 }
+
+// What of a file is in memory already, without waiting for the disk: as pread, but with errno EAGAIN where it would wait.
+static inline long apus_read_now(int descriptor, void *buffer, unsigned long count, long offset) {
+    // As struct iovec, whose header belongs to Swift's module.
+    struct {
+        void *base;
+        unsigned long count;
+    } part = {buffer, count};
+    const unsigned long nowait = 8;
+    return syscall(SYS_preadv2, descriptor, &part, 1UL, offset, 0L, nowait);
+}
+
+// glibc declares it only with _GNU_SOURCE.
+extern int fallocate(int, int, long, long);
+
 #include <malloc.h>
 
 /* From which size on a block is mapped by itself, and how much freed memory the process keeps. */
