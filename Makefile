@@ -4,9 +4,10 @@ SWIFT ?= swift
 PYTHON ?= /usr/bin/python3
 DATA ?= data
 FUZZ_SECONDS ?= 30
+CRASH_KILLS ?= 300
 export SWIFT PYTHON
 
-.PHONY: help run build test unit third-party asan tsan fuzz lint conformance clean
+.PHONY: help run build test unit third-party crash asan tsan fuzz lint conformance clean
 
 help: ## list the goals
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +27,10 @@ unit: ## build the tests and run the Swift ones only
 
 third-party: ## real clients against the debug binary
 	@scripts/test build third-party
+
+crash: ## the long crash test, CRASH_KILLS kills of the debug binary
+	@scripts/test build
+	@scripts/crash --kills $(CRASH_KILLS)
 
 asan: ## the Swift tests under the address sanitizer
 	@scripts/sanitize address
