@@ -102,7 +102,8 @@ class Apus(Broker):
 class Mosquitto(Broker):
     """mosquitto with persistence, for comparison; saves every `autosave` seconds, or as it does by default."""
 
-    def __init__(self, autosave=None):
+    def __init__(self, autosave=None, more=()):
+        """`more` are further lines of its configuration."""
         super().__init__()
         with socket.socket() as chosen:
             chosen.bind(("127.0.0.1", 0))
@@ -110,6 +111,7 @@ class Mosquitto(Broker):
         lines = [
             f"listener {self.chosen} 127.0.0.1", "allow_anonymous true", f"user {getpass.getuser()}", "persistence true",
             f"persistence_location {self.data}/", "max_queued_messages 0", "set_tcp_nodelay true", "log_type error",
+            *more,
         ]
         if autosave:
             lines.append(f"autosave_interval {autosave}")
