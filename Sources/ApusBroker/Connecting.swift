@@ -1,6 +1,7 @@
 internal import ApusMemory
 package import ApusMessage
 internal import ApusSession
+internal import ApusStore
 internal import MQTTCodec
 internal import Synchronization
 
@@ -128,7 +129,7 @@ extension Shard {
         else { return }
         connections[slot].isHeld = false
         authenticated(slot, outcome)
-        if connections[slot].phase == .connected { processHeldBytes(slot) }
+        if connections[slot].phase == .connected, !connections[slot].isHeld { processHeldBytes(slot) }
     }
 
     private mutating func authenticated(_ slot: Int, _ outcome: AuthenticationOutcome) {
@@ -265,7 +266,7 @@ extension Shard {
             return refuse(slot, .quotaExceeded, "the broker has its limit of \(limits.connections) connections")
         }
         broker.connectionCount.add(1, ordering: .relaxed)
-        let present = startSession(slot, connect)
+        let (present, position) = startSession(slot, connect)
         connections[slot].phase = .connected
         // Only a 5.0 client is told of a maximum; the others have their 65,535 identifiers.
         connections[slot].receiveMaximum = connect.version == .v5 ? limits.receiveMaximum : .max
@@ -276,7 +277,8 @@ extension Shard {
         details.outboundAliases = OutboundTopicAliases(maximum: aliases)
         connections[slot].usesTopicAliases = aliases > 0
         startKeepAlive(slot, connect)
-        guard sendConnAck(slot, connect, present: present, authenticationData: authenticationData) else {
+        let answer = connAck(slot, connect, present: present, authenticationData: authenticationData)
+        guard sendConnAck(slot, answer, until: position) else {
             detach(slot, will: .discard)
             return refuse(slot, .packetTooLarge, "the client's maximum packet size has no room for a CONNACK")
         }
@@ -298,13 +300,25 @@ extension Shard {
         if keepAlive > 0 { scheduleKeepAlive(slot, at: keepAliveDeadline(slot)) }
     }
 
+    /// Sends CONNACK when the store holds what it says; until then nothing of the client is read [MQTT-3.2.0-1].
+    ///
     /// - Returns: whether the client has room for it.
-    private mutating func sendConnAck(
+    private mutating func sendConnAck(_ slot: Int, _ answer: ConnAck, until position: StorePosition) -> Bool {
+        guard let bytes = encoded(.connAck(answer), for: slot) else { return false }
+        if position > store.committed {
+            connections[slot].details.awaitsConnAck = true
+            connections[slot].isHeld = true
+        }
+        sendWhenStored(slot, .connAck(bytes), until: position)
+        return true
+    }
+
+    private func connAck(
         _ slot: Int,
         _ connect: Connect,
         present: Bool,
         authenticationData: [UInt8]?,
-    ) -> Bool {
+    ) -> ConnAck {
         var answer = ConnAck(sessionPresent: present)
         if connect.version == .v5 {
             let granted = sessions[Int(connections[slot].session)].expirySeconds
@@ -318,7 +332,7 @@ extension Shard {
             answer.authenticationMethod = connect.authenticationMethod
             if let authenticationData, !authenticationData.isEmpty { answer.authenticationData = authenticationData }
         }
-        return send(.connAck(answer), to: slot)
+        return answer
     }
 
     /// Refuses a CONNECT: CONNACK with the reason where the version has one, then close [MQTT-3.1.4-2, MQTT-3.2.2-7].

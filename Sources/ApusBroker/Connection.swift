@@ -99,6 +99,8 @@ final class ConnectionDetails {
     /// Whether the peer has named an MQTT version, so that a CONNACK makes sense to it.
     var hasAnnouncedVersion = false
     var assignedClientID = false
+    /// Whether CONNACK waits for the store.
+    var awaitsConnAck = false
     var cleanStart = true
     var serverKeepAlive: UInt16?
     /// The Session Expiry Interval of CONNECT as asked; a DISCONNECT may not make 0 more [MQTT-3.14.2-2].

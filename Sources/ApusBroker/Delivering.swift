@@ -267,8 +267,7 @@ extension Shard {
             case .release(let identifier):
                 owe(slot, OwedAcknowledgement(.pubRel, identifier), until: sessions[session].outboundPosition)
             case .publish(let identifier, let delivery) where fits(slot, delivery):
-                let held = AcknowledgementGate.Held.publish(identifier, delivery, dup: true)
-                sendWhenStored(slot, held, until: repetitionPosition(session, delivery))
+                repeatPublish(slot, session, identifier, delivery)
             case .publish(let identifier, let delivery):
                 // The client has come back with a smaller maximum packet size [MQTT-3.1.2-25].
                 counters.drop(.tooLargeForReceiver)
@@ -319,9 +318,19 @@ extension Shard {
         return nil
     }
 
-    /// Where the store holds what must not be repeated before it is known for sure.
-    private func repetitionPosition(_ session: Int, _ delivery: Delivery) -> StorePosition {
-        delivery.qos == .exactlyOnce ? sessions[session].outboundPosition : .none
+    /// Sends again what was under way on an earlier connection.
+    ///
+    /// QoS 2 waits until the store knows the identifier; QoS 1 must not wait behind it, or later messages of its topic
+    /// would overtake it.
+    private mutating func repeatPublish(
+        _ slot: Int,
+        _ session: Int,
+        _ identifier: PacketIdentifier,
+        _ delivery: Delivery,
+    ) {
+        guard delivery.qos == .exactlyOnce else { return transmit(slot, delivery, identifier, dup: true) }
+        let held = AcknowledgementGate.Held.publish(identifier, delivery, dup: true)
+        sendWhenStored(slot, held, until: sessions[session].outboundPosition)
     }
 
     /// A message that was under way is not sent again.

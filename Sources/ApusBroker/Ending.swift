@@ -60,6 +60,8 @@ extension Shard {
     }
 
     mutating func sendDisconnect(_ slot: Int, _ reasonCode: ReasonCode, _ explanation: String) {
+        // Nothing may come before CONNACK [MQTT-3.2.0-1]; one that waits for the store is not sent any more.
+        guard !connections[slot].details.awaitsConnAck else { return }
         send(disconnectPacket(reasonCode, explanation), to: slot)
     }
 
@@ -108,7 +110,10 @@ extension Shard {
         setGroupAvailability(session, false)
         settleWill(session, fate)
         let expiry = sessions[session].expirySeconds
-        guard expiry > 0 else { return endSession(session, .disconnected) }
+        guard expiry > 0 else {
+            endSession(session, .disconnected)
+            return
+        }
         recordSession(session)
         handOverShared(session)
         guard expiry < .max else { return }

@@ -11,15 +11,17 @@ internal import Synchronization
 extension Shard {
     /// Gives the connection its session, a new one or the one that waits for it [MQTT-3.1.2-4 … 3.1.2-6].
     ///
-    /// - Returns: whether an earlier session goes on [MQTT-3.2.2-2, MQTT-3.2.2-3].
-    mutating func startSession(_ slot: Int, _ connect: Connect) -> Bool {
+    /// - Returns: whether an earlier session goes on [MQTT-3.2.2-2, MQTT-3.2.2-3], and up to where the store must commit
+    ///   before CONNACK may say that it does not: a crash must not bring an old session back.
+    mutating func startSession(_ slot: Int, _ connect: Connect) -> (present: Bool, until: StorePosition) {
         let expiry = min(expiryInterval(of: connect), limits.sessionExpirySeconds)
         let window = min(connect.receiveMaximum, limits.inFlightMessages)
         connections[slot].details.requestedExpirySeconds = expiryInterval(of: connect)
         var present = false
+        var position = StorePosition.none
         if let existing = sessionsByClientID[ExactText(connect.clientIdentifier)].map(Int.init) {
             if connect.cleanStart {
-                endSession(existing, .replaced)
+                position = endSession(existing, .replaced)
             } else {
                 present = true
             }
@@ -43,10 +45,10 @@ extension Shard {
         if present {
             recordSession(session)
         } else if sessions[session].isPersistent {
-            recordNewSession(session)
+            position = recordNewSession(session)
         }
         setGroupAvailability(session, true)
-        return present
+        return (present, position)
     }
 
     /// Before 5.0 a session without *clean session* has no end [MQTT-3.1.2-23 and its note on 3.1.1].
@@ -112,7 +114,10 @@ extension Shard {
     /// Ends a session: its subscriptions go, what waited for it is handed over or dropped with a reason.
     ///
     /// Call with the connection already detached.
-    mutating func endSession(_ session: Int, _ end: SessionEnd) {
+    ///
+    /// - Returns: the position up to which the store must commit for the session to be gone for good.
+    @discardableResult
+    mutating func endSession(_ session: Int, _ end: SessionEnd) -> StorePosition {
         precondition(!sessions[session].isConnected)
         // A will that still waits for its delay is due when the session ends [MQTT-3.1.2-8, MQTT-3.1.3-9].
         if sessions[session].willDueAt != .distantFuture { publishWill(session) }
@@ -130,10 +135,10 @@ extension Shard {
         // Only now: the group must not choose the session that is leaving.
         for delivery in underWay + waiting.shared where !handOver(delivery) { counters.drop(.sessionEnded) }
         counters.drop(.sessionEnded, waiting.others)
-        guard number.isStored else { return }
+        guard number.isStored else { return .none }
         for delivery in underWay where delivery.position != .none { store.finished(delivery.position, by: number) }
         // After the others were given what it leaves.
-        store.record(.ended, of: number)
+        return store.record(.ended, of: number)
     }
 
     /// Takes messages of shared subscriptions back from a session whose connection ended.

@@ -124,14 +124,18 @@ package struct Shard: ~Copyable {
     /// - Returns: false, and nothing is sent, when even its shortest form is larger than the client takes.
     @discardableResult
     mutating func send(_ packet: Packet, to slot: Int) -> Bool {
+        guard let bytes = encoded(packet, for: slot) else { return false }
+        sendEncoded(bytes, to: slot)
+        return true
+    }
+
+    /// The packet's bytes; `nil` when even its shortest form is larger than the client takes.
+    func encoded(_ packet: Packet, for slot: Int) -> [UInt8]? {
         var bytes: [UInt8] = []
         // A client's maximum binds every packet [MQTT-3.1.2-24]; the encoder leaves optional words out to keep it.
         let maximum = Int(connections[slot].maximumPacketBytes)
-        guard packet.encode(into: &bytes, version: connections[slot].version, maximumPacketSize: maximum) else {
-            return false
-        }
-        sendEncoded(bytes, to: slot)
-        return true
+        let fits = packet.encode(into: &bytes, version: connections[slot].version, maximumPacketSize: maximum)
+        return fits ? bytes : nil
     }
 
     mutating func sendEncoded(_ bytes: [UInt8], to slot: Int) {

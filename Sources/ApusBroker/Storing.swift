@@ -24,6 +24,12 @@ extension Shard {
     private mutating func sendHeld(_ slot: Int, _ held: AcknowledgementGate.Held, explanation: String?) {
         switch held {
         case .acknowledgement(let owed): sendAcknowledgement(slot, owed, explanation)
+        case .connAck(let bytes):
+            sendEncoded(bytes, to: slot)
+            guard connections[slot].details.awaitsConnAck else { return }
+            connections[slot].details.awaitsConnAck = false
+            connections[slot].isHeld = false
+            processHeldBytes(slot)
         case .answer(let bytes): sendEncoded(bytes, to: slot)
         case .publish(let identifier, let delivery, let dup): transmit(slot, delivery, identifier, dup: dup)
         }
@@ -88,10 +94,13 @@ extension Shard {
     }
 
     /// A session that outlives its connection begins: the store gives it a number.
-    mutating func recordNewSession(_ session: Int) {
+    ///
+    /// - Returns: the position up to which the store must commit for the session to be safe.
+    @discardableResult
+    mutating func recordNewSession(_ session: Int) -> StorePosition {
         let number = store.newSessionNumber()
         sessions[session].number = number
-        store.record(.state(storedRecord(session)), of: number)
+        return store.record(.state(storedRecord(session)), of: number)
     }
 
     /// A stored message is done with for the session.

@@ -167,11 +167,7 @@ extension Shard {
     ///
     /// - Returns: false when even its shortest form is larger than the client takes.
     private mutating func answerWhenStored(_ slot: Int, _ packet: Packet, until position: StorePosition) -> Bool {
-        var bytes: [UInt8] = []
-        let maximum = Int(connections[slot].maximumPacketBytes)
-        guard packet.encode(into: &bytes, version: connections[slot].version, maximumPacketSize: maximum) else {
-            return false
-        }
+        guard let bytes = encoded(packet, for: slot) else { return false }
         sendWhenStored(slot, .answer(bytes), until: position)
         return true
     }

@@ -27,6 +27,8 @@ package struct AcknowledgementGate: Sendable {
     /// A packet that waits.
     package enum Held: Sendable {
         case acknowledgement(OwedAcknowledgement)
+        /// An encoded CONNACK of a new session; nothing else may leave before it.
+        case connAck([UInt8])
         /// An encoded SUBACK or UNSUBACK.
         case answer([UInt8])
         /// A QoS 2 PUBLISH: after a crash the broker must know its identifier, or the client would get it twice.

@@ -14,7 +14,10 @@ struct AcknowledgingTests {
 
     init() {
         harness = ShardHarness(stores: [store]) { $0.limits.receiveMaximum = 10 }
-        harness.client("s", expiry: 100).subscribe("stored", qos: .exactlyOnce)
+        let subscriber = harness.connect("s", expiry: 100)
+        commit()
+        _ = subscriber.takeConnAck()
+        subscriber.subscribe("stored", qos: .exactlyOnce)
         commit()
         harness.client("v").subscribe("volatile", qos: .exactlyOnce)
     }
@@ -91,6 +94,7 @@ struct AcknowledgingTests {
 
     @Test func `a duplicate on a new connection is not acknowledged before the store has the first`() {
         let first = harness.client("p", expiry: 100)
+        commit()
         first.publish("stored", qos: .exactlyOnce, id: 1)
         first.lose()
         let second = harness.client("p", clean: false, expiry: 100)
@@ -145,6 +149,7 @@ struct AcknowledgingTests {
 
     @Test func `PUBCOMP waits until the store knows that the identifier is free`() {
         let publisher = harness.client("p", expiry: 100)
+        commit()
         publisher.publish("stored", qos: .exactlyOnce, id: 1)
         commit()
         _ = publisher.takeAll()
@@ -152,6 +157,43 @@ struct AcknowledgingTests {
         #expect(publisher.received.isEmpty)
         commit()
         #expect(publisher.takeAll().map(\.type) == [.pubComp])
+    }
+
+    @Test(.spec("MQTT-3.2.0-1"))
+    func `CONNACK of a new stored session waits for the store, and nothing comes before it`() {
+        let client = harness.connect("new", expiry: 100)
+        client.send(.pingReq)
+        client.send(.subscribe(Subscribe(packetIdentifier: 5, requests: [.init("stored", .init(qos: .atLeastOnce))])))
+        harness.client("p").publish("stored", qos: .atLeastOnce, id: 1)
+        #expect(client.received.isEmpty)
+        commit()
+        commit()
+        #expect(client.takeAll().map(\.type) == [.connAck, .pingResp, .subAck])
+    }
+
+    @Test(.spec("MQTT-3.1.2-4"))
+    func `CONNACK of a clean start waits until the old session is gone for good`() {
+        let old = harness.connect("c", expiry: 100)
+        commit()
+        old.lose()
+        let new = harness.connect("c", clean: true)
+        #expect(new.received.isEmpty)
+        commit()
+        #expect(new.takeConnAck()?.sessionPresent == false)
+    }
+
+    @Test func `CONNACK of a session that goes on, or that ends with its connection, does not wait`() {
+        harness.client("s", clean: false, expiry: 100).lose()
+        #expect(harness.connect("s", clean: false, expiry: 100).takeConnAck()?.sessionPresent == true)
+        #expect(harness.connect("fleeting").takeConnAck()?.sessionPresent == false)
+    }
+
+    @Test func `a client that is taken over before its CONNACK gets nothing`() {
+        let first = harness.connect("c", expiry: 100)
+        let second = harness.connect("c", clean: true, expiry: 100)
+        #expect(first.isClosed && first.received.isEmpty)
+        commit()
+        #expect(second.takeAll().map(\.type) == [.connAck])
     }
 
     // MARK: - A store that takes nothing

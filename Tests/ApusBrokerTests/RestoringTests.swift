@@ -153,7 +153,9 @@ struct RestoringTests {
 
     @Test func `retained messages come back, and the newer of two for one topic stays`() {
         for at in 1...2 as ClosedRange<UInt64> {
-            store.stored[position(at)] = Message(topic: "r", payload: [UInt8(at)], retain: true).stored(at: position(at))
+            store.stored[position(at)] = Message(topic: "r", payload: [UInt8(at)], retain: true).stored(
+                at: position(at)
+            )
         }
         harness.shards[0].restoreRetained([position(1), position(2), position(3)])
         #expect(store.takeLines() == ["finished by retained"])

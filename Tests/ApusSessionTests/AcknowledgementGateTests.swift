@@ -22,7 +22,7 @@ struct AcknowledgementGateTests {
             switch next {
             case .acknowledgement(let owed): identifiers.append(owed.identifier)
             case .publish(let identifier, _, _): identifiers.append(identifier)
-            case .answer: identifiers.append(0)
+            case .connAck, .answer: identifiers.append(0)
             }
         }
         return identifiers

@@ -45,10 +45,19 @@ struct Published {
     var isAccepted = false
 }
 
+/// A store that can be looked into.
+protocol WatchedStore: MessageStore {
+    /// Deliveries that wait, for all sessions.
+    var waitingCount: Int { get }
+    /// The longest queue that there ever was.
+    var longest: Int { get }
+}
+
 /// Counts what waits, and looks that no queue is longer than allowed.
-final class CountingStore: ForwardingStore, @unchecked Sendable {
+final class CountingStore: ForwardingStore, WatchedStore, @unchecked Sendable {
     // Used by one simulation's thread only.
-    private(set) var waiting = 0
+    private var waiting = 0
+    var waitingCount: Int { waiting }
     private(set) var longest = 0
 
     override func enqueue(

@@ -23,6 +23,9 @@ final class SimulatedAuthenticator: Authenticator {
 
     var waitingCount: Int { waiting.withLock { $0.count } }
 
+    /// The process that asked is gone.
+    func forgetAll() { waiting.withLock { $0 = [] } }
+
     /// Answers one request, not always the oldest.
     func answer(_ index: Int) {
         let (request, reply) = waiting.withLock { $0.remove(at: index) }
@@ -41,6 +44,8 @@ final class SimulatedMail: Sendable {
     func takeFirst(for shard: Int) -> ShardMail? {
         mail.withLock { $0[shard].isEmpty ? nil : $0[shard].removeFirst() }
     }
+
+    func removeAll() { mail.withLock { $0 = $0.map { _ in [] } } }
 
     var isEmpty: Bool { mail.withLock { $0.allSatisfy { $0.isEmpty } } }
 }

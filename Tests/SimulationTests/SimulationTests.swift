@@ -12,4 +12,17 @@ struct SimulationTests {
         let report = "seed \(seed), \(world.scenario): \(world.failures.prefix(5))"
         #expect(world.failures.isEmpty, Comment(rawValue: report))
     }
+
+    @Test(arguments: 1...400 as ClosedRange<UInt64>)
+    func `a broker with a durable store keeps its promises over crashes`(seed: UInt64) {
+        let world = World(seed: seed, isDurable: true)
+        world.run()
+        world.settle()
+        world.crash()
+        world.settle()
+        world.checkDeliveries()
+        world.checkEmptiness()
+        let report = "seed \(seed), \(world.scenario): \(world.failures.prefix(5))"
+        #expect(world.failures.isEmpty, Comment(rawValue: report))
+    }
 }

@@ -30,9 +30,10 @@ extension World {
                 if client.isCore, published.isAccepted, count == 0 { missing += 1 }
             }
         }
-        let dropped = counters.dropped(.queueFull)
+        let dropped = dropped + counters.dropped(.queueFull)
         if UInt64(missing) > dropped { failures.append("\(missing) accepted messages are missing, \(dropped) counted") }
-        if !scenario.isTight, counters.dropped(.queueFull) > 0 { failures.append("dropped though there was room") }
+        if !scenario.isTight, dropped > 0 { failures.append("dropped though there was room") }
+        if counters.dropped(.unreadable) > 0 { failures.append("messages that the store does not have") }
         let longest = stores.map(\.longest).max() ?? 0
         if longest > scenario.limits.queuedMessagesPerSession { failures.append("a queue of \(longest) messages") }
     }
@@ -69,7 +70,7 @@ extension World {
             leak(shards[shard].pool.usedBytes, "bytes of output")
             leak(shards[shard].timers.count, "timers")
             leak(shards[shard].paused.count, "paused connections")
-            leak(stores[shard].waiting, "deliveries in the store")
+            leak(stores[shard].waitingCount, "deliveries in the store")
         }
         leak(broker.subscriptions.counts.subscriptions, "subscriptions")
         leak(broker.subscriptions.counts.filters, "filters")

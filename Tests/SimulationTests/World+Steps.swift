@@ -35,6 +35,8 @@ extension World {
             if let client = clients.randomElement(using: &random) {
                 readClient(client, limit: .random(in: 1...500, using: &random))
             }
+        case 82..<84 where log != nil:
+            if chance(12) { crash() } else { commit(.random(in: 1...4, using: &random)) }
         case 82..<90:
             post(from: .random(in: 0..<shards.count, using: &random))
             openMail(of: .random(in: 0..<shards.count, using: &random))
@@ -133,6 +135,10 @@ extension World {
         while !mail.isEmpty {
             for shard in 0..<shards.count { openMail(of: shard) }
             for shard in 0..<shards.count { post(from: shard) }
+            isBusy = true
+        }
+        if let log, log.uncommittedCount > 0 {
+            commit(log.uncommittedCount)
             isBusy = true
         }
         for link in links where link.isDirty {

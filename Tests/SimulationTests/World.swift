@@ -9,10 +9,12 @@ import MQTTCodec
 /// A whole broker, its clients and what lies between them, moved by nothing but a seed.
 final class World {
     let scenario: Scenario
-    let broker: Broker
+    private(set) var broker: Broker
     var random: SeededGenerator
     var shards = Slab<Shard>()
-    let stores: [CountingStore]
+    private(set) var stores: [any WatchedStore]
+    /// What outlives a crash; `nil` when nothing does.
+    let log: ModelLog?
     let mail: SimulatedMail
     let authenticator: SimulatedAuthenticator
     var clients: [SimulatedClient] = []
@@ -20,27 +22,22 @@ final class World {
     var messages: [Published] = []
     var now = Timestamp(milliseconds: 1_000_000)
     var failures: [String] = []
+    /// For a full queue, before the last crash.
+    private(set) var dropped: UInt64 = 0
 
-    init(seed: UInt64) {
+    /// - Parameter isDurable: whether the store outlives crashes, and crashes happen.
+    init(seed: UInt64, isDurable: Bool = false) {
         random = SeededGenerator(seed: seed)
         let scenario = Scenario(seed: seed, random: &random)
         self.scenario = scenario
-        var configuration = BrokerConfiguration(shardCount: scenario.shardCount, seed: seed)
-        configuration.limits = scenario.limits
-        configuration.statisticsSeconds = 0
         authenticator = SimulatedAuthenticator(answersLater: scenario.answersLater)
-        broker = Broker(
-            configuration: configuration,
-            authenticator: authenticator,
-            authorizer: nil,
-            events: IgnoresEvents(),
-        )
-        mail = SimulatedMail(scenario.shardCount)
-        stores = (0..<scenario.shardCount).map { _ in CountingStore() }
+        mail = SimulatedMail(4)
+        log = isDurable ? ModelLog() : nil
+        stores = log?.makeStores(scenario.shardCount) ?? (0..<scenario.shardCount).map { _ in CountingStore() }
+        broker = Self.makeBroker(scenario, scenario.shardCount, seed, authenticator, mail)
         for index in 0..<scenario.shardCount {
             _ = shards.insert(Shard(index: index, broker: broker, store: stores[index], now: now))
         }
-        broker.connectMail { [mail] shard, letter in mail.post(letter, to: shard) }
         let cores = Int.random(in: 1...2, using: &random)
         for index in 0..<scenario.clientCount {
             let isCore = index < cores
@@ -48,6 +45,57 @@ final class World {
                 SimulatedClient(index: index, isCore: isCore, mayLose: scenario.isTight, random: &random),
             )
         }
+    }
+
+    private static func makeBroker(
+        _ scenario: Scenario,
+        _ shardCount: Int,
+        _ seed: UInt64,
+        _ authenticator: SimulatedAuthenticator,
+        _ mail: SimulatedMail,
+    ) -> Broker {
+        var configuration = BrokerConfiguration(shardCount: shardCount, seed: seed)
+        configuration.limits = scenario.limits
+        configuration.statisticsSeconds = 0
+        let broker = Broker(
+            configuration: configuration,
+            authenticator: authenticator,
+            authorizer: nil,
+            events: IgnoresEvents(),
+        )
+        broker.connectMail { shard, letter in mail.post(letter, to: shard) }
+        return broker
+    }
+
+    // MARK: - Crashes
+
+    /// The disk takes some of what was handed over, and the shards hear of it sooner or later.
+    func commit(_ count: Int) {
+        guard let log, log.uncommittedCount > 0 else { return }
+        log.commit(count)
+        for shard in 0..<shards.count { mail.post(.store(.progressed), to: shard) }
+    }
+
+    /// The process ends at once, and another one, perhaps with another number of shards, goes on with what is on the disk.
+    func crash() {
+        guard let log else { return }
+        dropped += counters.dropped(.queueFull)
+        for link in links { link.isClosedByBroker = true }
+        links = []
+        for client in clients { client.leave() }
+        authenticator.forgetAll()
+        mail.removeAll()
+        let found = log.crash(keeping: .random(in: 0...3, using: &random))
+        let shardCount = Int.random(in: 1...4, using: &random)
+        stores = log.makeStores(shardCount)
+        broker = Self.makeBroker(scenario, shardCount, random.next(), authenticator, mail)
+        shards = Slab<Shard>()
+        for index in 0..<shardCount {
+            _ = shards.insert(Shard(index: index, broker: broker, store: stores[index], now: now))
+            shards[index].restore(found.sessions.filter { broker.homeShard(of: $0.record.clientID) == index })
+        }
+        shards[0].restoreRetained(found.retained)
+        for shard in 0..<shardCount { collectDirty(shard) }
     }
 
     /// Whether one in `count` comes up.
