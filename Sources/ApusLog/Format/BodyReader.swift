@@ -23,6 +23,12 @@ struct BodyReader: ~Escapable {
         return bytes.bytes.uint16(position)
     }
 
+    mutating func uint32() throws(RecordDamage) -> UInt32 {
+        guard end - position >= 4 else { throw .malformed }
+        defer { position += 4 }
+        return bytes.bytes.uint32(position)
+    }
+
     mutating func take(_ count: Int) throws(RecordDamage) -> [UInt8] {
         guard count <= end - position else { throw .malformed }
         defer { position += count }

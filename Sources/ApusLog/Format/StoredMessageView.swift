@@ -42,6 +42,11 @@ package struct StoredMessageView: Sendable, Equatable {
 extension Recipient {
     init(_ session: SessionNumber, _ spec: DeliverySpec, group: TopicFilter?) throws(RecordDamage) {
         guard spec.isValid else { throw .malformed }
+        self.init(session: session, spec, group: group)
+    }
+
+    /// - Parameter spec: A valid one.
+    init(session: SessionNumber, _ spec: DeliverySpec, group: TopicFilter?) {
         self.init(
             session: session,
             subscriptionIdentifier: spec.subscriptionIdentifier,
@@ -63,13 +68,22 @@ package enum LogRecordReader {
     }
 
     /// The body of the record at this place, found good.
+    package static func body(_ bytes: Span<UInt8>, at offset: Int, seed: UInt64) throws(RecordDamage) -> Range<Int> {
+        try body(bytes, at: offset, within: bytes.count, seed: seed)
+    }
+
     @inline(__always)
-    static func body(_ bytes: Span<UInt8>, at offset: Int, seed: UInt64) throws(RecordDamage) -> Range<Int> {
-        guard offset >= 0, offset <= bytes.count &- RecordLayout.headerBytes else { throw .truncated }
+    static func body(
+        _ bytes: Span<UInt8>,
+        at offset: Int,
+        within end: Int,
+        seed: UInt64,
+    ) throws(RecordDamage) -> Range<Int> {
+        guard offset >= 0, offset <= end &- RecordLayout.headerBytes else { throw .truncated }
         let raw = bytes.bytes
         let length = Int(raw.uint32(offset &+ 4))
         let start = offset &+ RecordLayout.headerBytes
-        guard length > 0, length < LogFormat.maximumBody, start &+ length <= bytes.count else { throw .truncated }
+        guard length > 0, length < LogFormat.maximumBody, start &+ length <= end else { throw .truncated }
         let sum = Checksum.xxh64(bytes, offset &+ 4..<start &+ length, seed: seed)
         guard UInt32(truncatingIfNeeded: sum) == raw.uint32(offset) else { throw .checksum }
         return start..<start &+ length

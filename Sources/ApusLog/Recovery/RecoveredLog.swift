@@ -90,10 +90,24 @@ package struct RecoveredSegment: Sendable, Equatable {
     /// Behind the last batch; what follows is zero, or cut.
     package var end: Int
     package var messageBytes: Int
-    /// Of the message bytes those still needed, roughly.
+    /// Of the message bytes those still needed, roughly, and what makes up sessions.
     package var liveBytes: Int
-    /// Of the records that make up sessions.
-    package var stateBytes: Int
+
+    package init(number: UInt64, createdAt: Timestamp, end: Int, messageBytes: Int = 0, liveBytes: Int = 0) {
+        self.number = number
+        self.createdAt = createdAt
+        self.end = end
+        self.messageBytes = messageBytes
+        self.liveBytes = liveBytes
+    }
+}
+
+/// Where the records stand that make up a session.
+package struct StatePlace: Sendable, Equatable {
+    /// Of its last `.state`; what changed since stands there or later.
+    package var segment: UInt64
+    /// Of that record and the changes since.
+    package var bytes: Int
 }
 
 /// A place in the log that could not be used.
@@ -112,8 +126,8 @@ package struct LogDamage: Sendable, Equatable {
         case segmentHeader
         /// A bit is set where nothing is kept; nothing is lost.
         case padding
-        /// Segments or records are missing in between.
-        case missing
+        /// A segment is missing before this one.
+        case missingSegment
         /// The file cannot be read; the system's words.
         case unreadable(String)
     }
@@ -147,8 +161,7 @@ package struct RecoveredLog: Sendable {
     package var batches: [BatchPlace] = []
     /// In the order of origins, each once.
     package var relocations: [Relocation] = []
-    /// Where each session's state begins: the segment of its last `.state`.
-    package var stateSegments: [SessionNumber: UInt64] = [:]
+    package var states: [SessionNumber: StatePlace] = [:]
     /// Oldest first.
     package var segments: [RecoveredSegment] = []
     package var nextBatchNumber: UInt64 = 1
@@ -167,5 +180,17 @@ package struct RecoveredLog: Sendable {
         guard batch >= firstBatchNumber, batch - firstBatchNumber < UInt64(batches.count) else { return nil }
         let place = batches[Int(batch - firstBatchNumber)]
         return place.segment == 0 ? nil : place
+    }
+
+    /// Where the message stands whose identity this is.
+    package func copy(of position: StorePosition) -> StorePosition {
+        var low = 0
+        var high = relocations.count
+        while low < high {
+            let middle = (low + high) / 2
+            if relocations[middle].origin < position { low = middle + 1 } else { high = middle }
+        }
+        guard low < relocations.count, relocations[low].origin == position else { return position }
+        return relocations[low].copy
     }
 }
