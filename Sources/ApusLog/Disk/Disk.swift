@@ -15,7 +15,7 @@ package protocol Disk: AnyObject, Sendable {
     /// Waits until all that was created, renamed and deleted is so on the disk.
     func synchronize() throws(SystemError)
     /// Takes the lock file until the object goes; `EWOULDBLOCK` when another process has it.
-    func lock(_ name: String) throws(SystemError) -> AnyObject & Sendable
+    func lock(_ name: String) throws(SystemError) -> any AnyObject & Sendable
     /// The process that has locked the file, if it can be told.
     func holder(of name: String) -> Int?
 }

@@ -22,7 +22,7 @@ package final class FolderDisk: Disk {
     package func delete(_ name: String) throws(SystemError) { try folder.delete(name) }
     package func rename(_ name: String, to new: String) throws(SystemError) { try folder.rename(name, to: new) }
     package func synchronize() throws(SystemError) { try folder.synchronize() }
-    package func lock(_ name: String) throws(SystemError) -> AnyObject & Sendable { try folder.lock(name) }
+    package func lock(_ name: String) throws(SystemError) -> any AnyObject & Sendable { try folder.lock(name) }
     package func holder(of name: String) -> Int? { folder.holder(of: name) }
 }
 

@@ -91,7 +91,7 @@ struct DiskTests {
     @Test func `a folder is locked once and says by whom`() throws {
         let folder = try Folder()
         let disk = try FolderDisk(creating: folder.path)
-        var lock: (AnyObject & Sendable)? = try disk.lock("lock")
+        var lock: (any AnyObject & Sendable)? = try disk.lock("lock")
         let failure = #expect(throws: SystemError.self) { try disk.lock("lock") }
         #expect(failure?.code == EWOULDBLOCK)
         #expect(disk.holder(of: "lock") == Int(getpid()))

@@ -176,7 +176,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         deinit { disk.isLocked = false }
     }
 
-    func lock(_ name: String) throws(SystemError) -> AnyObject & Sendable {
+    func lock(_ name: String) throws(SystemError) -> any AnyObject & Sendable {
         guard !isLocked else { throw SystemError(code: EWOULDBLOCK, call: "flock \(name)") }
         isLocked = true
         if files[name] == nil { files[name] = Content() }

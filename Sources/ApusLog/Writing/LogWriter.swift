@@ -1,0 +1,344 @@
+internal import ApusLoop
+internal import ApusMemory
+internal import ApusMessage
+internal import ApusStore
+internal import Synchronization
+
+/// Puts the batches of all shards behind one another on the disk, and says what is safe.
+///
+/// Driven by `step()`: the writer's thread only loops; tests call it by hand. What was handed over while one commit
+/// waited for the disk goes into the next one together.
+///
+/// A write or sync that fails is final for its segment: it is sealed behind the last batch that was committed, and
+/// all that was not goes to a fresh one. When that fails too, nothing is committed until a later attempt succeeds.
+final class LogWriter {
+    /// Bytes that one commit waits for.
+    private static let commitBytes = 8 << 20
+    private static let retryMilliseconds: Int64 = 1000
+
+    let shared: LogShared
+    let disk: any Disk
+    let options: LogOptions
+    var segments: [SegmentRecord]
+    var statistics = LogStatistics()
+    /// For other threads.
+    let published: Published
+    var vacating = Vacating()
+    var uncommitted: [HandedBatch] = []
+
+    private var active: SegmentFile?
+    private var spare: SpareSegment?
+    private var nextSegment: UInt64
+    private var retryAt = Timestamp.distantFuture
+    private var buffer: [UInt8] = []
+
+    /// A segment on the disk.
+    struct SegmentRecord {
+        var number: UInt64
+        /// On the disk, with what is allocated.
+        var bytes: Int
+        var createdAt: Timestamp
+    }
+
+    init(
+        shared: LogShared,
+        disk: any Disk,
+        options: LogOptions,
+        segments: [SegmentRecord],
+        active: SegmentFile?,
+        nextSegment: UInt64,
+        published: Published,
+    ) {
+        self.shared = shared
+        self.disk = disk
+        self.options = options
+        self.segments = segments
+        self.active = active
+        self.nextSegment = nextSegment
+        self.published = published
+    }
+
+    var activeNumber: UInt64 { active?.number ?? nextSegment }
+    var bytesOnDisk: Int { segments.reduce(spare?.capacity ?? 0) { $0 + $1.bytes } }
+    var isFailed: Bool { statistics.state == .failed }
+
+    // MARK: Steps
+
+    /// Makes the first segment and its reserve, so that a log that opens can be written.
+    func prepare() throws(SystemError) {
+        do {
+            if active == nil { try roll(for: 0) }
+            refillSpare()
+        } catch {
+            // What is there can be read and delivered all the same, and there may be room later.
+            guard error.isNoSpace else { throw error }
+            fail(error, shared.clock())
+        }
+        publish()
+    }
+
+    /// Commits what was handed over.
+    ///
+    /// - Returns: whether there may be more to do at once; else milliseconds until the next step at the latest.
+    func step() -> (isBusy: Bool, wait: Int) {
+        let now = shared.clock()
+        take()
+        if isFailed, now < retryAt { return (false, milliseconds(until: retryAt, now)) }
+        if statistics.state == .full, now >= retryAt { refillSpare() }
+        commitAll(now)
+        let isVacating = isFailed ? false : vacate(now)
+        publish()
+        if isVacating { return (true, 0) }
+        return (false, statistics.state == .running ? 60_000 : milliseconds(until: retryAt, shared.clock()))
+    }
+
+    private func milliseconds(until time: Timestamp, _ now: Timestamp) -> Int {
+        Int(max(1, min(time.milliseconds - now.milliseconds, Self.retryMilliseconds)))
+    }
+
+    private func take() {
+        let (handed, effects) = shared.exchange.withLock { exchange in
+            var handed: [HandedBatch] = []
+            swap(&handed, &exchange.handed)
+            return (handed, exchange.vacating.takeEffects())
+        }
+        uncommitted.append(contentsOf: handed)
+        vacating.apply(effects)
+    }
+
+    private func commitAll(_ now: Timestamp) {
+        while !uncommitted.isEmpty {
+            do {
+                try commitSome()
+            } catch {
+                seal(error)
+                do {
+                    try roll(for: uncommitted[0].bytes.count)
+                    try commitSome()
+                } catch {
+                    seal(error)
+                    return fail(error, now)
+                }
+            }
+            if statistics.state == .failed { resume() }
+            if spare == nil, statistics.state == .running { refillSpare() }
+        }
+        if statistics.state == .failed { resume() }
+    }
+
+    // MARK: Commit
+
+    /// Writes and syncs as many batches as one commit takes.
+    private func commitSome() throws(SystemError) {
+        let first = uncommitted[0].bytes.count
+        if active == nil || active.map({ $0.room < first }) == true { try roll(for: first) }
+        guard let segment = active else { return }
+        var count = 1
+        var bytes = first
+        while count < uncommitted.count, bytes + uncommitted[count].bytes.count <= min(segment.room, Self.commitBytes) {
+            bytes += uncommitted[count].bytes.count
+            count += 1
+        }
+        try write(count, bytes, to: segment)
+        if options.durability == .power { try synchronize(segment.file) }
+        committed(count, bytes, in: segment)
+    }
+
+    private func write(_ count: Int, _ bytes: Int, to segment: SegmentFile) throws(SystemError) {
+        if count == 1 {
+            let batch = uncommitted[0].bytes
+            try segment.file.writeAll(batch.span, at: segment.end)
+        } else {
+            // Out of the object while it changes, so that its span is a local one's.
+            var buffer: [UInt8] = []
+            swap(&buffer, &self.buffer)
+            defer { swap(&buffer, &self.buffer) }
+            buffer.removeAll(keepingCapacity: buffer.capacity <= 2 * Self.commitBytes)
+            buffer.reserveCapacity(bytes)
+            for index in 0..<count {
+                let start = buffer.count
+                buffer.append(contentsOf: uncommitted[index].bytes)
+                if index > 0 { BatchHeader.markJoined(&buffer, at: start, seed: shared.seed) }
+            }
+            try segment.file.writeAll(buffer.span, at: segment.end)
+        }
+        statistics.bytesWritten += bytes
+    }
+
+    private func synchronize(_ file: any DiskFile) throws(SystemError) {
+        let start = Clock.monotonicNanoseconds()
+        try file.synchronize()
+        let took = Clock.monotonicNanoseconds() - start
+        statistics.synchronizations += 1
+        statistics.synchronizationNanoseconds += took
+        statistics.slowestSynchronizationNanoseconds = max(statistics.slowestSynchronizationNanoseconds, took)
+    }
+
+    private func committed(_ count: Int, _ bytes: Int, in segment: SegmentFile) {
+        let number = UInt32(truncatingIfNeeded: segment.number)
+        var offset = segment.end
+        var concerned: [ShardState] = []
+        shared.exchange.withLock { exchange in
+            for index in 0..<count {
+                let batch = uncommitted[index]
+                let place = BatchPlace(
+                    segment: number,
+                    offset: offset,
+                    messageBytes: UInt32(clamping: batch.messageBytes),
+                    references: UInt32(clamping: batch.references),
+                    liveReferences: UInt32(clamping: batch.references),
+                )
+                exchange.places.add(batch.number, place)
+                exchange.uncommitted[batch.number] = nil
+                offset += batch.bytes.count
+            }
+            exchange.vacating.applyReleases(to: &exchange.places)
+            statistics.liveBytes = exchange.places.liveBytes
+        }
+        for batch in uncommitted[..<count] {
+            guard let shard = batch.shard else { continue }
+            shard.commit(batch: batch.number)
+            if !concerned.contains(where: { $0 === shard }) { concerned.append(shard) }
+        }
+        active?.end += bytes
+        uncommitted.removeFirst(count)
+        statistics.commits += 1
+        statistics.batches += count
+        let waiting = shared.waitingBytes.subtract(bytes, ordering: .relaxed).newValue
+        if waiting < LogShared.behindBytes / 2, shared.isBehind.exchange(false, ordering: .relaxed) {
+            shared.notifyAll()
+        }
+        for shard in concerned { shard.progressed() }
+    }
+
+    // MARK: Segments
+
+    /// Goes on in a new segment, which has room for a batch of this size.
+    private func roll(for bytes: Int) throws(SystemError) {
+        if let full = active {
+            cut(full)
+            active = nil
+        }
+        let needed = max(options.segmentBytes, SegmentHeader.byteCount + bytes)
+        if let waiting = spare, waiting.capacity < needed { spare = nil }
+        let new: SpareSegment
+        if let spare { new = spare } else { new = try makeSpare(needed) }
+        // Whatever happens to it now, it is nobody's reserve any more.
+        spare = nil
+        let now = shared.clock()
+        let segment = try new.named(
+            nextSegment,
+            disk,
+            seed: shared.seed,
+            at: now,
+            isSynchronized: options.durability == .power,
+        )
+        nextSegment += 1
+        active = segment
+        segments.append(SegmentRecord(number: segment.number, bytes: segment.capacity, createdAt: now))
+        shared.exchange.withLock { $0.places.open(UInt32(truncatingIfNeeded: segment.number), segment.file) }
+    }
+
+    /// Gives back what a segment that is written no further does not need.
+    private func cut(_ segment: SegmentFile) {
+        // A file that stays longer than it must be does no harm.
+        guard (try? segment.file.truncate(to: segment.end)) != nil else { return }
+        guard let index = segments.lastIndex(where: { $0.number == segment.number }) else { return }
+        segments[index].bytes = segment.end
+    }
+
+    /// Takes a segment out of use after an error.
+    private func seal(_ error: SystemError) {
+        statistics.failures += 1
+        guard let segment = active else { return }
+        active = nil
+        shared.events(.segmentFailed(segment: segment.number, error))
+        if segment.end > SegmentHeader.byteCount { return cut(segment) }
+        // Nothing in it was ever safe.
+        guard (try? disk.delete(segment.name)) != nil else { return }
+        segments.removeAll { $0.number == segment.number }
+        nextSegment = segment.number
+    }
+
+    private func makeSpare(_ bytes: Int) throws(SystemError) -> SpareSegment {
+        if options.maximumBytes > 0, bytesOnDisk + bytes > options.maximumBytes {
+            throw SystemError(code: SystemError.noSpace, call: "data.maximumBytes reached")
+        }
+        return try SpareSegment.make(disk, bytes: bytes)
+    }
+
+    /// Makes the reserve, or says that the disk is full.
+    private func refillSpare() {
+        guard spare == nil else { return }
+        do {
+            spare = try makeSpare(options.segmentBytes)
+            if statistics.state == .full { resume() }
+        } catch {
+            statistics.failures += 1
+            retryAt = shared.clock().adding(milliseconds: Self.retryMilliseconds)
+            guard statistics.state != .full else { return }
+            statistics.state = .full
+            shared.refusal = .full
+            shared.events(.full(reason: error.description))
+            shared.notifyAll()
+        }
+    }
+
+    private func fail(_ error: SystemError, _ now: Timestamp) {
+        retryAt = now.adding(milliseconds: Self.retryMilliseconds)
+        shared.refusal = error.isNoSpace ? .full : .failed
+        guard statistics.state != .failed else { return }
+        statistics.state = .failed
+        shared.events(.failed(error))
+        shared.notifyAll()
+    }
+
+    private func resume() {
+        statistics.state = .running
+        shared.refusal = nil
+        refillSpare()
+        guard statistics.state == .running else { return }
+        shared.events(.resumed)
+        shared.notifyAll()
+    }
+
+    /// Deletes a segment that nobody needs.
+    func remove(segment number: UInt64) throws(SystemError) {
+        try disk.delete(LogSource.name(ofSegment: number))
+        segments.removeAll { $0.number == number }
+        if options.durability == .power { try disk.synchronize() }
+    }
+
+    /// Ends: commits what can be, and leaves the last segment without its reserve.
+    ///
+    /// - Returns: whether everything was committed.
+    func close() -> Bool {
+        take()
+        retryAt = shared.clock()
+        commitAll(retryAt)
+        if let active { cut(active) }
+        active = nil
+        spare = nil
+        try? SpareSegment.discard(disk)
+        publish()
+        return uncommitted.isEmpty
+    }
+
+    private func publish() {
+        statistics.segments = segments.count
+        statistics.segmentBytes = bytesOnDisk
+        statistics.waitingBytes = shared.waitingBytes.load(ordering: .relaxed)
+        statistics.unreadable = shared.unreadable.load(ordering: .relaxed)
+        let copy = statistics
+        published.statistics.withLock { $0 = copy }
+    }
+}
+
+extension SystemError {
+    // As errno has them on every Linux; only ApusLoop imports the system's headers.
+    static let noSpace: Int32 = 28
+    private static let overQuota: Int32 = 122
+    static let wouldBlock: Int32 = 11
+
+    var isNoSpace: Bool { code == Self.noSpace || code == Self.overQuota }
+}

@@ -1,0 +1,73 @@
+internal import ApusLoop
+internal import ApusMessage
+
+/// The segment that is written to.
+struct SegmentFile {
+    let number: UInt64
+    let file: any DiskFile
+    let capacity: Int
+    /// Behind the last batch that is committed; what is written begins here.
+    var end: Int
+    let name: String
+
+    var room: Int { capacity - end }
+}
+
+/// A segment that has its room on the disk and no number yet.
+struct SpareSegment {
+    static let name = "spare"
+
+    let file: any DiskFile
+    let capacity: Int
+
+    /// Takes room for a further segment, in place of a spare that another process left behind.
+    static func make(_ disk: any Disk, bytes: Int) throws(SystemError) -> SpareSegment {
+        try discard(disk)
+        let file = try disk.open(name, .creating)
+        do {
+            try file.allocate(bytes)
+        } catch {
+            try? disk.delete(name)
+            throw error
+        }
+        return SpareSegment(file: file, capacity: bytes)
+    }
+
+    static func discard(_ disk: any Disk) throws(SystemError) {
+        if try disk.list().contains(name) { try disk.delete(name) }
+    }
+
+    /// Makes the spare the segment with this number, whose first batch goes behind its header.
+    func named(
+        _ number: UInt64,
+        _ disk: any Disk,
+        seed: UInt64,
+        at time: Timestamp,
+        isSynchronized: Bool,
+    ) throws(SystemError) -> SegmentFile {
+        let name = LogSource.name(ofSegment: number)
+        try file.writeAll(SegmentHeader(number: number, createdAt: time, seed: seed).encoded.span, at: 0)
+        try disk.rename(Self.name, to: name)
+        if isSynchronized { try disk.synchronize() }
+        return SegmentFile(
+            number: number,
+            file: file,
+            capacity: capacity,
+            end: SegmentHeader.byteCount,
+            name: name,
+        )
+    }
+}
+
+extension DiskFile {
+    /// Writes all bytes, in as many steps as the system wants.
+    func writeAll(_ bytes: Span<UInt8>, at offset: Int) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            let count = try write(bytes.extracting(done..<bytes.count), at: offset + done)
+            // Would go on for ever.
+            guard count > 0 else { throw SystemError(code: SystemError.noSpace, call: "write") }
+            done += count
+        }
+    }
+}

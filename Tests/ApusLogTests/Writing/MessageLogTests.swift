@@ -1,0 +1,181 @@
+import ApusLoop
+import ApusMessage
+import ApusStore
+import ApusTopics
+import Glibc
+import MQTTCodec
+import Testing
+
+@testable import ApusLog
+
+@Suite("Message log")
+struct MessageLogTests {
+    @Test func `a committed message survives the loss of power`() throws {
+        let disk = SimulatedDisk()
+        var number = SessionNumber.none
+        do {
+            let log = try LogUnderTest(disk)
+            number = log.stores[0].makeSession("one")
+            for index in 0..<200 { log.stores[0].put("m\(index)", number, handle(1)) }
+            log.commit()
+            log.stores[0].put("late", number, handle(1))
+        }
+        disk.crash(.losesAll)
+        let log = try LogUnderTest(disk)
+        let sessions = log.log.takeSessions()
+        #expect(sessions.map(\.record.clientID) == ["one"])
+        #expect(sessions.first?.number == number)
+        #expect(log.stores[0].restoreQueue(of: number, to: handle(5)) { _ in nil } == 200)
+        #expect(log.stores[0].drain(handle(5)) == (0..<200).map { "m\($0)" })
+        #expect(log.log.damage.isEmpty)
+    }
+
+    @Test func `what was not handed over is not written, what was is committed`() throws {
+        let log = try LogUnderTest(SimulatedDisk())
+        let store = log.stores[0]
+        let number = store.makeSession("one")
+        let position = try #require(store.put("a", number, handle(1)))
+        log.work()
+        #expect(store.committed < position)
+        store.handOver()
+        #expect(store.committed < position)
+        log.work()
+        #expect(store.committed >= position)
+        let later = try #require(store.put("b", number, handle(1)))
+        #expect(store.committed < later)
+    }
+
+    @Test func `several shards share one sync`() throws {
+        let log = try LogUnderTest(SimulatedDisk(), shards: 3)
+        let before = log.disk.calls[.synchronize] ?? 0
+        let positions = log.stores.map { $0.put("a", $0.makeSession("s"), handle(1)) }
+        log.commit()
+        #expect((log.disk.calls[.synchronize] ?? 0) == before + 1)
+        for (store, position) in zip(log.stores, positions) { #expect(store.committed >= position ?? .none) }
+        #expect(log.notices.now.map(\.shard).sorted() == [0, 1, 2])
+    }
+
+    @Test func `a shard is told once until it looks`() throws {
+        let log = try LogUnderTest(SimulatedDisk())
+        let number = log.stores[0].makeSession("s")
+        for _ in 0..<3 {
+            log.stores[0].put("a", number, handle(1))
+            log.commit()
+        }
+        #expect(log.notices.now.count == 1)
+        _ = log.stores[0].committed
+        log.stores[0].put("a", number, handle(1))
+        log.commit()
+        #expect(log.notices.now.count == 2)
+    }
+
+    @Test func `a second process on the folder is refused`() throws {
+        let disk = SimulatedDisk()
+        let first = try LogUnderTest(disk)
+        #expect(throws: LogError.inUse(path: "simulated", process: 1)) { try LogUnderTest(disk) }
+        #expect(first.log.close())
+        _ = try LogUnderTest(disk)
+    }
+
+    @Test func `a newer format is refused, and what is no log`() throws {
+        let disk = SimulatedDisk()
+        _ = try LogUnderTest(disk).log.close()
+        disk.change("format") { $0 = Array("apus-log 2\n".utf8) }
+        #expect(throws: LogError.newerFormat(path: "simulated", version: 2)) { try LogUnderTest(disk) }
+        disk.change("format") { $0 = Array("something else\n".utf8) }
+        #expect(throws: LogError.unknownFormat(path: "simulated")) { try LogUnderTest(disk) }
+        try disk.delete("format")
+        #expect(throws: LogError.unknownFormat(path: "simulated")) { try LogUnderTest(disk) }
+    }
+
+    @Test func `a message larger than a segment gets a segment of its size`() throws {
+        let disk = SimulatedDisk()
+        do {
+            let log = try LogUnderTest(disk)
+            let number = log.stores[0].makeSession("one")
+            for name in ["a", "large", "b"] {
+                log.stores[0].put(name, number, handle(1), payload: name == "large" ? 100_000 : 10)
+                log.commit()
+            }
+            #expect(log.stores[0].drain(handle(1)) == ["a", "large", "b"])
+        }
+        disk.crash(.losesAll)
+        let log = try LogUnderTest(disk)
+        let number = try #require(log.log.takeSessions().first?.number)
+        _ = log.stores[0].restoreQueue(of: number, to: handle(1)) { _ in nil }
+        #expect(log.stores[0].next(handle(1))?.message.payloadCount == 10)
+        #expect(log.stores[0].next(handle(1))?.message.payloadCount == 100_000)
+        #expect(log.stores[0].drain(handle(1)) == ["b"])
+    }
+
+    @Test func `a slow disk is waited for elsewhere`() throws {
+        let log = try LogUnderTest(SimulatedDisk())
+        let store = log.stores[0]
+        let number = store.makeSession("one")
+        for name in ["a", "b"] { store.put(name, number, handle(1)) }
+        log.commit()
+        log.disk.isCold = true
+        for _ in 0..<2 {
+            guard case .notYet = store.dequeue(for: handle(1)) else { throw SystemError(code: 0, call: "delivered") }
+        }
+        var buffer: [UInt8] = []
+        log.log.shared.readAhead.serve(&buffer)
+        #expect(log.notices.now.filter { $0.notice == .readable(handle(1)) }.count == 1)
+        #expect(store.next(handle(1))?.message.topic == "a")
+        #expect(store.next(handle(1))?.message.topic == "b")
+    }
+
+    @Test func `a message that rotted away is lost, reported and counted, and no other`() throws {
+        let log = try LogUnderTest(SimulatedDisk())
+        let store = log.stores[0]
+        let number = store.makeSession("one")
+        for name in ["aaaa", "bbbb", "cccc"] { store.put(name, number, handle(1)) }
+        log.commit()
+        let file = LogSource.name(ofSegment: 1)
+        let bytes = log.disk.bytes(of: file)
+        let at = try #require(bytes.indices.dropLast(4).first { bytes[$0..<$0 + 4].elementsEqual("bbbb".utf8) })
+        log.disk.flipBit(in: file, byte: at)
+        #expect(store.next(handle(1))?.message.topic == "aaaa")
+        guard case .lost = store.dequeue(for: handle(1)) else { throw SystemError(code: 0, call: "not lost") }
+        #expect(store.next(handle(1))?.message.topic == "cccc")
+        guard case .unreadable(let name, _, _) = log.events.now.last else { throw SystemError(code: 0, call: "silent") }
+        #expect(name == file)
+    }
+
+    @Test func `restarts go on in the same segment`() throws {
+        let disk = SimulatedDisk()
+        var positions: Set<StorePosition> = []
+        for round in 0..<10 {
+            let log = try LogUnderTest(disk)
+            let number = log.log.takeSessions().first?.number ?? log.stores[0].makeSession("one")
+            positions.insert(try #require(log.stores[0].put("m\(round)", number, handle(1))))
+            log.commit()
+            disk.crash(.losesAll)
+        }
+        #expect(positions.count == 10)
+        #expect(try disk.list().filter { $0.hasSuffix(".log") }.count <= 2)
+    }
+
+    @Test func `threads write, and an orderly end loses nothing`() throws {
+        let folder = try DiskTests.Folder()
+        let disk = try FolderDisk(creating: folder.path)
+        let time = Timestamp(milliseconds: 5)
+        let log = try MessageLog.open(.init(), disk: disk, clock: { time }, events: { _ in })
+        let progressed = try WakeUp()
+        let store = log.makeStore(shard: 0) { _ in progressed.signal() }
+        try log.start()
+        let number = store.makeSession("one")
+        let position = try #require(store.put("a", number, handle(1)))
+        store.handOver()
+        while store.committed < position { #expect(progressed.wait(milliseconds: 10_000)) }
+        store.put("b", number, handle(1))
+        store.handOver()
+        #expect(log.close())
+        let again = try MessageLog.open(.init(), disk: disk, clock: { time }, events: { _ in })
+        #expect(again.takeSessions().map(\.number) == [number])
+        let restored = again.makeStore(shard: 0) { _ in }
+        #expect(restored.restoreQueue(of: number, to: handle(1)) { _ in nil } == 2)
+        #expect(restored.drain(handle(1)) == ["a", "b"])
+        again.close()
+    }
+}
