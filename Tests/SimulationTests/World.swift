@@ -168,6 +168,8 @@ final class World {
         link.isDirty = left > 0
         if !bytes.isEmpty { shards[shard].flushed(link.slot) }
         collectDirty(shard)
+        // As the loop does: what was sent may have made room.
+        if !shards[shard].isReadingPaused(link.slot) { link.isReadingBlocked = false }
         switch shards[shard].disposition(link.slot) {
         case .open: break
         case .closeAfterFlush where left > 0: break
