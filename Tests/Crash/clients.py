@@ -15,7 +15,7 @@ SESSION_SECONDS = 86_400
 # Reasons for which this test itself makes a broker send DISCONNECT: shutting down, session taken over.
 EXPECTED_REASONS = {0x8B, 0x8E}
 FIRST_FAILURE = 0x80
-# Not everything has an answer that says it is on disk: CONNACK and DISCONNECT promise nothing. Seconds until it is.
+# A DISCONNECT has no answer that says it is on disk, nor has the return to a session. Seconds until it is.
 SETTLING = 0.5
 
 
@@ -30,9 +30,9 @@ class Client:
         self.lost.set()
         self._connack = None
         self._next_id = 0
-        # The broker answered something in this session that it must remember.
+        # The broker said by CONNACK that there is a session.
         self.anchored = False
-        # The session is being ended, and what ended it may not be on disk yet: each connection begins clean.
+        # The session is being ended: each connection begins clean until one has CONNACK.
         self.ending = False
         # A CONNECT that makes a persistent session has been sent, so there may be one.
         self.may_exist = False
@@ -147,8 +147,7 @@ class Client:
         if not connack.session_present and not clean and self.anchored:
             self.run.history.fault("session", f"{self.name}: the session is gone")
             self.forgotten()
-        if not connack.session_present:
-            self.anchored = False
+        self.anchored = True
         self.run.event("connack")
         self.resumed(connack)
 
@@ -165,10 +164,6 @@ class Client:
     def _gone(self):
         self.note("connection gone")
         self.lost.set()
-        self.disconnected()
-
-    def disconnected(self):
-        pass
 
 
 @dataclasses.dataclass(slots=True)
@@ -240,7 +235,6 @@ class Publisher(Client):
         if packet.kind != mqtt.PUBCOMP and message.acknowledged is None:
             message.acknowledged = self.run.history.now
         if packet.kind == mqtt.PUBREC:
-            self.anchored = True
             outgoing.released = True
             self.run.event("pubrec")
             self.send(mqtt.acknowledgement(mqtt.PUBREL, packet.packet_id))
@@ -325,11 +319,10 @@ class Subscriber(Client):
         if not connack.session_present:
             self.held.clear()
         if self.ending:
-            if self.life:
-                self.life.ended = True
             self.life = None
             if self.version < 5:
                 return
+            self.ending = False
         if self.life is None:
             self.life = self.run.history.live(self.name)
             for filter_text, qos in self.filters:
@@ -344,24 +337,19 @@ class Subscriber(Client):
         self.life = None
 
     async def end_session(self):
-        """Ends the session and begins another.
-
-        CONNACK does not say that the end is on disk. In 5.0 the SUBACK that follows does; before, time must.
-        """
+        """Ends the session and begins another; CONNACK says that it is done."""
         self.leave(politely=self.random.random() < 0.5)
         self.anchored = False
+        # Whether the broker sees the CONNECT or not: nothing is owed from now on.
+        if self.life:
+            self.life.ended = True
         self.ending = True
-        while self.ending:
-            await self.stay_connected()
-            if self.version < 5:
-                await asyncio.wait([asyncio.ensure_future(self.lost.wait())], timeout=SETTLING)
-                if self.connected:
-                    # This session ends with its connection.
-                    self.leave(politely=True)
-                    self.may_exist = self.ending = False
-            else:
-                await asyncio.sleep(0.01)
         await self.stay_connected()
+        if self.version < 5:
+            # This session ends with its connection.
+            self.leave(politely=True)
+            self.may_exist = self.anchored = self.ending = False
+            await self.stay_connected()
 
     # Receiving.
 
@@ -383,8 +371,6 @@ class Subscriber(Client):
         if packet.reasons and packet.reasons[0] >= FIRST_FAILURE:
             self.run.history.fault("refused", f"{self.name}: {subscription.filter} with reason {packet.reasons[0]:#x}")
             return
-        self.anchored = True
-        self.ending = False
         self.run.progress += 1
         if packet.kind == mqtt.SUBACK:
             subscription.granted = self.run.history.now

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import dataclasses
+import os
 import random
 import time
 
@@ -48,6 +49,7 @@ class Run:
         self.deliveries = 0
         self.kills = collections.Counter()
         self.kill_times = []
+        self.stop_times = []
         self.notes = collections.deque(maxlen=1_000_000)
         self._trigger = None
         self._triggered = asyncio.Event()
@@ -103,15 +105,31 @@ class Run:
         """One life of the broker, to a violent end at a random moment."""
         await self.begin()
         self._triggered.clear()
-        kind = self.random.choice(EVENTS) if self.random.random() < 0.6 else None
-        if kind:
-            self._trigger = (kind, self.events[kind] + self.random.randint(1, 40))
+        kind = self.random.choice([*EVENTS, "files", "files", "files"]) if self.random.random() < 0.7 else None
+        if kind == "files":
+            waiting = self.files_changed(self.random.randint(1, 3))
+        else:
+            waiting = self._triggered.wait()
+            if kind:
+                self._trigger = (kind, self.events[kind] + self.random.randint(1, 20))
         try:
-            async with asyncio.timeout(self.random.uniform(0.01, longest)):
-                await self.watch(self._triggered.wait())
+            async with asyncio.timeout(self.random.uniform(0.01, longest * 2 if kind else longest)):
+                await self.watch(waiting)
         except TimeoutError:
             self.strike("time")
         await self.broker.process.wait()
+
+    async def files_changed(self, times):
+        """Strikes when a file of the broker has come or gone for the n-th time: it begins a segment, or gives one back."""
+        def listing():
+            return {os.path.join(folder, name) for folder, _, names in os.walk(self.broker.data) for name in names}
+
+        for _ in range(times):
+            before = listing()
+            while listing() == before:
+                await asyncio.sleep(0.002)
+        await asyncio.sleep(self.random.choice((0, 0.001, 0.01)))
+        self.strike("files")
 
     async def watch(self, waiting):
         """Waits; a broker that ends by itself is a fault of its own."""
@@ -146,6 +164,7 @@ class Run:
         await self.begin()
         await asyncio.sleep(self.random.uniform(0, 0.5))
         self.down = True
+        self.stop_times.append(time.monotonic())
         self.note("broker", "stopped")
         if status := await self.broker.stop():
             self.history.fault("crash", f"status {status} after SIGTERM:\n{self.broker.logged(2000)}")
@@ -305,16 +324,14 @@ class Workload:
         self.run.history.publish(message)
         if not await client.connect(will=Will(topic, payload, message.qos, delay)):
             return
-        connected = time.monotonic()
-        if manner < 0.35:
-            await self.run.either(client.lost, dice.uniform(0, 1))
+        if manner < 0.6:
+            # Either soon, or when the broker dies.
+            await self.run.either(client.lost, dice.uniform(0, 1) if manner < 0.35 else None)
             client.leave(politely=False)
-            await self.promise(message, connected)
-        elif manner < 0.6:
-            # Until the broker dies, or for long.
-            await self.run.either(client.lost)
-            client.leave(politely=False)
-            await self.promise(message, connected)
+            lost = time.monotonic()
+            # Whoever is connected while the broker stops gracefully has not failed.
+            await asyncio.sleep(SETTLING)
+            message.promised = not self.near(self.run.stop_times, lost)
         elif manner < 0.8:
             client.leave(politely=False)
             left = time.monotonic()
@@ -324,21 +341,17 @@ class Workload:
             if back:
                 await asyncio.sleep(SETTLING)
                 client.leave(politely=True)
-                if taken_back - left < delay - 0.2 and not self.killed_around(taken_back):
+                if taken_back - left < delay - 0.2 and not self.near(self.run.kill_times, taken_back):
                     message.forbidden = True
         else:
             gone = time.monotonic()
             client.leave(politely=True)
             await asyncio.sleep(SETTLING)
-            message.forbidden = not self.killed_around(gone)
+            message.forbidden = not self.near(self.run.kill_times, gone)
 
-    async def promise(self, message, connected):
-        """The will is due, unless the broker died so soon after CONNACK that it need not know of it."""
-        await asyncio.sleep(max(0, connected + SETTLING - time.monotonic()))
-        message.promised = not self.killed_around(connected)
-
-    def killed_around(self, moment):
-        return self.run.down or any(moment - SETTLING < time < moment + SETTLING for time in self.run.kill_times)
+    @staticmethod
+    def near(times, moment):
+        return any(moment - SETTLING < time < moment + SETTLING for time in times)
 
     # Retained messages.
 
