@@ -58,17 +58,20 @@ extension BatchInspection {
         seed: UInt64,
         _ budget: inout Int,
     ) -> Int {
-        // The usual case is a flipped bit that is not in the length.
+        // Where the length says, if it can be believed.
+        var likely: Int?
         if let count = LogRecordReader.recordByteCount(bytes, at: place), place + count <= range.upperBound {
             let next = place + count
-            if next == range.upperBound || isRecord(bytes, at: next, range, seed: seed, &budget) { return next }
+            if next == range.upperBound || isRecord(bytes, at: next, range, seed: seed, &budget) { likely = next }
         }
+        // A wrong length can point to the end of a later record, so what lies before is looked at too.
+        let end = likely ?? range.upperBound
         var at = place + LogFormat.alignment
-        while at < range.upperBound, budget > 0 {
+        while at < end, budget > 0 {
             if isRecord(bytes, at: at, range, seed: seed, &budget) { return at }
             at += LogFormat.alignment
         }
-        return range.upperBound
+        return end
     }
 
     private static func isRecord(

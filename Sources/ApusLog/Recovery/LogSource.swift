@@ -65,7 +65,7 @@ struct FileWindow {
 
     init(_ source: LogSource) {
         self.source = source
-        buffer = [UInt8](repeating: 0, count: 2 * Self.step)
+        buffer = [UInt8](repeating: 0, count: min(2 * Self.step, source.byteCount))
     }
 
     var bytes: Span<UInt8> {

@@ -31,8 +31,9 @@ enum SegmentHeaders {
         }
     }
 
-    /// Where the last write to the log begins, counted in segments and bytes: its last batch that was not written in one go
-    /// with another before it. Headers count even if records behind them are damaged.
+    /// Where the last write to the log begins: source and offset of its last batch that starts a write.
+    ///
+    /// Headers count even if records behind them are damaged.
     static func lastWrite(_ sources: [LogSource], from first: Int, seed: UInt64) -> (source: Int, offset: Int)? {
         for index in sources.indices.reversed() where index >= first {
             var found: Int?

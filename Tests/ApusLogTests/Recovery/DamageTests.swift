@@ -1,0 +1,272 @@
+import ApusMessage
+import ApusStore
+import MQTTCodec
+import Testing
+
+@testable import ApusLog
+
+@Suite("Damage")
+struct DamageTests {
+    /// Two segments; writes of one and of several batches; the last write is a small one that any flip leaves alone.
+    private static func history(seed: UInt64) -> LogFixture {
+        var random = RandomRecords(seed: seed)
+        var fixture = LogFixture()
+        for number in 1...7 as ClosedRange<UInt64> {
+            if number == 4 { fixture.beginSegment() }
+            fixture.append(number, joined: number == 2 || number == 6) { builder in
+                for _ in 0..<random.number(1..<4) { _ = random.append(to: &builder) }
+            }
+        }
+        return fixture
+    }
+
+    /// The records that are accepted, in words.
+    private static func accepted(_ fixture: LogFixture) throws -> [String] {
+        var result: [String] = []
+        for source in fixture.sources() {
+            var scanner = SegmentScanner(source, seed: LogFixture.seed)
+            var batches: [SegmentScanner.Batch] = []
+            scanning: while true {
+                switch try scanner.next() {
+                case .batch(let batch): batches.append(batch)
+                case .gap: continue
+                case .end: break scanning
+                }
+            }
+            for batch in batches {
+                let bytes = fixture.segments[Int(source.number) - 1]
+                var at = batch.offset + BatchHeader.byteCount
+                let inspection = BatchInspection(bytes.span, at..<batch.bodyEnd, seed: LogFixture.seed)
+                while at < batch.bodyEnd {
+                    if let damage = inspection.damage.first(where: { $0.range.lowerBound == at }) {
+                        at = damage.range.upperBound
+                        continue
+                    }
+                    let body = try LogRecordReader.body(bytes.span, at: at, seed: LogFixture.seed)
+                    result.append(words(try LogRecordReader.record(in: bytes.span, body: body), bytes))
+                    at += LogRecordReader.recordByteCount(bytes.span, at: at) ?? 0
+                }
+            }
+        }
+        return result
+    }
+
+    /// Whether the left list is the right one, at most one missing.
+    private static func isSame(_ left: [String], _ right: [String]) -> Bool {
+        if left == right { return true }
+        guard left.count + 1 == right.count else { return false }
+        let same = zip(left, right).prefix { $0 == $1 }.count
+        return Array(left[same...]) == Array(right[(same + 1)...])
+    }
+
+    @Test(arguments: 1...3 as ClosedRange<UInt64>)
+    func `each flipped bit is reported with its place and costs at most its record`(seed: UInt64) throws {
+        let whole = Self.history(seed: seed)
+        let all = try Self.accepted(whole)
+        let intact = whole.recover()
+        #expect(intact.damage.isEmpty)
+        #expect(intact.records == all.count)
+        let lastBatch = whole.segments[1].count - LogFixture.batch(7) { _ in }.count
+        for segment in whole.segments.indices {
+            for bit in 0..<whole.segments[segment].count * 8 {
+                let place = bit / 8
+                var flipped = whole
+                flipped.segments[segment][place] ^= 1 << UInt8(bit % 8)
+                let log = flipped.recover()
+                let accepted = try Self.accepted(flipped)
+                let isReported = log.damage.contains { damage in
+                    damage.file == LogSource.name(ofSegment: UInt64(segment + 1)) && damage.offset <= place
+                        && place < damage.offset + damage.bytes
+                }
+                guard isReported, Self.isSame(accepted, all) else {
+                    Issue.record("seed \(seed), segment \(segment), bit \(bit): \(log.damage) \(accepted.count)")
+                    return
+                }
+                // Only in the last write it may look like a torn one.
+                if segment == 0 || place < lastBatch - 200 { #expect(log.cut == nil, "bit \(bit)") }
+                if log.cut == nil { #expect(log.records == accepted.count, "seed \(seed) bit \(bit)") }
+            }
+        }
+    }
+
+    /// A last write of three batches behind two good writes.
+    private static func tornHistory() -> (fixture: LogFixture, batches: [[UInt8]], start: Int) {
+        var fixture = LogFixture()
+        fixture.append(1) { builder in
+            for number in 1...4 as ClosedRange<UInt32> { builder.session(number) }
+        }
+        fixture.append(2) { $0.message("one", to: [recipient(1), recipient(2, identifier: 4)]) }
+        let start = fixture.segments[0].count
+        let batches = [
+            LogFixture.batch(3) { builder in
+                builder.message("two", to: [recipient(1), recipient(3)])
+                _ = builder.finished(StorePosition(rawValue: 2 << 20 | 5), by: SessionNumber(rawValue: 1))
+            },
+            LogFixture.batch(4, shard: 1) { $0.message("three", to: [recipient(2, group: "$share/g/t")]) },
+            LogFixture.batch(5) { builder in
+                builder.message("four", to: [recipient(4)])
+                _ = builder.record(.ended, of: SessionNumber(rawValue: 3))
+            },
+        ]
+        for (index, batch) in batches.enumerated() { fixture.append(batch, joined: index > 0) }
+        return (fixture, batches, start)
+    }
+
+    /// What is known when the first so many batches of the last write have arrived.
+    private static func pictures(_ whole: LogFixture, _ batches: [[UInt8]], _ start: Int) -> [[String]] {
+        (0...batches.count).map { count in
+            var fixture = whole
+            let end = start + batches[..<count].reduce(0) { $0 + $1.count }
+            fixture.segments[0].removeLast(fixture.segments[0].count - end)
+            return fixture.recover().picture
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a write torn at any byte leaves whole batches and nothing else`(zeroesFollow: Bool) throws {
+        let (whole, batches, start) = Self.tornHistory()
+        let pictures = Self.pictures(whole, batches, start)
+        for end in start..<whole.segments[0].count {
+            var torn = whole
+            torn.segments[0].removeLast(torn.segments[0].count - end)
+            if zeroesFollow { torn.segments[0] += [UInt8](repeating: 0, count: 4096) }
+            let log = torn.recover()
+            var known = 0
+            var last = start
+            for batch in batches where last + batch.count <= end {
+                known += 1
+                last += batch.count
+            }
+            // All records of the next batch may be there already, with the trailer missing.
+            let isKnown = log.picture == pictures[known] || known < 3 && log.picture == pictures[known + 1]
+            #expect(isKnown, "\(end)")
+            if let cut = log.cut {
+                #expect(cut.segment == 1)
+                #expect(cut.offset == last)
+                #expect(log.damage.map(\.kind) == [.tornTail])
+            } else if end > last, log.damage.isEmpty {
+                // The beginning of a batch may be zeroes too.
+                #expect(torn.segments[0][last..<end].allSatisfy { $0 == 0 })
+            }
+        }
+    }
+
+    @Test(arguments: 0..<300 as Range<UInt64>)
+    func `blocks of the last write missing in any order leave whole batches and nothing else`(seed: UInt64) {
+        let (whole, batches, start) = Self.tornHistory()
+        let pictures = Self.pictures(whole, batches, start)
+        var random = SeededGenerator(seed: seed)
+        var torn = whole
+        let block = [8, 16, 64].randomElement(using: &random)!
+        for at in stride(from: start, to: whole.segments[0].count, by: block) where Bool.random(using: &random) {
+            for place in at..<min(at + block, whole.segments[0].count) { torn.segments[0][place] = 0 }
+        }
+        torn.segments[0] += [UInt8](repeating: 0, count: 512)
+        let log = torn.recover()
+        #expect(pictures.contains(log.picture), "seed \(seed)")
+        #expect(log.nextBatchNumber >= 3)
+    }
+
+    @Test
+    func `damage before the last write is no torn tail`() {
+        var (fixture, _, start) = Self.tornHistory()
+        fixture.append(6) { $0.message("five", to: [recipient(1)]) }
+        fixture.segments[0][start + BatchHeader.byteCount + 20] ^= 1
+        let log = fixture.recover()
+        #expect(log.cut == nil)
+        #expect(log.damage.map(\.kind) == [.record(.checksum)])
+        #expect(log.queue(1).map(\.batchNumber) == [6])
+        #expect(log.queue(2).map(\.batchNumber) == [2, 4])
+    }
+
+    @Test
+    func `a batch that is lost whole is reported, and the next one found`() {
+        var fixture = LogFixture()
+        fixture.append(1) { $0.session(1) }
+        let start = fixture.segments[0].count
+        fixture.append(2) { $0.message(to: [recipient(1)]) }
+        let end = fixture.segments[0].count
+        fixture.append(3) { $0.message(to: [recipient(1)]) }
+        for place in start..<end { fixture.segments[0][place] = 0 }
+        let log = fixture.recover()
+        #expect(log.cut == nil)
+        let file = LogSource.name(ofSegment: 1)
+        #expect(log.damage == [LogDamage(kind: .noBatch, file: file, offset: start, bytes: end - start)])
+        #expect(log.queue(1).map(\.batchNumber) == [3])
+    }
+
+    @Test
+    func `a payload that looks like a record is not taken for one`() {
+        // What another log would accept: same bytes, another seed.
+        var forged = BatchBuilder(number: 1, shard: 0, seed: 0)
+        for _ in 0..<20 { forged.message("forged", to: [recipient(1)]) }
+        let forgery = forged.finish(at: LogFixture.time)
+        var fixture = LogFixture()
+        fixture.append(1) { builder in
+            builder.session(1)
+            builder.beginMessage(
+                MessageHeader(qos: .atLeastOnce, retain: false),
+                storedAt: LogFixture.time,
+                topic: Array("1234567".utf8).span,
+                properties: [UInt8]().span,
+                payload: forgery.span,
+            )
+            builder.addRecipient(recipient(1))
+            _ = builder.endMessage()
+        }
+        fixture.append(2) { $0.message(to: [recipient(1)]) }
+        fixture.append(3) { $0.message(to: [recipient(1)]) }
+        // The length of the large message, so that its inside is searched.
+        let start = SegmentHeader.byteCount + BatchHeader.byteCount
+        let bytes = fixture.segments[0]
+        let first = LogRecordReader.recordByteCount(bytes.span, at: start) ?? 0
+        fixture.segments[0][start + first + 5] ^= 0x10
+        let log = fixture.recover()
+        #expect(log.queue(1).map(\.batchNumber) == [2, 3])
+        #expect(log.damage.count == 1)
+    }
+
+    @Test
+    func `a segment whose header is lost is read by the name of its file`() {
+        var fixture = LogFixture()
+        fixture.append(1) { $0.session(1) }
+        fixture.beginSegment()
+        fixture.append(2) { $0.message(to: [recipient(1)]) }
+        for place in 0..<SegmentHeader.byteCount { fixture.segments[0][place] = 0xFF }
+        let log = fixture.recover()
+        #expect(log.damage.map(\.kind) == [.segmentHeader])
+        #expect(log.queue(1).count == 1)
+    }
+
+    @Test
+    func `a missing segment is reported`() {
+        var fixture = LogFixture()
+        fixture.append(1) { $0.session(1) }
+        fixture.beginSegment()
+        fixture.beginSegment()
+        fixture.append(2) { $0.message(to: [recipient(1)]) }
+        var sources = fixture.sources()
+        sources.remove(at: 1)
+        #expect(LogRecovery.recover(sources).damage.map(\.kind) == [.missingSegment])
+    }
+
+    @Test
+    func `a segment made in advance and never used is no damage`() {
+        var fixture = LogFixture()
+        fixture.append(1) { $0.session(1) }
+        fixture.segments.append([UInt8](repeating: 0, count: 65_536))
+        let log = fixture.recover()
+        #expect(log.damage.isEmpty)
+        #expect(log.segments.count == 2)
+        #expect(log.sessions.count == 1)
+    }
+
+    @Test
+    func `an empty log is empty`() {
+        let log = LogRecovery.recover([])
+        #expect(log.seed == nil)
+        #expect(log.damage.isEmpty)
+        #expect(log.nextBatchNumber == 1)
+        #expect(log.nextSessionNumber == 1)
+    }
+}
