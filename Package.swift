@@ -62,12 +62,13 @@ let package = Package(
             ["ApusBroker", "ApusLoop", "ApusMemory", "ApusCrypto", "ApusMessage", "ProxyProtocol", "WebSocketCodec"]
         ),
         room("ApusCredentials", ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        room("ApusLog", ["ApusStore", "ApusLoop", "ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("ApusConfiguration", [.product(name: "Yams", package: "Yams")]),
         // Level 5: the executable.
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusBroker", "ApusConfiguration", "ApusCredentials", "ApusCrypto", "ApusLoop", "ApusMessage",
+                "ApusBroker", "ApusConfiguration", "ApusCredentials", "ApusCrypto", "ApusLog", "ApusLoop", "ApusMessage",
                 "ApusStore", "ApusTransport", "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -90,6 +91,7 @@ let package = Package(
                 "ApusBroker", "ApusLoop", "ApusMemory", "ApusMessage", "ApusStore", "MQTTCodec", "WebSocketCodec",
             ]
         ),
+        tests("ApusLog", ["ApusStore", "ApusLoop", "ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         tests("ApusCredentials", ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         tests("ApusConfiguration"),
         tests("ApusBroker", ["ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec"]),

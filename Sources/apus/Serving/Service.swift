@@ -3,7 +3,6 @@ internal import ApusConfiguration
 internal import ApusCredentials
 internal import ApusLoop
 internal import ApusMessage
-internal import ApusStore
 internal import ApusTransport
 internal import Synchronization
 
@@ -12,6 +11,7 @@ final class Service: Sendable {
     private let log: EventLog
     private let broker: Broker
     private let transport: TransportServer
+    private let storage: Storage
     private let passwords: PasswordAuthenticator?
     private let accessControl: ACLAuthorizer?
     /// What the process was started with: settings that need a restart are compared with it.
@@ -62,8 +62,12 @@ final class Service: Sendable {
         )
         network.handshakeTimeout = .seconds(configuration.limits.connectSeconds)
         let broker = self.broker
+        let storage = try Storage(configuration, broker: broker, events: log)
+        self.storage = storage
         transport = TransportServer(network, broker: broker) { index, now in
-            Shard(index: index, broker: broker, store: MemoryStore(), now: now)
+            var shard = Shard(index: index, broker: broker, store: storage.makeStore(shard: index), now: now)
+            storage.restore(&shard, index: index)
+            return shard
         }
         started = configuration
         current = Mutex(configuration)
@@ -79,7 +83,14 @@ final class Service: Sendable {
         )
     }
 
-    func start() throws -> [TransportServer.Endpoint] { try transport.start() }
+    func start() throws -> [TransportServer.Endpoint] {
+        do {
+            return try transport.start()
+        } catch {
+            storage.letGo()
+            throw error
+        }
+    }
 
     /// Stops accepting, tells clients, sends what is queued, and returns when all threads have ended.
     ///
@@ -105,6 +116,10 @@ final class Service: Sendable {
             log.record(BrokerEvent(.notice, "service.stopping_at_once", [("reason", "a second signal")]))
             transport.shutdown(grace: .zero)
             hasEnded = ended.wait(milliseconds: Self.urgedMilliseconds)
+        }
+        if hasEnded, !storage.close() {
+            let fields = [("effect", "what was not acknowledged may be lost")]
+            log.record(BrokerEvent(.error, "log.incomplete", fields))
         }
         log.record(BrokerEvent(hasEnded ? .notice : .error, hasEnded ? "service.stopped" : "service.stuck", []))
         log.finish()

@@ -1,0 +1,177 @@
+internal import ApusBroker
+internal import ApusConfiguration
+internal import ApusLog
+internal import ApusLoop
+internal import ApusMessage
+internal import ApusStore
+internal import Synchronization
+
+/// Where a service keeps what must outlive it: the message log in the data directory, or nothing but memory.
+///
+/// Order of use: `init` reads the log; `makeStore` and `restore` on each shard's thread; `close` when all have ended.
+final class Storage: Sendable {
+    private let messageLog: MessageLog?
+    private let shardCount: Int
+    /// What each shard has still to take up.
+    private let parts: Mutex<[Part]>
+    private let waiting: [WakeUp]
+    private let arrived = Atomic<Int>(0)
+
+    private struct Part {
+        var store: any MessageStore
+        var sessions: [RestoredSession]
+    }
+
+    /// Opens the log, which takes long when it is large; `events` hears of the progress.
+    ///
+    /// - Parameter broker: where the log's notices go, and which says where a session lives.
+    init(_ configuration: Configuration, broker: Broker, events: any EventSink) throws {
+        let shardCount = broker.configuration.shardCount
+        self.shardCount = shardCount
+        var waiting: [WakeUp] = []
+        for _ in 0..<shardCount { waiting.append(try WakeUp()) }
+        self.waiting = waiting
+        guard let durability = LogOptions.Durability(configuration.data.durability) else {
+            messageLog = nil
+            parts = Mutex((0..<shardCount).map { _ in Part(store: MemoryStore(), sessions: []) })
+            return
+        }
+        let messageLog = try Self.open(configuration.data, durability, events)
+        self.messageLog = messageLog
+        var found = [[RestoredSession]](repeating: [], count: shardCount)
+        for session in messageLog.takeSessions() {
+            found[broker.homeShard(of: session.record.clientID)].append(session)
+        }
+        parts = Mutex(
+            (0..<shardCount).map { shard in
+                let store = messageLog.makeStore(shard: shard) { [weak broker] in broker?.post(to: shard, .store($0)) }
+                return Part(store: store, sessions: found[shard])
+            },
+        )
+        try messageLog.start()
+    }
+
+    private static func open(
+        _ data: Configuration.Data,
+        _ durability: LogOptions.Durability,
+        _ events: any EventSink,
+    ) throws -> MessageLog {
+        var options = LogOptions()
+        options.durability = durability
+        options.segmentBytes = data.segmentBytes
+        options.maximumBytes = data.maximumBytes
+        options.messageRetentionSeconds = data.messageRetentionSeconds
+        let path = "\(data.directory)/log"
+        let started = Clock.monotonicNanoseconds()
+        var lastReport = started
+        let clock = Clock()
+        do {
+            let messageLog = try MessageLog.open(
+                options,
+                disk: try FolderDisk(creating: path),
+                clock: { Timestamp(milliseconds: clock.now()) },
+                events: { events.record($0.brokerEvent) },
+                progress: { progress in
+                    let now = Clock.monotonicNanoseconds()
+                    guard now - lastReport >= 1_000_000_000 else { return }
+                    lastReport = now
+                    events.record(progress.brokerEvent(path))
+                },
+            )
+            report(messageLog, path, nanoseconds: Clock.monotonicNanoseconds() - started, events)
+            return messageLog
+        } catch let error as LogError {
+            throw CommandFailure("the message log cannot be opened: \(error)")
+        }
+    }
+
+    private static func report(_ log: MessageLog, _ path: String, nanoseconds: Int64, _ events: any EventSink) {
+        for damage in log.damage {
+            let fields = [
+                ("file", damage.file), ("offset", "\(damage.offset)"), ("bytes", "\(damage.bytes)"),
+                ("damage", "\(damage.kind)"),
+            ]
+            // What a crash cuts off was never acknowledged.
+            let level: EventLevel = damage.kind == .tornTail ? .notice : .error
+            events.record(BrokerEvent(level, "log.damaged", fields))
+        }
+        let fields = [
+            ("path", path), ("sessions", "\(log.sessions.count)"), ("retained", "\(log.retained.count)"),
+            ("milliseconds", "\(nanoseconds / 1_000_000)"),
+        ]
+        events.record(BrokerEvent(.notice, "log.opened", fields))
+    }
+
+    // MARK: - On the shards' threads
+
+    func makeStore(shard: Int) -> any MessageStore { parts.withLock { $0[shard].store } }
+
+    /// Gives the shard what it had before the restart, and waits until all shards have theirs: a message that came
+    /// earlier would miss the subscriptions of the others.
+    func restore(_ shard: inout Shard, index: Int) {
+        let sessions = parts.withLock { parts in
+            defer { parts[index].sessions = [] }
+            return parts[index].sessions
+        }
+        shard.restore(sessions)
+        if index == 0, let messageLog { shard.restoreRetained(messageLog.retained) }
+        if arrived.add(1, ordering: .acquiringAndReleasing).newValue == shardCount { letGo() }
+        waiting[index].wait()
+    }
+
+    /// Lets all shards go on; also when one of them could not be started.
+    func letGo() { for wakeUp in waiting { wakeUp.signal() } }
+
+    /// Writes what is left; call when no shard runs any more.
+    ///
+    /// - Returns: whether everything is on the disk.
+    func close() -> Bool { messageLog?.close() ?? true }
+}
+
+extension LogOptions.Durability {
+    fileprivate init?(_ durability: Configuration.Data.Durability) {
+        switch durability {
+        case .power: self = .power
+        case .process: self = .process
+        case .memory: return nil
+        }
+    }
+}
+
+extension LogRecovery.Progress {
+    fileprivate func brokerEvent(_ path: String) -> BrokerEvent {
+        let percent = bytesTotal > 0 ? bytesRead * 100 / bytesTotal : 100
+        let fields = [("path", path), ("percent", "\(percent)"), ("records", "\(records)")]
+        return BrokerEvent(.notice, "log.recovering", fields)
+    }
+}
+
+extension LogEvent {
+    fileprivate var brokerEvent: BrokerEvent {
+        switch self {
+        case .segmentFailed(let segment, let error):
+            let effect = "what was not committed is written to another file"
+            let fields = [("segment", "\(segment)"), ("error", error.description), ("effect", effect)]
+            return BrokerEvent(.error, "log.segment_failed", fields)
+        case .failed(let error):
+            let effect = "nothing that needs the disk is acknowledged; tried again each second"
+            return BrokerEvent(.error, "log.failed", [("error", error.description), ("effect", effect)])
+        case .full(let reason):
+            let effect = "messages that must be kept are refused until there is room; all else goes on"
+            return BrokerEvent(.error, "log.full", [("reason", reason), ("effect", effect)])
+        case .resumed:
+            return BrokerEvent(.notice, "log.resumed", [])
+        case .unreadable(let file, let offset, let reason):
+            return BrokerEvent(
+                .error,
+                "log.unreadable",
+                [("file", file), ("offset", "\(offset)"), ("reason", reason), ("effect", "one message is lost")],
+            )
+        case .vacated(let segment, let bytes, let copied):
+            let fields = [("segment", "\(segment)"), ("bytes", "\(bytes)"), ("copied_bytes", "\(copied)")]
+            return BrokerEvent(.debug, "log.vacated", fields)
+        case .retired(let messages):
+            return BrokerEvent(.notice, "log.retired", [("messages", "\(messages)"), ("reason", "older than allowed")])
+        }
+    }
+}
