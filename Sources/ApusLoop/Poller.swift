@@ -13,6 +13,14 @@ package struct Poller: ~Copyable {
         package let token: UInt64
         private let events: UInt32
 
+        /// An event as the system would report it, for a network that is none of the system's.
+        package init(token: UInt64, isReadable: Bool = false, isWritable: Bool = false, isHangUp: Bool = false) {
+            self.token = token
+            events =
+                (isReadable ? EPOLLIN.rawValue : 0) | (isWritable ? EPOLLOUT.rawValue : 0)
+                | (isHangUp ? EPOLLRDHUP.rawValue : 0)
+        }
+
         fileprivate init(_ event: UnsafePointer<epoll_event>) {
             token = apus_epoll_token(event)
             events = apus_epoll_events(event)

@@ -48,6 +48,9 @@ package final class WakeUp: Sendable {
     /// The owner is up and will look for work before it sleeps.
     package func stayAwake() { state.store(Self.awake, ordering: .sequentiallyConsistent) }
 
+    /// Whether somebody woke a sleeping owner that is not up yet: what an event of the descriptor tells a poller.
+    package var isSignalled: Bool { state.load(ordering: .sequentiallyConsistent) == Self.signalled }
+
     /// Blocks the owner until somebody signals, and makes ready for the next signal; for threads without a `Poller`.
     package func wait() {
         var request = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)

@@ -71,12 +71,18 @@ struct Layers: ~Copyable {
     }
 
     /// Reads once, through TLS where there is some.
-    func receive(_ descriptor: Int32, tls: Int32, into buffer: inout ReadBuffer) -> ReadResult {
-        tls < 0 ? buffer.receive(descriptor) : sessions[Int(tls)].read(into: &buffer)
+    func receive<Network: LoopNetwork & ~Copyable>(
+        _ network: borrowing Network,
+        _ descriptor: Int32,
+        tls: Int32,
+        into buffer: inout ReadBuffer,
+    ) -> ReadResult {
+        tls < 0 ? network.receive(descriptor, into: &buffer) : sessions[Int(tls)].read(into: &buffer)
     }
 
     /// Sends application bytes down through the layers until nothing waits or the socket takes no more.
-    mutating func transmit(
+    mutating func transmit<Network: LoopNetwork & ~Copyable>(
+        _ network: borrowing Network,
         _ descriptor: Int32,
         tls: Int32,
         webSocket: Int32,
@@ -84,12 +90,12 @@ struct Layers: ~Copyable {
         _ pool: inout ChunkPool,
     ) -> SendResult {
         let session = tls < 0 ? nil : sessions[Int(tls)]
-        if webSocket < 0 { return Self.send(descriptor, session, &queue, &pool) }
+        if webSocket < 0 { return Self.send(network, descriptor, session, &queue, &pool) }
         var total = 0
         while true {
             webSockets[Int(webSocket)].frame(&queue, pool: &pool)
             if webSockets[Int(webSocket)].output.isEmpty { return .sentAll(total) }
-            switch Self.send(descriptor, session, &webSockets[Int(webSocket)].output, &pool) {
+            switch Self.send(network, descriptor, session, &webSockets[Int(webSocket)].output, &pool) {
             case .sentAll(let count): total += count
             case .blocked(let count): return .blocked(total + count)
             case .failed(let failure): return .failed(failure)
@@ -97,12 +103,13 @@ struct Layers: ~Copyable {
         }
     }
 
-    private static func send(
+    private static func send<Network: LoopNetwork & ~Copyable>(
+        _ network: borrowing Network,
         _ descriptor: Int32,
         _ session: TLSSession?,
         _ queue: inout OutputQueue,
         _ pool: inout ChunkPool,
     ) -> SendResult {
-        session?.write(&queue, &pool) ?? Socket.send(descriptor, &queue, &pool)
+        session?.write(&queue, &pool) ?? network.send(descriptor, &queue, &pool)
     }
 }

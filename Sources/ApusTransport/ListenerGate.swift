@@ -38,9 +38,3 @@ final class ListenerGate: Sendable {
 
     func leave() { connectionCount.wrappingSubtract(1, ordering: .relaxed) }
 }
-
-/// A listener in the hands of one loop.
-struct LoopListener: ~Copyable, Sendable {
-    var socket: Listener
-    let gate: ListenerGate
-}

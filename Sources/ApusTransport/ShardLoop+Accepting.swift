@@ -5,23 +5,23 @@ internal import ApusMessage
 
 // New connections: the listener's limit, the end of descriptors, the first layer.
 
-extension ShardLoop {
+extension ShardLoop where Network: ~Copyable {
     /// Connections that one listener may bring in one tick; the poller tells again of the rest.
     private static var acceptsPerTick: Int { 64 }
     /// How long a listener rests that can neither accept nor refuse.
     private static var restMilliseconds: Int64 { 128 }
 
     mutating func accept(_ listener: Int) {
-        let gate = listeners[listener].gate
+        let gate = gates[listener]
         for _ in 0..<Self.acceptsPerTick {
-            switch listeners[listener].socket.accept() {
+            switch network.accept(listener) {
             case .connection(let socket, let address):
                 take(AcceptedLink(socket: socket, listener: gate.index, address: address, acceptedAt: now))
             case .nobody:
                 return
             case .exhausted(let error):
                 report(exhausted: error, gate)
-                guard listeners[listener].socket.refuseOne() else { return rest(listener) }
+                guard network.refuseOne(listener) else { return rest(listener) }
             case .failed(let error):
                 limiter.record(.error, "listener.failed", limit: 1, now: now, fields(gate, error.description))
                 return rest(listener)
@@ -41,10 +41,10 @@ extension ShardLoop {
     /// Starts the first layer of a connection of this loop.
     mutating func begin(_ link: consuming AcceptedLink) {
         let gate = server.gates[link.listener]
-        guard end == nil else { return }
+        guard end == nil else { return network.close(link.socket) }
         guard gate.enter() else {
             reject(gate, "\(link.address)", "the listener has its maximum of connections")
-            return
+            return network.close(link.socket)
         }
         let acceptedAt = link.acceptedAt
         let peer = Peer(
@@ -52,10 +52,10 @@ extension ShardLoop {
             listener: gate.configuration.name,
             isLoopback: link.address.isLoopback,
         )
-        if let bytes = server.configuration.sendBufferBytes { Socket.setSendBuffer(link.socket.number, bytes: bytes) }
+        if let bytes = server.configuration.sendBufferBytes { network.setSendBuffer(link.socket.number, bytes: bytes) }
         let index = links.insert(Link(socket: link.socket, listener: gate.index, phase: .open))
         do {
-            try poller.add(links[index].socket.number, token: token(index).rawValue)
+            try network.add(links[index].socket.number, token: token(index).rawValue)
         } catch {
             limiter.record(.error, "listener.failed", limit: 1, now: now, fields(gate, error.description))
             return release(index)
@@ -112,18 +112,17 @@ extension ShardLoop {
     // MARK: - Trouble
 
     private mutating func rest(_ listener: Int) {
-        poller.remove(listeners[listener].socket.fileDescriptor)
+        network.pause(listener)
         timers.schedule(LinkToken.listener(listener).rawValue, at: now.milliseconds + Self.restMilliseconds)
     }
 
     /// A listener has rested.
     mutating func wake(_ listener: Int) {
-        guard listeners.isOccupied(listener) else { return }
-        let token = LinkToken.listener(listener).rawValue
+        guard gates.indices.contains(listener) else { return }
         do {
-            try poller.addLevelTriggered(listeners[listener].socket.fileDescriptor, token: token)
+            try network.resume(listener)
         } catch {
-            timers.schedule(token, at: now.milliseconds + Self.restMilliseconds)
+            timers.schedule(LinkToken.listener(listener).rawValue, at: now.milliseconds + Self.restMilliseconds)
         }
     }
 

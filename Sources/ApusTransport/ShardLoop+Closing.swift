@@ -6,7 +6,7 @@ internal import WebSocketCodec
 
 // The ends of connections: gracefully, at once, by deadline, and all together.
 
-extension ShardLoop {
+extension ShardLoop where Network: ~Copyable {
     /// Sends what is queued, says goodbye on each layer and waits for the peer to close, all within `closeTimeout`.
     ///
     /// A socket that is closed with bytes unread sends a reset, and the reset can overtake the DISCONNECT that says why.
@@ -52,7 +52,7 @@ extension ShardLoop {
     private mutating func linger(_ index: Int) {
         leaveShard(index, .requested)
         if links[index].tls >= 0 { layers.session(links[index].tls).shutdown() }
-        Socket.shutdownWriting(links[index].socket.number)
+        network.shutdownWriting(links[index].socket.number)
         links[index].phase = .lingering
         discard(index)
     }
@@ -61,7 +61,7 @@ extension ShardLoop {
         // The end may have been seen before; TLS is of no more interest.
         var budget = Self.readBudget
         while budget > 0 {
-            switch buffer.receive(links[index].socket.number) {
+            switch network.receive(links[index].socket.number, into: &buffer) {
             case .bytes(let count, _): budget -= count
             case .wouldBlock: return links[index].flags.subtract(.readable)
             case .endOfStream, .failed: return release(index)
@@ -92,6 +92,7 @@ extension ShardLoop {
         if var state = layers.removeWebSocket(link.webSocket) { state.output.removeAll(pool: &pool) }
         _ = layers.removeTLS(link.tls)
         server.gates[Int(link.listener)].leave()
+        network.close(link.socket)
     }
 
     // MARK: - Deadlines
@@ -122,9 +123,8 @@ extension ShardLoop {
             return
         }
         end = limit
-        for listener in 0..<listeners.endIndex where listeners.isOccupied(listener) {
-            _ = listeners.remove(at: listener)
-        }
+        gates = []
+        network.closeListeners()
         var next = 0
         while let index = links.firstOccupied(from: next) {
             next = index + 1

@@ -8,14 +8,14 @@ internal import WebSocketCodec
 
 // From the first byte to the shard: PROXY header, TLS handshake, WebSocket upgrade.
 
-extension ShardLoop {
+extension ShardLoop where Network: ~Copyable {
     // MARK: - PROXY header
 
     /// Looks at the header in the socket and takes exactly its bytes out: what follows may be for TLS, which reads for
     /// itself.
     mutating func readProxyHeader(_ index: Int) {
         let descriptor = links[index].socket.number
-        switch buffer.peek(descriptor, limit: 4096) {
+        switch network.peek(descriptor, into: &buffer, limit: 4096) {
         case .bytes:
             let header: ProxyHeader?
             do {
@@ -48,7 +48,8 @@ extension ShardLoop {
 
     private mutating func accept(_ header: ProxyHeader, _ index: Int) {
         // These bytes were just seen, so one read takes them all.
-        guard case .bytes(header.consumed, _) = buffer.receive(links[index].socket.number, limit: header.consumed)
+        let descriptor = links[index].socket.number
+        guard case .bytes(header.consumed, _) = network.receive(descriptor, into: &buffer, limit: header.consumed)
         else {
             return turnAway(index, "the PROXY protocol header cannot be read")
         }
@@ -128,7 +129,8 @@ extension ShardLoop {
 
     mutating func readUpgrade(_ index: Int) {
         let staging = Int(links[index].staging)
-        switch layers.receive(links[index].socket.number, tls: links[index].tls, into: &earlyBuffer) {
+        let descriptor = links[index].socket.number
+        switch layers.receive(network, descriptor, tls: links[index].tls, into: &earlyBuffer) {
         case .bytes(_, let more):
             if !more, !links[index].flags.contains(.hungUp) { links[index].flags.remove(.readable) }
             Self.append(earlyBuffer, to: &stagings[staging])

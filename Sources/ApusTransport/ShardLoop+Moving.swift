@@ -5,7 +5,7 @@ internal import ApusMessage
 
 // Connections that go to the shard on which their session lives.
 
-extension ShardLoop {
+extension ShardLoop where Network: ~Copyable {
     /// Hands a connection to another loop: socket, layers, and the bytes that the shard has not used.
     mutating func move(_ index: Int, to target: Int) {
         let slot = Int(links[index].slot)
@@ -13,7 +13,7 @@ extension ShardLoop {
         let (peer, bytes) = shard.takeMoving(slot)
         linkOfSlot[slot] = -1
         let link = links.remove(at: index)
-        poller.remove(link.socket.number)
+        network.remove(link.socket.number)
         let listener = Int(link.listener)
         let tls = layers.removeTLS(link.tls)
         let webSocket = layers.removeWebSocket(link.webSocket)
@@ -37,12 +37,15 @@ extension ShardLoop {
         let received = moving.received
         let listener = moving.listener
         let layers = moving.layers
-        guard end == nil else { return server.gates[listener].leave() }
+        guard end == nil else {
+            server.gates[listener].leave()
+            return network.close(moving.socket)
+        }
         let index = links.insert(Link(socket: moving.socket, listener: listener, phase: .open))
         if let tls = layers.tls { links[index].tls = self.layers.add(tls) }
         if let webSocket = layers.webSocket { links[index].webSocket = self.layers.add(webSocket) }
         do {
-            try poller.add(links[index].socket.number, token: token(index).rawValue)
+            try network.add(links[index].socket.number, token: token(index).rawValue)
         } catch {
             reject(server.gates[listener], peer.address, error.description)
             return release(index)

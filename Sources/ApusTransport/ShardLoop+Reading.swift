@@ -6,7 +6,7 @@ internal import WebSocketCodec
 
 // Bytes → shard. The hot path: nothing here allocates for plain TCP.
 
-extension ShardLoop {
+extension ShardLoop where Network: ~Copyable {
     /// Reads an open connection until it is drained, the shard pauses it, or its share of this tick is used up.
     mutating func read(_ index: Int) {
         let slot = Int(links[index].slot)
@@ -17,7 +17,7 @@ extension ShardLoop {
             // Before CONNECT a peer gets little memory.
             let isEarly = shard.readLimit(slot) < buffer.capacity
             if isEarly { swap(&buffer, &earlyBuffer) }
-            let result = layers.receive(links[index].socket.number, tls: links[index].tls, into: &buffer)
+            let result = receive(index)
             var goesOn = false
             if case .bytes(let count, let more) = result {
                 budget -= count
@@ -33,6 +33,11 @@ extension ShardLoop {
             }
         }
         readLater(index)
+    }
+
+    /// Reads once into `buffer`, through TLS where there is some.
+    private mutating func receive(_ index: Int) -> ReadResult {
+        layers.receive(network, links[index].socket.number, tls: links[index].tls, into: &buffer)
     }
 
     /// Gives what stands in `buffer` to the shard.

@@ -5,7 +5,7 @@ internal import ApusMessage
 
 // Shard → bytes: one send for each connection with new output.
 
-extension ShardLoop {
+extension ShardLoop where Network: ~Copyable {
     /// Does what the shard has decided about a connection: sends, closes, moves.
     mutating func settle(_ slot: Int) {
         let index = Int(linkOfSlot[slot])
@@ -64,10 +64,10 @@ extension ShardLoop {
         let webSocket = links[index].webSocket
         let slot = Int(links[index].slot)
         guard slot >= 0 else {
-            return layers.transmit(descriptor, tls: tls, webSocket: webSocket, &nothing, &pool)
+            return layers.transmit(network, descriptor, tls: tls, webSocket: webSocket, &nothing, &pool)
         }
         return shard.withOutput(slot) { queue, pool in
-            layers.transmit(descriptor, tls: tls, webSocket: webSocket, &queue, &pool)
+            layers.transmit(network, descriptor, tls: tls, webSocket: webSocket, &queue, &pool)
         }
     }
 

@@ -5,28 +5,28 @@ internal import ApusMessage
 
 /// One shard's thread: the only place where shard, sockets, timers and mail meet.
 ///
-/// Everything here belongs to the thread that calls `run()`. The shard names a connection by its slot, the poller by a
+/// Everything here belongs to the thread that calls `run()`. The shard names a connection by its slot, the network by a
 /// token of the link; `links` and `linkOfSlot` translate. The work of one tick is bounded: so many events, so many bytes
 /// of one connection, so many sends; what is left over comes first in the next tick, which then does not wait.
 ///
 /// The code is laid out by what happens to a connection: `+Accepting`, `+Handshaking` (PROXY header, TLS, upgrade),
 /// `+Reading`, `+Sending`, `+Closing`, `+Moving`.
-struct ShardLoop: ~Copyable {
+struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
     /// Bytes that one connection may bring in one tick; also the size of the read buffer.
-    static let readBudget = 256 * 1024
+    static var readBudget: Int { 256 * 1024 }
     /// Output is sent in the midst of a tick once this much came in, lest queues overflow that a flush would empty.
-    static let bytesBetweenFlushes = 512 * 1024
+    static var bytesBetweenFlushes: Int { 512 * 1024 }
     /// Steps of TLS handshakes in one tick: each may cost a signature, which is long for those who wait with messages.
-    static let handshakeStepsPerTick = 32
+    static var handshakeStepsPerTick: Int { 32 }
 
     let index: Int
     let server: LoopEnvironment
-    let clock: Clock
+    var network: Network
     var shard: Shard
     var now: Timestamp
 
-    var poller: Poller
-    var listeners: Slab<LoopListener>
+    /// What the network's listeners are for; none once a shutdown has begun.
+    var gates: [ListenerGate]
     var links = Slab<Link>()
     var layers = Layers()
     var stagings = Slab<Staging>()
@@ -35,7 +35,7 @@ struct ShardLoop: ~Copyable {
     /// Deadlines of stagings and of paused listeners.
     var timers: TimingWheel
 
-    var buffer = ReadBuffer(capacity: readBudget)
+    var buffer = ReadBuffer(capacity: 256 * 1024)
     /// Takes the place of `buffer` for a client that has not said CONNECT.
     var earlyBuffer = ReadBuffer(capacity: 16 * 1024)
     /// For connections that the shard does not have.
@@ -44,13 +44,14 @@ struct ShardLoop: ~Copyable {
 
     /// Links with bytes left to read, for the next tick.
     var ready: [LinkToken] = []
+    /// Those for this one.
     private var readyNow: [LinkToken] = []
     private var letters: [Letter] = []
     /// Slots for the next flush: what became dirty while the others were flushed.
     private var dirtySlots: [Int] = []
     private var dirtySlotsNow: [Int] = []
     private var bytesSinceFlush = 0
-    var handshakeStepsLeft = handshakeStepsPerTick
+    var handshakeStepsLeft = 0
     var bytesSent = 0
 
     /// The shard that got the last connection of a unix socket.
@@ -59,39 +60,44 @@ struct ShardLoop: ~Copyable {
     /// When to cut off what is left; nil while serving.
     var end: Timestamp?
 
-    init(index: Int, server: LoopEnvironment, seed: consuming LoopSeed) {
+    init(index: Int, server: LoopEnvironment, network: consuming Network, gates: [ListenerGate]) {
         self.index = index
         self.server = server
-        clock = server.clock
-        now = Timestamp(milliseconds: clock.now())
+        self.gates = gates
+        now = Timestamp(milliseconds: network.now())
         shard = server.makeShard(index, now)
         timers = TimingWheel(now: now.milliseconds)
         limiter = EventLimiter(sink: server.broker.events)
-        poller = seed.poller
-        listeners = seed.listeners
+        self.network = network
     }
 
     /// Serves until a shutdown is complete.
     mutating func run() {
-        while !isFinished { tick() }
+        while !isFinished {
+            let timeout = timeoutUnlessMail()
+            work(network.wait(timeoutMilliseconds: timeout))
+        }
         cutOff()
         shard.handOverToStore()
     }
 
-    private var isFinished: Bool {
+    /// Whether a shutdown is complete.
+    var isFinished: Bool {
         guard let end else { return false }
         return links.count == 0 || now >= end
     }
 
     // MARK: - One tick
 
-    private mutating func tick() {
-        let count = poller.wait(timeoutMilliseconds: timeoutUnlessMail())
+    /// Does what there is to do after a wait that brought so many events.
+    mutating func work(_ count: Int) {
         server.wakeUps[index].stayAwake()
-        now = Timestamp(milliseconds: clock.now())
+        now = Timestamp(milliseconds: network.now())
         shard.now = now
         handshakeStepsLeft = Self.handshakeStepsPerTick
-        for position in 0..<count { handle(poller[position]) }
+        // What is read in this tick and has more comes in the next: nobody has two shares of one.
+        swap(&ready, &readyNow)
+        for position in 0..<count { handle(network.event(position)) }
         readMail()
         readLeftOvers()
         runTimers()
@@ -106,7 +112,7 @@ struct ShardLoop: ~Copyable {
     }
 
     /// How long to wait; mail that comes from now on ends the wait, mail that has come already forbids it.
-    private func timeoutUnlessMail() -> Int64? {
+    func timeoutUnlessMail() -> Int64? {
         let timeout = timeout()
         if timeout == 0 { return 0 }
         server.wakeUps[index].fallAsleep()
@@ -125,7 +131,7 @@ struct ShardLoop: ~Copyable {
         let token = LinkToken(rawValue: event.token)
         guard token.generation != 0 else {
             // A wake-up has done its work by ending the wait.
-            if token != .wakeUp, listeners.isOccupied(token.index) { accept(token.index) }
+            if token != .wakeUp, gates.indices.contains(token.index) { accept(token.index) }
             return
         }
         // A descriptor that was closed earlier in this batch; its slot may have a new owner already.
@@ -135,18 +141,23 @@ struct ShardLoop: ~Copyable {
         } else if event.isReadable {
             links[token.index].flags.insert(.readable)
         }
-        if links[token.index].phase == .tlsHandshake, !ready.isEmpty {
+        if links[token.index].phase == .tlsHandshake, !readyNow.isEmpty {
             // Behind those that have waited since the last tick.
             links[token.index].flags.subtract(.blocked)
             links[token.index].flags.insert(.readable)
-            return readLater(token.index)
+            guard !links[token.index].flags.contains(.queued) else { return }
+            links[token.index].flags.insert(.queued)
+            return readyNow.append(token)
         }
         if event.isWritable, links[token.index].flags.contains(.blocked) {
             links[token.index].flags.remove(.blocked)
             unblocked(token.index)
             guard links.contains(token.index, generation: token.generation) else { return }
         }
-        if links[token.index].flags.contains(.readable) { progress(token.index) }
+        // Who waits for its turn has it when it comes.
+        if links[token.index].flags.contains(.readable), !links[token.index].flags.contains(.queued) {
+            progress(token.index)
+        }
     }
 
     /// Something may be read.
@@ -173,7 +184,6 @@ struct ShardLoop: ~Copyable {
     }
 
     private mutating func readLeftOvers() {
-        swap(&ready, &readyNow)
         for token in readyNow where links.contains(token.index, generation: token.generation) {
             links[token.index].flags.remove(.queued)
             if links[token.index].flags.contains(.readable) { progress(token.index) }
@@ -249,15 +259,8 @@ struct ShardLoop: ~Copyable {
 struct LoopEnvironment: Sendable {
     let broker: Broker
     let configuration: TransportConfiguration
-    let clock: Clock
     let makeShard: @Sendable (Int, Timestamp) -> Shard
     let gates: [ListenerGate]
     let wakeUps: [WakeUp]
     let mailboxes: [Mailbox<Letter>]
-}
-
-/// What a loop starts with: all that can fail was made before its thread.
-struct LoopSeed: ~Copyable, Sendable {
-    var poller: Poller
-    var listeners: Slab<LoopListener>
 }

@@ -46,7 +46,7 @@ package final class TransportServer: Sendable {
     package func start() throws(TransportError) -> [Endpoint] {
         var gates: [ListenerGate] = []
         var endpoints: [Endpoint] = []
-        let seeds = try makeSeeds()
+        let seeds = try makeSeeds(Clock())
         for (index, listener) in configuration.listeners.enumerated() {
             let bound = try ListenerBinder(listener).bind(into: seeds, index: index)
             gates.append(bound)
@@ -56,7 +56,6 @@ package final class TransportServer: Sendable {
         let environment = LoopEnvironment(
             broker: broker,
             configuration: configuration,
-            clock: Clock(),
             makeShard: makeShard,
             gates: gates,
             wakeUps: seeds.map(\.wakeUp),
@@ -76,10 +75,10 @@ package final class TransportServer: Sendable {
         return endpoints
     }
 
-    private func makeSeeds() throws(TransportError) -> [SeedBox] {
+    private func makeSeeds(_ clock: Clock) throws(TransportError) -> [SeedBox] {
         var seeds: [SeedBox] = []
         do {
-            for _ in 0..<configuration.shardCount { seeds.append(try SeedBox()) }
+            for _ in 0..<configuration.shardCount { seeds.append(try SeedBox(clock)) }
         } catch {
             throw TransportError(error.description, advice: "raise the limit of open files (ulimit -n)")
         }
@@ -90,7 +89,8 @@ package final class TransportServer: Sendable {
         do {
             let thread = try NativeThread(name: "apus-shard-\(index)") {
                 guard let seed = seed.take() else { return }
-                var loop = ShardLoop(index: index, server: environment, seed: seed)
+                let gates = seed.gates
+                var loop = ShardLoop(index: index, server: environment, network: seed.network, gates: gates)
                 loop.run()
             }
             let parcel = Parcel(thread)
@@ -146,22 +146,27 @@ final class SeedBox: Sendable {
     let wakeUp: WakeUp
     private let seed: Mutex<LoopSeed?>
 
-    init() throws(SystemError) {
+    init(_ clock: Clock) throws(SystemError) {
         wakeUp = try WakeUp()
-        let poller = try Poller()
-        try poller.add(wakeUp.fileDescriptor, token: LinkToken.wakeUp.rawValue)
-        seed = Mutex(LoopSeed(poller: poller, listeners: Slab()))
+        seed = Mutex(LoopSeed(network: try EpollNetwork(clock: clock, wakeUp: wakeUp)))
     }
 
     func take() -> LoopSeed? { seed.withLock { $0.take() } }
 
     /// Gives the loop a listener.
     func add(_ socket: consuming sending Listener, _ gate: ListenerGate) throws(SystemError) {
-        let descriptor = socket.fileDescriptor
-        var waiting: LoopListener? = LoopListener(socket: socket, gate: gate)
+        var waiting: Listener? = socket
         try seed.withLock { (seed) throws(SystemError) in
-            guard let listener = waiting.take(), let index = seed?.listeners.insert(listener) else { return }
-            try seed?.poller.addLevelTriggered(descriptor, token: LinkToken.listener(index).rawValue)
+            guard let listener = waiting.take() else { return }
+            try seed?.network.listen(listener)
+            seed?.gates.append(gate)
         }
     }
+}
+
+/// What a loop starts with: all that can fail was made before its thread.
+struct LoopSeed: ~Copyable, Sendable {
+    var network: EpollNetwork
+    /// What the network's listeners are for.
+    var gates: [ListenerGate] = []
 }

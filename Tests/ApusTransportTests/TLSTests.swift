@@ -122,7 +122,7 @@ struct TLSTests {
         let authority = try TestAuthority.shared.get()
         let context = try TLSContext(client: TLSClientConfiguration(authorityFile: authority.certificate))
         var started: [(client: RawClient, session: TLSSession)] = []
-        for _ in 0..<(3 * ShardLoop.handshakeStepsPerTick) {
+        for _ in 0..<(3 * ShardLoop<EpollNetwork>.handshakeStepsPerTick) {
             let client = try setUp.server.client()
             let session = try TLSSession(context, descriptor: client.socket.number, hostName: "localhost")
             started.append((client, session))
