@@ -66,6 +66,11 @@ class Broker:
             await self.kill()
             raise AssertionError(f"the broker did not end; it said:\n{self.logged()}") from None
 
+    def errors(self):
+        """What it logged as errors; nothing here may be one."""
+        with open(self.log.name, "rb") as file:
+            return [line.decode(errors="replace").strip() for line in file if b'"level":"error"' in line]
+
     def logged(self, last=6000):
         size = os.fstat(self.log.fileno()).st_size
         return os.pread(self.log.fileno(), last, max(0, size - last)).decode(errors="replace")

@@ -6,6 +6,7 @@ The clients never crash; only the broker does. So what they received and acknowl
 import asyncio
 import collections
 import dataclasses
+import time
 
 import mqtt
 from brokers import PATIENCE
@@ -19,11 +20,20 @@ FIRST_FAILURE = 0x80
 SETTLING = 0.5
 
 
+async def eventually(condition, what):
+    """Waits for what a test expects; polls."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {what}"
+        await asyncio.sleep(0.01)
+
+
 class Client:
     """One client identifier, and at most one connection that counts."""
 
     def __init__(self, run, name, version=5, receive_maximum=None):
         self.run, self.name, self.version, self.receive_maximum = run, name, version, receive_maximum
+        self.expiry = SESSION_SECONDS
         self.random = run.random_for(name)
         self.connection = None
         self.lost = asyncio.Event()
@@ -71,7 +81,7 @@ class Client:
         self._fresh = clean or not self.may_exist
         self.may_exist = self.may_exist or self.version == 5 or not clean
         connection.send(mqtt.connect(
-            self.version, self.name, clean=clean, expiry=SESSION_SECONDS, receive_maximum=self.receive_maximum, will=will,
+            self.version, self.name, clean=clean, expiry=self.expiry, receive_maximum=self.receive_maximum, will=will,
         ))
         self.note("CONNECT clean" if clean else "CONNECT")
         try:
@@ -228,7 +238,8 @@ class Publisher(Client):
             return
         message = outgoing.message
         self.note(f"{ {4: 'PUBACK', 5: 'PUBREC', 7: 'PUBCOMP'}[packet.kind]} {packet.packet_id}", message.key)
-        if packet.reason >= FIRST_FAILURE:
+        # A repeated PUBREL may be answered with 0x92: the exchange was finished before.
+        if packet.reason >= FIRST_FAILURE and packet.kind != mqtt.PUBCOMP:
             self.refused(packet, message)
             self.finished(packet.packet_id)
             return

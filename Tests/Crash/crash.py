@@ -82,6 +82,7 @@ async def perform(plan, broker):
             faults = await Workload(run).execute()
     except TimeoutError:
         faults = [Fault("stuck", f"the run did not end; the broker said:\n{broker.logged()}"), *check(run.history)]
+    faults += [Fault("error", line) for line in broker.errors()]
     return Outcome(run, faults, time.monotonic() - begun)
 
 

@@ -10,7 +10,7 @@ import struct
 CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 1, 2, 3, 4, 5, 6, 7
 SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT = 8, 9, 10, 11, 12, 13, 14
 
-SESSION_EXPIRY, WILL_DELAY, RECEIVE_MAXIMUM, USER_PROPERTY = 0x11, 0x18, 0x21, 0x26
+MESSAGE_EXPIRY, SESSION_EXPIRY, WILL_DELAY, RECEIVE_MAXIMUM, USER_PROPERTY = 0x02, 0x11, 0x18, 0x21, 0x26
 # How the value of each property is read: its width, "string", "pair" or "integer" (of variable length).
 PROPERTIES = {
     0x01: 1, 0x02: 4, 0x03: "string", 0x08: "string", 0x09: "string", 0x0B: "integer", 0x11: 4, 0x12: "string",
@@ -94,10 +94,13 @@ def connect(version, client_id, *, clean=False, expiry=0, receive_maximum=None, 
     return packet(0x10, string("MQTT"), bytes([version, flags, 0, 0]), properties(version, asked), tail)
 
 
-def publish(version, topic, payload, qos, packet_id, *, retain=False, duplicate=False, user=()):
+def publish(version, topic, payload, qos, packet_id, *, retain=False, duplicate=False, user=(), expiry=None):
     first = 0x30 | duplicate << 3 | qos << 1 | retain
     identifier = struct.pack(">H", packet_id) if qos else b""
-    return packet(first, string(topic), identifier, properties(version, [(USER_PROPERTY, pair) for pair in user]), payload)
+    values = [(USER_PROPERTY, pair) for pair in user]
+    if expiry is not None:
+        values.append((MESSAGE_EXPIRY, expiry))
+    return packet(first, string(topic), identifier, properties(version, values), payload)
 
 
 def acknowledgement(kind, packet_id):

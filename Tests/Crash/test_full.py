@@ -7,7 +7,7 @@ import time
 import pytest
 
 from brokers import PATIENCE, Apus
-from clients import Publisher, Subscriber
+from clients import Publisher, Subscriber, eventually
 from crash import SETTINGS
 from history import check
 from workload import Plan, Run
@@ -26,13 +26,6 @@ class Refused(Publisher):
     def refused(self, packet, message):
         message.forbidden = True
         self.reasons.append(packet.reason)
-
-
-async def eventually(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {what}"
-        await asyncio.sleep(0.02)
 
 
 class Scene:

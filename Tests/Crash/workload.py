@@ -166,8 +166,11 @@ class Run:
         self.down = True
         self.stop_times.append(time.monotonic())
         self.note("broker", "stopped")
-        if status := await self.broker.stop():
-            self.history.fault("crash", f"status {status} after SIGTERM:\n{self.broker.logged(2000)}")
+        try:
+            if status := await self.broker.stop():
+                self.history.fault("crash", f"status {status} after SIGTERM:\n{self.broker.logged(2000)}")
+        except AssertionError as error:
+            self.history.fault("stuck", str(error))
 
     # The end.
 
