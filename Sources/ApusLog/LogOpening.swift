@@ -85,7 +85,7 @@ final class RecoveredQueues: Sendable {
     struct Found {
         var entries: [QueueEntry]
         var extras: [StorePosition: QueueExtra] = [:]
-        var stateSegment: UInt64?
+        var state: StatePlace?
     }
 
     private struct Content: Sendable {
@@ -107,7 +107,7 @@ final class RecoveredQueues: Sendable {
                 let key = QueueExtraKey(session: session, position: entry.position)
                 found.extras[entry.position] = content.extras.removeValue(forKey: key)
             }
-            found.stateSegment = content.states.removeValue(forKey: session)?.segment
+            found.state = content.states.removeValue(forKey: session)
             return found
         }
     }

@@ -14,6 +14,7 @@ extension LogStore {
     ) -> Int {
         queues[session, default: EntryQueue()].append(delivery)
         guard let index = queues.index(forKey: session) else { return 0 }
+        queues.values[index].number = number
         var dropped = 0
         while queues.values[index].count > limits.messages || queues.values[index].bytes > limits.bytes {
             guard let gone = queues.values[index].removeFirst() else { break }
@@ -63,6 +64,7 @@ extension LogStore {
     package func takeShared(from session: SessionHandle, where condition: (SharedGroup) -> Bool) -> [Delivery] {
         guard var queue = queues.removeValue(forKey: session) else { return [] }
         var kept = EntryQueue()
+        kept.number = queue.number
         var taken: [Delivery] = []
         while let (entry, extra, unstored) = queue.removeFirst() {
             let qos = unstored?.qos ?? entry.spec.qos

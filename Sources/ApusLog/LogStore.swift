@@ -27,8 +27,9 @@ package final class LogStore: MessageStore, @unchecked Sendable {
 
     var queues: [SessionHandle: EntryQueue] = [:]
     var reading = StoreReading()
-    /// Where each session's state was recorded last: the number of a batch, or with the top bit that of a segment.
-    var states: [SessionNumber: UInt64] = [:]
+    var states: [SessionNumber: SessionPlace] = [:]
+    var vacating = StoreVacating()
+    var lastVacatingStage: UInt64 = 0
 
     init(shared: LogShared, state: ShardState, recovered: RecoveredQueues) {
         self.shared = shared
@@ -60,12 +61,14 @@ package final class LogStore: MessageStore, @unchecked Sendable {
     package func assigned(_ position: StorePosition, to recipient: Recipient) -> StorePosition {
         prepare()
         release(position, -1)
+        if let task = vacating.task, task.contains(position) { note(position, recipient) }
         return builder.assigned(position, to: recipient)
     }
 
     package func finished(_ position: StorePosition, by session: SessionNumber) -> StorePosition {
         prepare()
         release(position, 1)
+        noteFinished(position, session)
         return builder.finished(position, by: session)
     }
 
@@ -80,22 +83,36 @@ package final class LogStore: MessageStore, @unchecked Sendable {
     }
 
     package func record(_ change: SessionChange, of session: SessionNumber) -> StorePosition {
+        let isStep =
+            switch change {
+            case .state, .record, .ended: false
+            case .subscribed, .unsubscribed, .inbound, .released, .sent, .received, .completed: true
+            }
+        // All that makes up a state stands in one batch if it can: half a state would void the whole one before.
+        prepare(isWithinState: isStep)
+        let before = builder.byteCount
+        let position = builder.record(change, of: session)
+        let bytes = UInt32(clamping: builder.byteCount - before)
         switch change {
-        case .state:
-            prepare()
-            states[session] = builder.number
-        case .record: prepare()
-        case .ended:
-            prepare()
-            states[session] = nil
-        case .received(_, let position):
-            if position != .none { release(position, 1) }
-            prepare(isWithinState: true)
-        case .subscribed, .unsubscribed, .inbound, .released, .sent, .completed:
-            // All that makes up a state stands in one batch if it can: half a state would void the whole one before.
-            prepare(isWithinState: true)
+        case .state: setState(session, SessionPlace(place: builder.number, bytes: bytes))
+        case .record, .subscribed:
+            if let known = states[session] {
+                setState(session, SessionPlace(place: known.place, bytes: known.bytes &+ bytes))
+            }
+        case .ended: setState(session, nil)
+        case .received(_, let message):
+            guard message != .none else { break }
+            release(message, 1)
+            noteFinished(message, session)
+        case .unsubscribed, .inbound, .released, .sent, .completed: break
         }
-        return builder.record(change, of: session)
+        return position
+    }
+
+    private func setState(_ session: SessionNumber, _ new: SessionPlace?) {
+        let old = new.map { states.updateValue($0, forKey: session) } ?? states.removeValue(forKey: session)
+        let change = Int(new?.bytes ?? 0) - Int(old?.bytes ?? 0)
+        shared.stateBytes.add(change, ordering: .relaxed)
     }
 
     // MARK: Commit
@@ -103,7 +120,12 @@ package final class LogStore: MessageStore, @unchecked Sendable {
     package var committed: StorePosition { state.committed }
 
     package func handOver() {
-        if isOpen { handOverBatch() }
+        if isOpen {
+            handOverBatch()
+        } else if !vacating.effects.isEmpty {
+            shared.exchange.withLock { handOverEffects(&$0) }
+        }
+        followVacating()
     }
 
     package var isBehind: Bool { shared.isBehind.load(ordering: .relaxed) }
@@ -142,10 +164,17 @@ package final class LogStore: MessageStore, @unchecked Sendable {
         shared.exchange.withLock { exchange in
             exchange.handed.append(batch)
             exchange.uncommitted[number] = bytes
-            exchange.vacating.releases.append(contentsOf: releases)
+            handOverEffects(&exchange)
         }
-        releases.removeAll(keepingCapacity: true)
         shared.writerWakeUp.signal()
+    }
+
+    private func handOverEffects(_ exchange: inout Exchange) {
+        exchange.vacating.releases.append(contentsOf: releases)
+        releases.removeAll(keepingCapacity: true)
+        guard !vacating.effects.isEmpty else { return }
+        exchange.vacating.effects.append(vacating.effects)
+        vacating.effects = VacatingExchange.Effects()
     }
 
     /// Notes for the estimate of what lives that the message has lost a reference, or got one.
@@ -164,9 +193,14 @@ package final class LogStore: MessageStore, @unchecked Sendable {
         group: (TopicFilter) -> SharedGroup?,
     ) -> Int {
         let found = recovered.take(session)
-        if let segment = found.stateSegment { states[session] = 1 << 63 | segment }
+        if let state = found.state {
+            // Its bytes were counted when the log was opened.
+            let place = SessionPlace.isSegment | state.segment
+            states[session] = SessionPlace(place: place, bytes: UInt32(clamping: state.bytes))
+        }
         guard !found.entries.isEmpty else { return 0 }
         var queue = EntryQueue()
+        queue.number = session
         for entry in found.entries {
             guard entry.spec.hasMore, let extra = found.extras[entry.position] else {
                 queue.append(entry)
@@ -193,12 +227,13 @@ package final class LogStore: MessageStore, @unchecked Sendable {
             subscriptionIdentifier: recipient.subscriptionIdentifier,
         )
     }
+}
 
-    // MARK: Vacating
+/// Where a session's state was recorded last, and its bytes since.
+struct SessionPlace {
+    static let isSegment: UInt64 = 1 << 63
 
-    package var isVacating: Bool { false }
-    package func mustRecordAgain(_ session: SessionNumber) -> Bool { false }
-    package func keepQueue(of session: SessionHandle) {}
-    package func keep(_ position: StorePosition, for recipient: Recipient) {}
-    package func vacated() {}
+    /// The number of a batch, or with the top bit that of a segment.
+    var place: UInt64
+    var bytes: UInt32
 }

@@ -80,6 +80,7 @@ package final class MessageLog: @unchecked Sendable {
             clock: clock,
             events: events,
         )
+        shared.stateBytes.store(recovered.states.values.reduce(0) { $0 + $1.bytes }, ordering: .relaxed)
         published = Published()
         writer = LogWriter(
             shared: shared,
@@ -120,8 +121,9 @@ package final class MessageLog: @unchecked Sendable {
             let (isBusy, wait) = writer.step()
             if isBusy { continue }
             shared.writerWakeUp.fallAsleep()
-            let isIdle = shared.exchange.withLock { $0.handed.isEmpty }
-            if isIdle || writer.isFailed { _ = shared.writerWakeUp.wait(milliseconds: wait) }
+            // Whoever signals from here on wakes the thread; what came before is found by this look.
+            let isClosing = isClosing.load(ordering: .sequentiallyConsistent)
+            if !isClosing, !writer.hasWork { _ = shared.writerWakeUp.wait(milliseconds: wait) }
             shared.writerWakeUp.stayAwake()
         }
     }

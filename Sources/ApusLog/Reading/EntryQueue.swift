@@ -11,6 +11,8 @@ struct EntryQueue {
     private(set) var count = 0
     private(set) var bytes = 0
     private var rare: Rare?
+    /// Of the session.
+    var number = SessionNumber.none
 
     /// What few queues have.
     private final class Rare {

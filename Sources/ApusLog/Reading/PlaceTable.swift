@@ -17,6 +17,8 @@ struct PlaceTable: Sendable {
     private var head = 0
     /// Copies of messages whose own batch is gone.
     private var copies: [StorePosition: StorePosition] = [:]
+    /// The origins of the copies in a segment; some may have been moved on.
+    private var copyOrigins: [UInt32: [StorePosition]] = [:]
     /// For the estimate of what lives: where the copies of a batch's messages went last.
     private var movedBatches: [UInt64: UInt64] = [:]
     private(set) var files: [UInt32: any DiskFile] = [:]
@@ -44,6 +46,12 @@ struct PlaceTable: Sendable {
         return Place(file: file, segment: batch.segment, offset: batch.offset)
     }
 
+    /// Where the message stands.
+    func place(of position: StorePosition) -> Place? {
+        guard let batch = place(ofBatch: position.batchNumber) else { return place(ofCopy: position) }
+        return Place(file: batch.file, segment: batch.segment, offset: batch.offset + position.offsetInBatch)
+    }
+
     /// Where the message stands that is no longer in its own batch.
     func place(ofCopy position: StorePosition) -> Place? {
         guard let copy = copies[position], let batch = place(ofBatch: copy.batchNumber) else { return nil }
@@ -56,8 +64,11 @@ struct PlaceTable: Sendable {
     // MARK: Changing
 
     mutating func add(_ number: UInt64, _ place: BatchPlace) {
-        // Before the first there are only batches of segments that are gone.
-        guard number >= firstNumber else { return }
+        // A batch that was begun early and handed over late, while those after it have gone already.
+        while number < firstNumber {
+            if head > 0 { head -= 1 } else { batches.insert(.missing, at: 0) }
+            firstNumber -= 1
+        }
         while UInt64(batches.count - head) <= number - firstNumber { batches.append(.missing) }
         guard let index = index(of: number) else { return }
         liveBytes += place.liveBytes - batches[index].liveBytes
@@ -79,23 +90,37 @@ struct PlaceTable: Sendable {
     mutating func move(_ relocation: Relocation) {
         copies[relocation.origin] = relocation.copy
         movedBatches[relocation.origin.batchNumber] = relocation.copy.batchNumber
+        guard let segment = segment(ofBatch: relocation.copy.batchNumber) else { return }
+        copyOrigins[segment, default: []].append(relocation.origin)
     }
 
-    /// The copies that stand in these batches and were not moved further.
-    func copies(in isGone: (UInt64) -> Bool) -> [StorePosition] {
-        copies.filter { isGone($0.value.batchNumber) }.map(\.key)
+    // MARK: Vacating
+
+    /// The numbers of the batches in a segment.
+    func batches(in segment: UInt32) -> [UInt64] {
+        (head..<batches.count).filter { batches[$0].segment == segment }.map { firstNumber + UInt64($0 - head) }
+    }
+
+    /// The messages whose copy stands in a segment.
+    func copies(in segment: UInt32) -> [StorePosition] {
+        (copyOrigins[segment] ?? []).filter { origin in
+            guard let copy = copies[origin] else { return false }
+            return self.segment(ofBatch: copy.batchNumber) == segment
+        }
+    }
+
+    func liveBytes(of segment: UInt32) -> Int {
+        batches[head...].reduce(0) { $1.segment == segment ? $0 + $1.liveBytes : $0 }
     }
 
     /// Forgets a segment and what stands in it.
-    mutating func remove(segment: UInt32, copies gone: [StorePosition]) {
+    mutating func remove(segment: UInt32) {
+        for origin in copies(in: segment) { copies[origin] = nil }
+        copyOrigins[segment] = nil
         files[segment] = nil
         for index in head..<batches.count where batches[index].segment == segment {
             liveBytes -= batches[index].liveBytes
             batches[index] = .missing
-        }
-        for origin in gone {
-            guard let copy = copies[origin], batch(copy.batchNumber) == nil else { continue }
-            copies[origin] = nil
         }
         while head < batches.count, batches[head].segment == 0 {
             head += 1

@@ -14,6 +14,10 @@ final class LogShared: Sendable {
     let waitingBytes = Atomic<Int>(0)
     let isBehind = Atomic<Bool>(false)
     let unreadable = Atomic<Int>(0)
+    /// Of the records that make up sessions, roughly.
+    let stateBytes = Atomic<Int>(0)
+    /// See ``VacatingStage``.
+    let vacatingStage = Atomic<UInt64>(0)
     /// 0 none, 1 full, 2 failed.
     private let refusalState = Atomic<UInt8>(0)
     /// Rises when files go, so that nobody holds on to one.
@@ -62,6 +66,11 @@ final class LogShared: Sendable {
         }
     }
 
+    /// Makes every shard go through a tick.
+    func wakeAll() {
+        for shard in shards.withLock({ $0 }) { shard.notify(.progressed) }
+    }
+
     /// Tells all shards to look again.
     func notifyAll() {
         for shard in shards.withLock({ $0 }) { shard.progressed() }
@@ -89,6 +98,7 @@ struct HandedBatch: Sendable {
     let bytes: [UInt8]
     let messageBytes: Int
     let references: Int
+    var relocations: [Relocation] = []
 }
 
 /// What the writer and one shard know of each other.

@@ -15,6 +15,8 @@ final class LogWriter {
     /// Bytes that one commit waits for.
     private static let commitBytes = 8 << 20
     private static let retryMilliseconds: Int64 = 1000
+    /// Between looks whether the oldest segment is too old.
+    private static let idleMilliseconds = 10_000
 
     let shared: LogShared
     let disk: any Disk
@@ -24,6 +26,7 @@ final class LogWriter {
     /// For other threads.
     let published: Published
     var vacating = Vacating()
+    var copyReader = MessageReader()
     var uncommitted: [HandedBatch] = []
 
     private var active: SegmentFile?
@@ -58,7 +61,7 @@ final class LogWriter {
         self.published = published
     }
 
-    var activeNumber: UInt64 { active?.number ?? nextSegment }
+    var activeRoom: Int { active?.room ?? 0 }
     var bytesOnDisk: Int { segments.reduce(spare?.capacity ?? 0) { $0 + $1.bytes } }
     var isFailed: Bool { statistics.state == .failed }
 
@@ -82,18 +85,26 @@ final class LogWriter {
     /// - Returns: whether there may be more to do at once; else milliseconds until the next step at the latest.
     func step() -> (isBusy: Bool, wait: Int) {
         let now = shared.clock()
+        // Before taking: what a shard has handed over before it answered is then among what is taken.
+        let isAnswered = vacatingAnswer()
         take()
-        if isFailed, now < retryAt { return (false, milliseconds(until: retryAt, now)) }
+        if isFailed, now < retryAt {
+            return (false, Int(min(Self.retryMilliseconds, retryAt.milliseconds - now.milliseconds)))
+        }
         if statistics.state == .full, now >= retryAt { refillSpare() }
         commitAll(now)
-        let isVacating = isFailed ? false : vacate(now)
+        let isVacating = isFailed ? false : vacate(now, isAnswered: isAnswered)
         publish()
         if isVacating { return (true, 0) }
-        return (false, statistics.state == .running ? 60_000 : milliseconds(until: retryAt, shared.clock()))
+        let isWaiting = statistics.state != .running || vacating.isWaiting(now)
+        return (false, isWaiting ? Int(Self.retryMilliseconds) : Self.idleMilliseconds)
     }
 
-    private func milliseconds(until time: Timestamp, _ now: Timestamp) -> Int {
-        Int(max(1, min(time.milliseconds - now.milliseconds, Self.retryMilliseconds)))
+    /// Whether a step would find something to do, other than to try again.
+    var hasWork: Bool {
+        if isFailed { return false }
+        if hasNewAnswer { return true }
+        return shared.exchange.withLock { !$0.handed.isEmpty }
     }
 
     private func take() {
@@ -190,6 +201,7 @@ final class LogWriter {
                 )
                 exchange.places.add(batch.number, place)
                 exchange.uncommitted[batch.number] = nil
+                for relocation in batch.relocations { exchange.places.move(relocation) }
                 offset += batch.bytes.count
             }
             exchange.vacating.applyReleases(to: &exchange.places)
@@ -304,8 +316,8 @@ final class LogWriter {
 
     /// Deletes a segment that nobody needs.
     func remove(segment number: UInt64) throws(SystemError) {
-        try disk.delete(LogSource.name(ofSegment: number))
-        segments.removeAll { $0.number == number }
+        let name = LogSource.name(ofSegment: number)
+        if try disk.list().contains(name) { try disk.delete(name) }
         if options.durability == .power { try disk.synchronize() }
     }
 
