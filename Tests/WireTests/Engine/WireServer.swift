@@ -9,14 +9,17 @@ final class WireServer {
     private let process: pid_t
     private let output: Int32
     private let log: Int32
+    /// Its data directory.
+    private let data: String
     private var hasEnded = false
 
     init(environment: [String: String]) throws {
         let pipe = try Self.makePipe()
         output = pipe.read
         log = try Self.makeLog()
+        data = try Self.makeData()
         defer { close(pipe.write) }
-        process = try Self.spawn(environment: environment, output: pipe.write, log: log)
+        process = try Self.spawn(environment: environment, data: data, output: pipe.write, log: log)
         do {
             port = try readPort()
         } catch {
@@ -35,6 +38,8 @@ final class WireServer {
         }
         close(output)
         close(log)
+        // What is left behind hurts no other script.
+        try? FileManager.default.removeItem(atPath: data)
     }
 
     /// Ends the broker as an administrator would; throws when it had crashed, or does not end properly.
@@ -73,6 +78,12 @@ final class WireServer {
         return (ends[0], ends[1])
     }
 
+    private static func makeData() throws -> String {
+        var path = Array("/tmp/wire-data-XXXXXX".utf8CString)
+        guard mkdtemp(&path) != nil else { throw ScriptError.system("mkdtemp: \(errno)") }
+        return String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// A nameless file, so that a chatty broker never waits for a reader.
     private static func makeLog() throws -> Int32 {
         var path = Array("/tmp/wire-log-XXXXXX".utf8CString)
@@ -89,12 +100,18 @@ final class WireServer {
         return tests.deletingLastPathComponent().appendingPathComponent("apus").path
     }
 
-    private static func spawn(environment: [String: String], output: Int32, log: Int32) throws -> pid_t {
+    private static func spawn(
+        environment: [String: String],
+        data: String,
+        output: Int32,
+        log: Int32,
+    ) throws -> pid_t {
         let path = try binary()
-        let arguments = [path, "serve", "--dev", "--listen", "mqtt://127.0.0.1:0"]
+        let arguments = [path, "serve", "--dev", "--listen", "mqtt://127.0.0.1:0", "--data", data]
         // Settings of the surroundings are not those of the script.
         let surroundings = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("APUS_") }
-        let merged = surroundings.merging(environment) { _, new in new }
+        let small = ["APUS_DATA_SEGMENT_BYTES": "1MiB"]
+        let merged = surroundings.merging(small) { _, new in new }.merging(environment) { _, new in new }
         var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         var envp: [UnsafeMutablePointer<CChar>?] = merged.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { (argv + envp).forEach { free($0) } }
