@@ -9,7 +9,7 @@ extension LogRecovery {
     /// Makes the result of what was read.
     mutating func finish() {
         finishRelocations()
-        let reader = SizeReader(sources)
+        let reader = StoredRecordReader(sources)
         for slot in table.slots.indices {
             let number = SessionNumber(rawValue: table.slots[slot].number)
             var queue = table.takeQueue(slot)
@@ -47,12 +47,12 @@ extension LogRecovery {
     }
 
     /// Entries that came by reference get their size, and go when there is no such message.
-    private mutating func resolveSizes(_ queue: inout [QueueEntry], _ reader: SizeReader) {
+    private mutating func resolveSizes(_ queue: inout [QueueEntry], _ reader: StoredRecordReader) {
         var kept = 0
         for index in queue.indices {
             var entry = queue[index]
             if entry.size == 0 {
-                guard let size = reader.footprint(of: entry.position, log) else {
+                guard let size = reader.head(of: entry.position, log)?.footprint else {
                     log.danglingReferences += 1
                     continue
                 }
@@ -78,7 +78,7 @@ extension LogRecovery {
         _ number: SessionNumber,
         _ state: SessionTable.State,
         _ queue: inout [QueueEntry],
-        _ reader: SizeReader,
+        _ reader: StoredRecordReader,
     ) {
         var session = RestoredSession(
             number: number,
@@ -92,7 +92,7 @@ extension LogRecovery {
                 session.outbound.append(.init(identifier: outbound.identifier, message: nil))
                 continue
             }
-            guard reader.footprint(of: outbound.position, log) != nil else {
+            guard reader.head(of: outbound.position, log) != nil else {
                 log.danglingReferences += 1
                 continue
             }

@@ -139,7 +139,7 @@ package struct LogRecovery {
         let body = scanner.index(of: batch.offset + BatchHeader.byteCount)..<scanner.index(of: batch.bodyEnd)
         let inspection = BatchInspection(scanner.bytes, body, seed: seed)
         let isWhole = inspection.isWhole(header)
-        if !isWhole, isLastWrite(index, batch.offset) {
+        if !isWhole || batch.isCutShort, isLastWrite(index, batch.offset) {
             cut(index, at: batch.offset)
             return false
         }

@@ -83,16 +83,16 @@ enum SegmentHeaders {
     }
 }
 
-/// Looks up the size of single messages.
-struct SizeReader {
+/// Looks at the beginnings of single messages, without their checksums.
+struct StoredRecordReader {
     private let sources: [UInt64: LogSource]
 
     init(_ sources: [LogSource]) {
         self.sources = Dictionary(sources.map { ($0.number, $0) }) { first, _ in first }
     }
 
-    /// What the message counts against limits; `nil` when no message is there.
-    func footprint(of position: StorePosition, _ log: RecoveredLog) -> UInt32? {
+    /// What the message counts against limits, and its time; `nil` when no message is there.
+    func head(of position: StorePosition, _ log: RecoveredLog) -> (footprint: UInt32, storedAt: Timestamp)? {
         let physical = log.copy(of: position)
         guard let place = log.place(of: physical.batchNumber), let source = sources[UInt64(place.segment)] else {
             return nil
@@ -111,6 +111,7 @@ struct SizeReader {
         guard raw.byte(start) == RecordType.message.rawValue else { return nil }
         let size = Int(raw.uint16(start + 2)) + Int(raw.uint32(start + 4)) + Int(raw.uint32(start + 8))
         guard size <= Int(raw.uint32(4)) else { return nil }
-        return UInt32(clamping: size + 96)
+        let storedAt = Timestamp(milliseconds: Int64(bitPattern: raw.word(start + 16)))
+        return (UInt32(clamping: size + 96), storedAt)
     }
 }

@@ -18,6 +18,8 @@ struct SegmentScanner {
         var offset: Int
         var hasGoodHeader = true
         var hasGoodTrailer = true
+        /// The end of the trailer was never written.
+        var isCutShort = false
         /// Where the records end in the file; before the end of the batch when the file ends there.
         var bodyEnd: Int
         /// Where the batch ends in the file.
@@ -85,6 +87,7 @@ struct SegmentScanner {
             let bodyEnd = min(bodyStart + header.bodyLength, source.byteCount)
             var cut = Batch(header: header, offset: offset, bodyEnd: bodyEnd, end: source.byteCount)
             cut.hasGoodTrailer = false
+            cut.isCutShort = true
             return cut
         }
         let bodyEnd = bodyStart + header.bodyLength
@@ -96,6 +99,7 @@ struct SegmentScanner {
             magic: BatchHeader.trailerMagic,
         )
         batch.hasGoodTrailer = trailer == header
+        batch.isCutShort = trailer == nil && window.bytes.bytes.word(window.index(of: batch.end - 8)) == 0
         return batch
     }
 

@@ -133,7 +133,8 @@ struct DamageTests {
             let log = torn.recover()
             var known = 0
             var last = start
-            for batch in batches where last + batch.count <= end {
+            for batch in batches {
+                guard last + batch.count <= end else { break }
                 known += 1
                 last += batch.count
             }

@@ -96,7 +96,7 @@ struct HistoryModel {
         handOver(1)
     }
 
-    private mutating func roll() {
+    mutating func roll() {
         log.segments.append(LogFixture.header(segment + 1))
     }
 
@@ -323,7 +323,9 @@ struct HistoryModel {
     // MARK: Vacating
 
     /// What lives in the oldest segment is written again, and the segment goes; sometimes a crash leaves it.
-    private mutating func vacate() {
+    ///
+    /// - Parameter deleting: `nil` to let chance decide.
+    mutating func vacate(deleting: Bool? = nil) {
         handOverAll()
         guard log.segments.count > 1 else { return }
         for (number, session) in sessions.sorted(by: { $0.key < $1.key }) where session.stateSegment == firstSegment {
@@ -343,7 +345,7 @@ struct HistoryModel {
             messages[position]?.segment = segment
         }
         handOverAll()
-        guard random.number(0..<4) > 0 else { return }
+        guard deleting ?? (random.number(0..<4) > 0) else { return }
         log.segments.removeFirst()
         firstSegment += 1
         messages = messages.filter { $0.value.segment >= firstSegment }
