@@ -9,7 +9,7 @@ import pytest
 from brokers import PATIENCE, Apus
 from clients import Publisher, Subscriber, eventually
 from crash import SETTINGS
-from history import check
+from history import check, owed_to
 from workload import Plan, Run
 
 QUOTA_EXCEEDED = 0x97
@@ -54,7 +54,7 @@ class Scene:
 
     async def drain(self):
         await self.absent.stay_connected()
-        kept = {key for key, message in self.run.history.messages.items() if message.acknowledged is not None}
+        kept = {message.key for message in owed_to(self.run.history, self.absent.life)}
         await eventually(lambda: kept <= {one.key for one in self.absent.life.deliveries}, "the backlog")
 
     async def accepts(self):
