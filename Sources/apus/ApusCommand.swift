@@ -9,7 +9,7 @@ struct ApusCommand: ParsableCommand {
         version: ApusVersion.text,
         subcommands: [
             ServeCommand.self, PubCommand.self, SubCommand.self, ConfigCommand.self, PasswordCommand.self,
-            VersionCommand.self,
+            LogCommand.self, BackupCommand.self, RestoreCommand.self, VersionCommand.self,
         ],
     )
 }

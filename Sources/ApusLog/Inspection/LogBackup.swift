@@ -69,13 +69,8 @@ package enum LogBackup {
                 try reader.copy(segment, to: target, progress)
                 try systemCall { () throws(SystemError) in try target.synchronize() }
             }
-            try systemCall { () throws(SystemError) in
-                let format = try disk.open("format", .creating)
-                made.append("format")
-                _ = try format.writeFully(Array("apus-log \(LogFormat.version)\n".utf8).span, at: 0)
-                try format.synchronize()
-                try disk.synchronize()
-            }
+            made.append(LogFormatFile.name)
+            try systemCall { () throws(SystemError) in try LogFormatFile.write(disk) }
             return reader.summary
         } catch {
             for name in made { try? disk.delete(name) }
