@@ -20,7 +20,8 @@ extension Shard {
         var present = false
         var position = StorePosition.none
         if let existing = sessionsByClientID[ExactText(connect.clientIdentifier)].map(Int.init) {
-            if connect.cleanStart {
+            // Its time may have passed while the process was away, or since the timers were last looked at.
+            if connect.cleanStart || sessions[existing].expiresAt <= now {
                 position = endSession(existing, .replaced)
             } else {
                 present = true

@@ -114,6 +114,13 @@ struct RestoringTests {
         #expect(harness.sessionCount == 0)
     }
 
+    @Test(.spec("MQTT-3.1.2-23"))
+    func `a client that comes before its old session's timer does not get it`() {
+        restore(RestoredSession(number: number, record: record(away: 200)))
+        #expect(harness.client("c", clean: false, expiry: 100).connAck?.sessionPresent == false)
+        #expect(store.takeLines() == ["40 ended", "1 state c 100"])
+    }
+
     @Test func `a session that was connected counts from the start, and its will is published`() {
         let watcher = harness.client("watcher")
         watcher.subscribe("w", qos: .atLeastOnce)
