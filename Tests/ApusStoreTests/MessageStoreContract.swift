@@ -4,7 +4,9 @@ import ApusTopics
 import MQTTCodec
 import Testing
 
-/// What every `MessageStore` must do, whatever it stands on: add an implementation to `all` and it is tested.
+/// What every `MessageStore` must do, whatever it stands on: the tests of an implementation give it in `all`.
+///
+/// A link to this file stands in the tests of the log.
 struct StoreUnderTest: Sendable, CustomTestStringConvertible {
     let name: String
     let make: @Sendable () -> any MessageStore
@@ -12,10 +14,6 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
     let commit: @Sendable (any MessageStore) -> Void
 
     var testDescription: String { name }
-
-    static let all = [
-        StoreUnderTest(name: "MemoryStore", make: { MemoryStore() }, commit: { _ in })
-    ]
 }
 
 @Suite("Message store contract")

@@ -47,10 +47,15 @@ struct MessageReader {
         return buffered(file, offset, whole) == nil ? .failed("the file ends within it") : .at(found)
     }
 
-    /// Lets go of the file.
-    mutating func forget() {
-        file = nil
-        count = 0
+    /// Lets go of the file and what was read of it.
+    ///
+    /// - Returns: whether there was anything.
+    mutating func forget() -> Bool {
+        defer {
+            file = nil
+            count = 0
+        }
+        return count > 0
     }
 
     private func buffered(_ file: any DiskFile, _ offset: Int, _ needed: Int) -> Int? {

@@ -59,7 +59,7 @@ extension LogStore {
         if epoch != reading.epoch {
             reading.epoch = epoch
             reading.recent = .none
-            reading.reader.forget()
+            _ = reading.reader.forget()
         }
         switch reading.recent {
         case .uncommitted(number, let bytes):
@@ -91,13 +91,19 @@ extension LogStore {
         _ position: StorePosition,
         _ mayWait: Bool,
         _ session: SessionHandle?,
+        isAgain: Bool = false,
     ) -> StoreReading.Found {
         switch reading.reader.find(place.file, place.offset + offset, mayWait: mayWait) {
         case .at(let start):
             if let session { reading.forget(session) }
             let found = message(in: reading.reader.buffer.span, at: start, position)
-            if case .lost = found { report(place, offset, "its checksum does not fit") }
-            return found
+            guard case .lost = found else { return found }
+            // The buffer may have been filled when this part of the segment was being written.
+            if !isAgain, reading.reader.forget() {
+                return read(place, offset, position, mayWait, session, isAgain: true)
+            }
+            report(place, offset, "its checksum does not fit")
+            return .lost
         case .wouldWait(let bytes):
             guard let session else { return .lost }
             let request = ReadAhead.Request(
@@ -111,6 +117,9 @@ extension LogStore {
             shared.readAhead.request(request)
             return .wouldWait
         case .failed(let reason):
+            if !isAgain, reading.reader.forget() {
+                return read(place, offset, position, mayWait, session, isAgain: true)
+            }
             if let session { reading.forget(session) }
             report(place, offset, reason)
             return .lost

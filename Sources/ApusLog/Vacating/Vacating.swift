@@ -297,6 +297,7 @@ extension LogWriter {
             statistics.liveBytes = exchange.places.liveBytes
         }
         shared.fileEpoch.add(1, ordering: .releasing)
+        _ = copyReader.forget()
         enter(.none, task)
         statistics.segmentsVacated += 1
         shared.events(.vacated(segment: oldest.number, bytes: oldest.bytes, copied: vacating.copiedBytes))

@@ -1,8 +1,9 @@
 internal import ApusMessage
 internal import ApusStore
 
-/// The segment that is being vacated: which batches and which copies stand in it. Never changes, so that all shards read it
-/// without a lock.
+/// The segment that is being vacated: which batches and which copies stand in it.
+///
+/// Never changes, so that all shards read it without a lock.
 final class VacatingTask: Sendable {
     /// Counts tasks since the start of the process.
     let number: UInt64

@@ -204,7 +204,9 @@ final class LogWriter {
                 for relocation in batch.relocations { exchange.places.move(relocation) }
                 offset += batch.bytes.count
             }
-            exchange.vacating.applyReleases(to: &exchange.places)
+            if count == uncommitted.count, exchange.handed.isEmpty {
+                exchange.vacating.applyReleases(to: &exchange.places)
+            }
             statistics.liveBytes = exchange.places.liveBytes
         }
         for batch in uncommitted[..<count] {

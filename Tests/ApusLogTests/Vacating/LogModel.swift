@@ -145,7 +145,14 @@ final class LogModel {
 
     func take() {
         guard let session = living.randomElement(using: &random) else { return }
-        guard let delivery = log.stores[session.shard].next(session.handle) else { return }
+        let delivery: Delivery
+        switch log.stores[session.shard].dequeue(for: session.handle) {
+        case .delivery(let next): delivery = next
+        case .empty: return
+        case .notYet, .lost:
+            Issue.record("a message that waited cannot be read")
+            return
+        }
         #expect(session.needs[delivery.position]?.name == delivery.message.topic)
         delivered += 1
         session.underWay.append(delivery)

@@ -1,0 +1,1 @@
+../../ApusStoreTests/MessageStoreContract.swift

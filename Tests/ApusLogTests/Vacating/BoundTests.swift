@@ -1,0 +1,115 @@
+import ApusMessage
+import ApusStore
+import MQTTCodec
+import Testing
+
+@testable import ApusLog
+
+/// A log that is used for long stays as large as what lives in it.
+@Suite("Bounds of a log")
+struct BoundTests {
+    private func turn(_ log: LogUnderTest, _ session: SessionNumber, _ handle: SessionHandle) {
+        let store = log.stores[0]
+        if store.isVacating {
+            if store.mustRecordAgain(session) {
+                _ = store.record(.state(SessionRecord(clientID: "one", expirySeconds: 60)), of: session)
+            }
+            store.keepQueue(of: handle)
+            store.vacated()
+        }
+        log.commit()
+    }
+
+    @Test(arguments: [0, 10, 200])
+    func `steady traffic with a backlog leaves a bounded log`(backlog: Int) throws {
+        let disk = SimulatedDisk()
+        let log = try LogUnderTest(disk)
+        let store = log.stores[0]
+        let number = store.makeSession("one")
+        for index in 0..<backlog { store.put("old \(index)", number, handle(1), payload: 50) }
+        var largest = 0
+        for index in 0..<5000 {
+            store.put("m\(index)", number, handle(2), payload: 50)
+            if let delivery = store.next(handle(2)) { _ = store.finished(delivery.position, by: number) }
+            if index % 5 == 0 {
+                if store.isVacating { store.keepQueue(of: handle(1)) }
+                turn(log, number, handle(2))
+            }
+            largest = max(largest, disk.usedBytes)
+        }
+        // Four segments, or twice the backlog and two, with the one that is vacated, the active one and the reserve.
+        #expect(largest < max(8 * 4096, 2 * backlog * 180 + 8 * 4096), "\(largest)")
+        #expect(log.log.statistics.segmentsVacated > 50)
+        #expect(store.drain(handle(1)) == (0..<backlog).map { "old \($0)" })
+        #expect(log.log.statistics.unreadable == 0)
+    }
+
+    @Test func `a large backlog that was finished gives its space back at once`() throws {
+        let disk = SimulatedDisk()
+        let log = try LogUnderTest(disk)
+        let store = log.stores[0]
+        let number = store.makeSession("one")
+        for index in 0..<2000 {
+            store.put("m\(index)", number, handle(1), payload: 100)
+            if index % 10 == 0 { turn(log, number, handle(1)) }
+        }
+        let before = disk.usedBytes
+        while let delivery = store.next(handle(1)) {
+            _ = store.finished(delivery.position, by: number)
+            if store.backlog(of: handle(1)).messages % 10 == 0 { turn(log, number, handle(1)) }
+        }
+        for _ in 0..<1000 { turn(log, number, handle(1)) }
+        #expect(before > 50 * 4096)
+        #expect(disk.usedBytes < 10 * 4096)
+    }
+
+    @Test func `sessions alone do not make the log go round`() throws {
+        let log = try LogUnderTest(SimulatedDisk())
+        let store = log.stores[0]
+        let sessions = (0..<500).map { store.makeSession("client \($0)") }
+        for _ in 0..<200 {
+            if store.isVacating {
+                for (index, session) in sessions.enumerated() where store.mustRecordAgain(session) {
+                    _ = store.record(.state(SessionRecord(clientID: "client \(index)", expirySeconds: 60)), of: session)
+                }
+                store.vacated()
+            }
+            log.commit()
+        }
+        #expect(log.log.statistics.segmentsVacated <= 2)
+    }
+
+    @Test func `messages beyond the retention are given up, others and retained ones are not`() throws {
+        let disk = SimulatedDisk()
+        var options = LogUnderTest.small
+        options.messageRetentionSeconds = 60
+        let log = try LogUnderTest(disk, options: options)
+        let store = log.stores[0]
+        let number = store.makeSession("one")
+        let header = MessageHeader(qos: .atLeastOnce, retain: true, isKeptAsRetained: true)
+        let retained = try #require(store.store("retained", for: [], header: header))
+        for index in 0..<20 { store.put("old \(index)", number, handle(1), payload: 100) }
+        log.commit()
+        for index in 0..<200 {
+            log.pass(milliseconds: 1000)
+            store.put("m\(index)", number, handle(2), payload: 100)
+            if let delivery = store.next(handle(2)) { _ = store.finished(delivery.position, by: number) }
+            if store.isVacating {
+                store.keep(retained.position, for: Recipient(session: .retained, qos: .atLeastOnce, retain: true))
+                store.keepQueue(of: handle(1))
+            }
+            turn(log, number, handle(2))
+        }
+        #expect(log.log.statistics.messagesRetired == 20)
+        guard case .lost = store.dequeue(for: handle(1)) else {
+            Issue.record("an old message is still there")
+            return
+        }
+        let recipient = Recipient(session: .retained, qos: .atLeastOnce, retain: true)
+        #expect(store.load(retained.position, for: recipient)?.message.topic == "retained")
+        disk.crash(.losesAll)
+        let again = try LogUnderTest(disk, options: options)
+        #expect(again.log.retained == [retained.position])
+        #expect(again.stores[0].restoreQueue(of: number, to: handle(1)) { _ in nil } == 0)
+    }
+}

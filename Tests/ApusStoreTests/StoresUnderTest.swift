@@ -1,0 +1,7 @@
+import ApusStore
+
+extension StoreUnderTest {
+    static let all = [
+        StoreUnderTest(name: "MemoryStore", make: { MemoryStore() }, commit: { _ in })
+    ]
+}
