@@ -63,7 +63,7 @@ extension LogStore {
         }
         switch reading.recent {
         case .uncommitted(number, let bytes):
-            return message(in: bytes.span, at: position.offsetInBatch, position)
+            return message(of: bytes, at: position.offsetInBatch, position)
         case .written(number, let place):
             return read(place, position.offsetInBatch, position, mayWait, session)
         default: break
@@ -76,7 +76,7 @@ extension LogStore {
             return .none
         }
         switch reading.recent {
-        case .uncommitted(_, let bytes): return message(in: bytes.span, at: position.offsetInBatch, position)
+        case .uncommitted(_, let bytes): return message(of: bytes, at: position.offsetInBatch, position)
         case .written(_, let place): return read(place, position.offsetInBatch, position, mayWait, session)
         case .none:
             if let copy { return read(copy, 0, position, mayWait, session) }
@@ -130,6 +130,12 @@ extension LogStore {
         shared.unreadable.add(1, ordering: .relaxed)
         let file = LogSource.name(ofSegment: UInt64(place.segment))
         shared.events(.unreadable(file: file, offset: place.offset + offset, reason: reason))
+    }
+
+    /// In a function of its own, because the optimizer of Swift 6.3 loses the lifetime of a span taken in a pattern.
+    @inline(never)
+    private func message(of bytes: [UInt8], at offset: Int, _ position: StorePosition) -> StoreReading.Found {
+        message(in: bytes.span, at: offset, position)
     }
 
     private func message(in bytes: Span<UInt8>, at offset: Int, _ position: StorePosition) -> StoreReading.Found {
