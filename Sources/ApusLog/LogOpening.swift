@@ -25,6 +25,7 @@ struct LogOpening {
             sources.append(LogSource(name: name, number: number, byteCount: try file.size(), file: file))
         }
         recovered = LogRecovery.recover(sources, report: progress)
+        if let refusal = recovered.refusal { throw refusal }
         try cut(disk)
         try resumeLast(disk, options)
     }

@@ -9,6 +9,8 @@ extension LogRecovery {
     /// Makes the result of what was read.
     mutating func finish() {
         finishRelocations()
+        table.settle()
+        table.forgetWords()
         let reader = StoredRecordReader(sources)
         for slot in table.slots.indices {
             let number = SessionNumber(rawValue: table.slots[slot].number)

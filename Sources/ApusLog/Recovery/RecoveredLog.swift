@@ -1,3 +1,4 @@
+package import ApusLoop
 package import ApusMessage
 package import ApusStore
 package import ApusTopics
@@ -174,6 +175,21 @@ package struct RecoveredLog: Sendable {
     package var danglingReferences = 0
 
     package init() {}
+
+    /// Why nothing may be written to the log, or deleted in it: a part of it could not be read, though it may be good.
+    package var refusal: SystemError? {
+        for found in damage {
+            if case .unreadable = found.kind {
+                return SystemError(code: Self.inputOutput, call: "read \(found.file) at offset \(found.offset)")
+            }
+        }
+        guard seed == nil, let first = damage.first else { return nil }
+        return SystemError(code: Self.badMessage, call: "read \(first.file): no segment has a good header")
+    }
+
+    /// `EIO` and `EBADMSG`.
+    private static let inputOutput: Int32 = 5
+    private static let badMessage: Int32 = 74
 
     /// Where the batch with this number stands.
     package func place(of batch: UInt64) -> BatchPlace? {

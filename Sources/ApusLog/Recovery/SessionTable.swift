@@ -9,6 +9,8 @@ struct SessionTable {
         let number: UInt32
         /// It is gone for ever: what else the log says of it counts for nothing.
         var hasEnded = false
+        /// The same for its queue, to which words come later.
+        var queueHasEnded = false
         /// Index into `states`; -1 before its first state record.
         var state: Int32 = -1
         var queue = RecoveryQueue()
@@ -35,24 +37,26 @@ struct SessionTable {
     private(set) var states: [State] = []
     /// Indices into `states` of sessions that have ended.
     private var freeStates: [Int32] = []
-    /// Open addressing: index into `slots` plus one, 0 for free.
-    private var index = [UInt32](repeating: 0, count: 256)
+    /// Open addressing: the number and in the low half the index into `slots` plus one; 0 for free.
+    private var index = [UInt64](repeating: 0, count: 256)
     private var shift: UInt32 = 24
-    private var last = 0
+    /// Words on queues that wait to be put in the order of sessions: one session's queue after the other is touched then,
+    /// while in the order of the log each word would wait for memory.
+    private var words: [QueueWord] = []
+    private var sortedWords: [QueueWord] = []
+    private static let wordLimit = 1 << 20
     /// The largest number met, but for the retained messages'.
     private(set) var highest: UInt32 = 0
 
     /// The slot of a number that was met before.
     @inline(__always)
-    mutating func find(_ number: UInt32) -> Int? {
-        if last < slots.count, slots[last].number == number { return last }
+    func find(_ number: UInt32) -> Int? {
         var at = Int(truncatingIfNeeded: (number &* 0x9E37_79B1) &>> shift)
         while true {
             let entry = index[at]
             if entry == 0 { return nil }
-            if slots[Int(entry) &- 1].number == number {
-                last = Int(entry) &- 1
-                return last
+            if UInt32(truncatingIfNeeded: entry &>> 32) == number {
+                return Int(UInt32(truncatingIfNeeded: entry)) &- 1
             }
             at = (at &+ 1) & (index.count &- 1)
         }
@@ -70,7 +74,7 @@ struct SessionTable {
         if number != SessionNumber.retained.rawValue { highest = max(highest, number) }
         slots.append(Slot(number: number))
         if slots.count * 2 > index.count {
-            index = [UInt32](repeating: 0, count: index.count * 4)
+            index = [UInt64](repeating: 0, count: index.count * 4)
             shift -= 2
             for slot in slots.indices { enter(slot) }
         } else {
@@ -82,29 +86,74 @@ struct SessionTable {
     private mutating func enter(_ slot: Int) {
         var at = Int(truncatingIfNeeded: (slots[slot].number &* 0x9E37_79B1) &>> shift)
         while index[at] != 0 { at = (at &+ 1) & (index.count &- 1) }
-        index[at] = UInt32(truncatingIfNeeded: slot + 1)
+        index[at] = UInt64(slots[slot].number) << 32 | UInt64(slot + 1)
     }
 
     // MARK: Queues
 
     @inline(__always)
     mutating func add(_ position: StorePosition, _ spec: DeliverySpec, size: UInt32, to number: UInt32) {
-        let slot = slot(number)
-        if slots[slot].hasEnded { return }
-        slots[slot].queue.add(position, spec, size: size)
+        say(QueueWord(position: position, spec: spec, size: size, slot: UInt32(truncatingIfNeeded: slot(number))))
     }
 
     @inline(__always)
     mutating func finish(_ position: StorePosition, by number: UInt32) {
         guard let slot = find(number) else { return }
-        slots[slot].queue.finish(position)
+        let spec = DeliverySpec(rawValue: 0)
+        say(QueueWord(position: position, spec: spec, size: 0, slot: UInt32(truncatingIfNeeded: slot)))
     }
 
-    /// Takes a session's queue out.
+    @inline(__always)
+    private mutating func say(_ word: QueueWord) {
+        words.append(word)
+        if words.count == Self.wordLimit { settle() }
+    }
+
+    /// Lets all words on queues take effect, in the order in which each session heard them.
+    mutating func settle() {
+        var starts = [UInt32](repeating: 0, count: slots.count + 1)
+        for word in words { starts[Int(word.slot) &+ 1] &+= 1 }
+        for slot in slots.indices { starts[slot &+ 1] &+= starts[slot] }
+        if sortedWords.count < words.count { sortedWords = words }
+        for word in words {
+            sortedWords[Int(starts[Int(word.slot)])] = word
+            starts[Int(word.slot)] &+= 1
+        }
+        // Each start has moved to where the next session begins.
+        var at = 0
+        for slot in slots.indices {
+            let end = Int(starts[slot])
+            while at < end {
+                tell(slot, sortedWords[at])
+                at &+= 1
+            }
+        }
+        words.removeAll(keepingCapacity: true)
+    }
+
+    @inline(__always)
+    private mutating func tell(_ slot: Int, _ word: QueueWord) {
+        if word.spec.rawValue != 0 {
+            if !slots[slot].queueHasEnded { slots[slot].queue.add(word.position, word.spec, size: word.size) }
+        } else if word.size == 0 {
+            slots[slot].queue.finish(word.position)
+        } else {
+            slots[slot].queue = RecoveryQueue()
+            slots[slot].queueHasEnded = true
+        }
+    }
+
+    /// Takes a session's queue out; after `settle()`.
     mutating func takeQueue(_ slot: Int) -> [QueueEntry] {
         var queue = RecoveryQueue()
         swap(&queue, &slots[slot].queue)
         return queue.finished()
+    }
+
+    /// No words come any more.
+    mutating func forgetWords() {
+        words = []
+        sortedWords = []
     }
 
     // MARK: States
@@ -140,8 +189,19 @@ struct SessionTable {
         }
         slots[slot].hasEnded = true
         slots[slot].state = -1
-        slots[slot].queue = RecoveryQueue()
+        let spec = DeliverySpec(rawValue: 0)
+        say(QueueWord(position: .none, spec: spec, size: 1, slot: UInt32(truncatingIfNeeded: slot)))
     }
+}
+
+/// What a record says of a session's queue: a message waits; or with an empty spec, that it is finished, or (size 1) that
+/// the session has ended.
+struct QueueWord {
+    var position: StorePosition
+    var spec: DeliverySpec
+    var size: UInt32
+    /// Of the session.
+    var slot: UInt32
 }
 
 /// The subscriptions of a session; few have many.

@@ -1,3 +1,4 @@
+import ApusLoop
 import ApusMessage
 import ApusStore
 import MQTTCodec
@@ -260,6 +261,54 @@ struct DamageTests {
         #expect(log.damage.isEmpty)
         #expect(log.segments.count == 2)
         #expect(log.sessions.count == 1)
+    }
+
+    /// A file of which only the first bytes can be read.
+    private final class FailingFile: DiskFile {
+        let file: MemoryFile
+        let good: Int
+
+        init(_ bytes: [UInt8], good: Int) {
+            file = MemoryFile(bytes)
+            self.good = good
+        }
+
+        func size() throws(SystemError) -> Int { file.bytes.count }
+        func read(into buffer: inout [UInt8], _ range: Range<Int>, at offset: Int) throws(SystemError) -> Int {
+            guard offset + range.count <= good else { throw SystemError(code: 5, call: "read") }
+            return try file.read(into: &buffer, range, at: offset)
+        }
+        func readNow(
+            into buffer: inout [UInt8],
+            _ range: Range<Int>,
+            at offset: Int,
+        ) throws(SystemError) -> DataFile.ReadNow { .wouldWait }
+        func write(_ bytes: Span<UInt8>, at offset: Int) throws(SystemError) -> Int { 0 }
+        func synchronize() throws(SystemError) {}
+        func allocate(_ bytes: Int) throws(SystemError) {}
+        func truncate(to bytes: Int) throws(SystemError) {}
+    }
+
+    @Test
+    func `a log of which a part cannot be read may not be written`() {
+        var fixture = LogFixture()
+        fixture.append(1) { $0.session(1) }
+        #expect(fixture.recover().refusal == nil)
+        let bytes = fixture.segments[0]
+        let name = LogSource.name(ofSegment: 1)
+        let file = FailingFile(bytes, good: SegmentHeader.byteCount)
+        let source = LogSource(name: name, number: 1, byteCount: bytes.count, file: file)
+        let log = LogRecovery.recover([source])
+        #expect(log.refusal?.name == "EIO")
+        #expect(log.cut == nil)
+    }
+
+    @Test
+    func `a log without any good header may not be written`() {
+        var fixture = LogFixture()
+        fixture.append(1) { $0.session(1) }
+        for place in 0..<SegmentHeader.byteCount { fixture.segments[0][place] = 0xFF }
+        #expect(fixture.recover().refusal?.name == "EBADMSG")
     }
 
     @Test
