@@ -53,7 +53,7 @@ extension LogStore {
         let number = position.batchNumber
         if number == builder.number {
             // A copy of the reference only, gone before the next record is written.
-            return message(in: builder.written.span, at: position.offsetInBatch, position)
+            return message(of: builder.written, at: position.offsetInBatch, position)
         }
         let epoch = shared.fileEpoch.load(ordering: .acquiring)
         if epoch != reading.epoch {
@@ -96,7 +96,7 @@ extension LogStore {
         switch reading.reader.find(place.file, place.offset + offset, mayWait: mayWait) {
         case .at(let start):
             if let session { reading.forget(session) }
-            let found = message(in: reading.reader.buffer.span, at: start, position)
+            let found = message(of: reading.reader.buffer, at: start, position)
             guard case .lost = found else { return found }
             // The buffer may have been filled when this part of the segment was being written.
             if !isAgain, reading.reader.forget() {
