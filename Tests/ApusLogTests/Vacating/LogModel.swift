@@ -35,6 +35,9 @@ final class LogModel {
         let shard: Int
         var needs: [StorePosition: Need] = [:]
         var underWay: [Delivery] = []
+        var queue: [StorePosition] = []
+        /// Sessions that seldom look after their messages hold on to old parts of the log.
+        var isLazy: Bool { number.rawValue % 2 == 0 }
         /// Filters after each change, oldest first.
         var filters: [(written: Written, filters: Set<String>)] = []
         var ended: Written?
@@ -109,7 +112,7 @@ final class LogModel {
     func publish() {
         let shard = Int.random(in: 0...1, using: &random)
         let store = log.stores[shard]
-        let receivers = living.filter { _ in chance(40) }
+        let receivers = living.filter { _ in chance(25) }
         let isRetained = chance(10)
         guard !receivers.isEmpty || isRetained else { return }
         names += 1
@@ -135,8 +138,16 @@ final class LogModel {
     private func enqueue(_ message: Message, _ session: Session) {
         guard session.ended == nil else { return }
         let delivery = Delivery(message: message, qos: .atLeastOnce, retain: false)
-        let limits = QueueLimits(messages: 1000, bytes: .max)
-        _ = log.stores[session.shard].enqueue(delivery, for: session.handle, session.number, limits: limits)
+        let store = log.stores[session.shard]
+        let limits = QueueLimits(messages: 6, bytes: .max)
+        session.queue.append(message.position)
+        let dropped = store.enqueue(delivery, for: session.handle, session.number, limits: limits)
+        #expect(dropped == max(0, session.queue.count - 6))
+        for _ in 0..<dropped {
+            // Finished somewhere in the batch that is open now.
+            let end = Written(shard: session.shard, position: LogFormat.endOfBatch(store.builder.number))
+            session.needs[session.queue.removeFirst()]?.ended = end
+        }
     }
 
     private func send(from: Int, to: Int, _ letter: @escaping () -> Void) {
@@ -144,7 +155,7 @@ final class LogModel {
     }
 
     func take() {
-        guard let session = living.randomElement(using: &random) else { return }
+        guard let session = living.randomElement(using: &random), !session.isLazy || chance(5) else { return }
         let delivery: Delivery
         switch log.stores[session.shard].dequeue(for: session.handle) {
         case .delivery(let next): delivery = next
@@ -154,12 +165,16 @@ final class LogModel {
             return
         }
         #expect(session.needs[delivery.position]?.name == delivery.message.topic)
+        #expect(session.queue.first == delivery.position)
+        session.queue.removeFirst()
         delivered += 1
         session.underWay.append(delivery)
     }
 
     func finish() {
-        guard let session = living.randomElement(using: &random), !session.underWay.isEmpty else { return }
+        guard let session = living.randomElement(using: &random), !session.underWay.isEmpty,
+            !session.isLazy || chance(20)
+        else { return }
         end(session.underWay.removeFirst().position, session)
     }
 
