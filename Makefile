@@ -19,7 +19,7 @@ build: ## build the release binary, Swift runtime linked statically
 	@scripts/bootstrap build
 	@$(SWIFT) build -c release --static-swift-stdlib --product apus
 
-test: ## everything: build, unit, wire and third-party tests, lint, conformance, a little fuzzing
+test: ## everything: build, unit, wire, third-party and crash tests, lint, conformance, a little fuzzing
 	@scripts/test
 
 unit: ## build the tests and run the Swift ones only
@@ -28,7 +28,7 @@ unit: ## build the tests and run the Swift ones only
 third-party: ## real clients against the debug binary
 	@scripts/test build third-party
 
-crash: ## the long crash test, CRASH_KILLS kills of the debug binary
+crash: ## the long crash test: CRASH_KILLS times kill -9 on the debug binary
 	@scripts/test build
 	@scripts/crash --kills $(CRASH_KILLS)
 

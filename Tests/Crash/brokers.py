@@ -66,6 +66,10 @@ class Broker:
             await self.kill()
             raise AssertionError(f"the broker did not end; it said:\n{self.logged()}") from None
 
+    async def unsound(self):
+        """What is wrong with the data directory, in words; of a broker that does not run."""
+        return None
+
     def errors(self):
         """What it logged as errors; nothing here may be one."""
         with open(self.log.name, "rb") as file:
@@ -93,6 +97,18 @@ class Apus(Broker):
     def command(self):
         chosen = [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
         return [*self.wrapper, BINARY, "serve", "--dev", "--data", self.data, "--listen", "mqtt://127.0.0.1:0", *chosen]
+
+    async def unsound(self):
+        status, text = await self.tool("log", "verify", "--data", self.data)
+        return text if status else None
+
+    async def tool(self, *arguments):
+        """Another command of the binary: its status and all it said."""
+        process = await asyncio.create_subprocess_exec(
+            BINARY, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment(),
+        )
+        output, _ = await process.communicate()
+        return process.returncode, output.decode(errors="replace")
 
     async def ready(self):
         port = None

@@ -82,6 +82,9 @@ async def perform(plan, broker):
             faults = await Workload(run).execute()
     except TimeoutError:
         faults = [Fault("stuck", f"the run did not end; the broker said:\n{broker.logged()}"), *check(run.history)]
+    await broker.kill()
+    if run.plan.keeps and (words := await broker.unsound()):
+        faults.append(Fault("unsound", words))
     faults += [Fault("error", line) for line in broker.errors()]
     return Outcome(run, faults, time.monotonic() - begun)
 
@@ -101,7 +104,7 @@ def main():
     settings = SETTINGS | dict(text.split("=", 1) for text in options.set)
     failed = False
     for _ in range(options.runs):
-        plan = Plan(kills=options.kills, seconds=options.seconds)
+        plan = Plan(kills=options.kills, seconds=options.seconds, keeps=settings.get("data.durability") != "memory")
         plan.seed = random.randrange(1 << 32) if options.seed is None else options.seed
         print(f"seed {plan.seed}", flush=True)
         failed |= asyncio.run(one_run(plan, options, settings))

@@ -86,6 +86,17 @@ def test_a_repetition_is_no_wrong_order_with_qos_1():
     assert forged.kinds == []
 
 
+@pytest.mark.parametrize("qos, expected", [(1, []), (2, ["order"])])
+def test_a_repetition_of_what_was_sent_before_suback_has_no_order_with_qos_1(qos, expected):
+    forged = Forgery()
+    early = forged.publish(0, qos, acknowledged=False)
+    forged.subscription.granted = forged.history.now
+    late = forged.publish(1, qos)
+    forged.deliver(late, early)
+    early.acknowledged = forged.history.now
+    assert forged.kinds == expected
+
+
 def test_topics_and_qos_have_an_order_each():
     forged = Forgery()
     one, two, three = forged.publish(0), forged.publish(1, topic="t/b"), forged.publish(2, qos=1)

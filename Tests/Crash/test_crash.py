@@ -34,5 +34,5 @@ def test_nothing_acknowledged_is_lost():
 
 
 def test_a_broker_that_forgets_is_found_out():
-    outcome = execute(Plan(kills=2, seed=SEED, stalled=1), SETTINGS | {"data.durability": "memory"})
+    outcome = execute(Plan(kills=2, seed=SEED, stalled=1, keeps=False), SETTINGS | {"data.durability": "memory"})
     assert {"lost", "session", "retained"} <= outcome.kinds.keys(), outcome.summary()

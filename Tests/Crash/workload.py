@@ -32,6 +32,8 @@ class Plan:
     crowd: int = 20
     # Seconds without any progress after which nothing more is expected, while something is owed.
     stalled: float = PATIENCE * 0.6
+    # Whether the broker keeps a log that can be looked into afterwards.
+    keeps: bool = True
 
 
 class Run:
