@@ -22,7 +22,15 @@ package final class Broker: Sendable {
     let mailPressure: [MailPressure]
     /// Where 5.0 clients are sent when the process ends; nil sends them nowhere.
     private let reference = Mutex<String?>(nil)
-    private let mailman = Mutex<(@Sendable (Int, ShardMail) -> Void)?>(nil)
+    private let mailman = Mutex<Mailman?>(nil)
+
+    /// How mail reaches a shard.
+    ///
+    /// A structure of its own: a bare closure inside a generic `Mutex` is wrapped once more by each look at it (Swift 6.3),
+    /// until a call through all the wrappers overflows the stack.
+    private struct Mailman: Sendable {
+        let deliver: @Sendable (_ shard: Int, _ mail: ShardMail) -> Void
+    }
 
     package init(
         configuration: BrokerConfiguration,
@@ -57,12 +65,12 @@ package final class Broker: Sendable {
 
     /// Tells the broker how mail reaches a shard's thread; called once, before the first connection.
     package func connectMail(_ deliver: @escaping @Sendable (_ shard: Int, _ mail: ShardMail) -> Void) {
-        mailman.withLock { $0 = deliver }
+        mailman.withLock { $0 = Mailman(deliver: deliver) }
     }
 
     /// Sends mail to a shard from any thread.
     package func post(to shard: Int, _ mail: ShardMail) {
-        mailman.withLock { $0 }?(shard, mail)
+        mailman.withLock { $0 }?.deliver(shard, mail)
     }
 
     /// Sends the same mail to every shard.
