@@ -19,7 +19,9 @@ struct LogModelTests {
             case 60: try model.changeFilters()
             case 61..<83: try model.tick(Int.random(in: 0...1, using: &model.random))
             case 83..<98: _ = model.log.log.writer.step()
-            case 98: model.log.pass(milliseconds: 400)
+            case 98:
+                model.log.pass(milliseconds: 400)
+                if model.chance(50) { try model.settle(turns: Int.random(in: 1...40, using: &model.random)) }
             default: if faults { fault(model) }
             }
         }
@@ -63,6 +65,7 @@ struct LogModelTests {
             try model.crash(crashKind(model))
         }
         #expect(model.vacated > 10)
+        #expect(model.copied > 10)
         #expect(model.delivered > 0)
     }
 
