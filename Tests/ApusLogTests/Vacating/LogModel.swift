@@ -113,7 +113,7 @@ final class LogModel {
     func publish() {
         let shard = Int.random(in: 0...1, using: &random)
         let store = log.stores[shard]
-        let receivers = living.filter { _ in chance(25) }
+        let receivers = living.filter { chance($0.isLazy ? 4 : 25) }
         let isRetained = chance(10)
         guard !receivers.isEmpty || isRetained else { return }
         names += 1
@@ -156,7 +156,7 @@ final class LogModel {
     }
 
     func take() {
-        guard let session = living.randomElement(using: &random), !session.isLazy || chance(5) else { return }
+        guard let session = living.randomElement(using: &random), !session.isLazy || chance(3) else { return }
         let delivery: Delivery
         switch log.stores[session.shard].dequeue(for: session.handle) {
         case .delivery(let next): delivery = next
@@ -174,7 +174,7 @@ final class LogModel {
 
     func finish() {
         guard let session = living.randomElement(using: &random), !session.underWay.isEmpty,
-            !session.isLazy || chance(20)
+            !session.isLazy || chance(3)
         else { return }
         end(session.underWay.removeFirst().position, session)
     }

@@ -65,7 +65,7 @@ struct LogModelTests {
             try model.crash(crashKind(model))
         }
         #expect(model.vacated > 10)
-        #expect(model.copied > 10)
+        #expect(model.copied > 50)
         #expect(model.delivered > 0)
     }
 
