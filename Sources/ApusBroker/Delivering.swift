@@ -287,8 +287,9 @@ extension Shard {
                 sessions[session].hasBacklog = false
                 sessions[session].mustCheckRights = false
                 return
-            case .lost:
+            case .lost(let position):
                 counters.drop(.unreadable)
+                finished(position, session)
                 continue
             }
             if let reason = reasonToDrop(delivery, session, slot) {

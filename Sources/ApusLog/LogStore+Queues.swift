@@ -27,7 +27,7 @@ extension LogStore {
 
     package func dequeue(for session: SessionHandle) -> Dequeued {
         guard let index = queues.index(forKey: session), let entry = queues.values[index].first else { return .empty }
-        var result = Dequeued.lost
+        var result = Dequeued.lost(entry.position)
         var message: Message?
         if entry.position != .none {
             switch read(entry.position, mayWait: reading.isServed(session), for: session) {

@@ -81,6 +81,6 @@ package enum Dequeued: Sendable {
     case empty
     /// The next one must be read from a slow place; the store gives notice when it is at hand.
     case notYet
-    /// The next one could not be read and is gone; counted by the caller.
-    case lost
+    /// The next one could not be read and is out of the queue; the caller counts it and finishes it.
+    case lost(StorePosition)
 }

@@ -287,7 +287,7 @@ final class ModelStore: WatchedStore, @unchecked Sendable {
         guard var queue = queues[session], !queue.isEmpty else { return .empty }
         let first = queue.removeFirst()
         queues[session] = queue.isEmpty ? nil : queue
-        return delivery(first).map(Dequeued.delivery) ?? .lost
+        return delivery(first).map(Dequeued.delivery) ?? .lost(first.position)
     }
 
     private func delivery(_ waiting: Waiting) -> Delivery? {
