@@ -49,7 +49,7 @@ package struct BatchHeader: Sendable, Equatable {
         records = Int(raw.uint32(offset + 24))
         shard = Int(raw.uint16(offset + 28))
         flags = Flags(rawValue: raw.uint16(offset + 30))
-        guard bodyLength % LogFormat.alignment == 0 else { return nil }
+        guard bodyLength % LogFormat.alignment == 0, number <= LogFormat.maximumBatchNumber else { return nil }
     }
 
     init(bodyLength: Int, number: UInt64, time: Timestamp, records: Int, shard: Int, flags: Flags = []) {

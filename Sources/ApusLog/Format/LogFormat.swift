@@ -15,8 +15,10 @@ package enum LogFormat {
     package static let maximumOffset = 1 << 23
     /// A record's body stays below; far above a message of the largest size with recipients for every session.
     static let maximumBody = 1 << 30
-    /// Session numbers below and message numbers above.
+    /// Of a position, for the place in the batch; the batch's number stands above.
     static let offsetBits: UInt64 = 20
+    /// What a position has room for.
+    static let maximumBatchNumber: UInt64 = 1 << 44 - 1
 
     @inline(__always)
     static func padded(_ count: Int) -> Int { (count &+ 7) & ~7 }

@@ -90,6 +90,36 @@ struct DamageTests {
         }
     }
 
+    /// Whole blocks overwritten, moved, doubled and lost: whatever is accepted was written so.
+    @Test(arguments: 0..<300 as Range<UInt64>)
+    func `of a log in shreds only true records are accepted`(seed: UInt64) throws {
+        let whole = Self.history(seed: seed % 10)
+        let all = Set(try Self.accepted(whole))
+        var random = SeededGenerator(seed: seed)
+        var torn = whole
+        for _ in 0..<Int.random(in: 1...6, using: &random) {
+            let segment = Int.random(in: 0...1, using: &random)
+            let count = torn.segments[segment].count
+            let start = Int.random(in: 0..<count, using: &random)
+            let length = Int.random(in: 1...min(200, count - start), using: &random)
+            switch Int.random(in: 0..<5, using: &random) {
+            case 0:
+                for place in start..<start + length {
+                    torn.segments[segment][place] = UInt8.random(in: 0...255, using: &random)
+                }
+            case 1: for place in start..<start + length { torn.segments[segment][place] = 0 }
+            case 2: torn.segments[segment].removeSubrange(start..<start + length)
+            case 3:
+                let block = Array(torn.segments[segment][start..<start + length])
+                torn.segments[segment].insert(contentsOf: block, at: Int.random(in: 0...count, using: &random) & ~7)
+            default: torn.segments[segment].removeLast(min(length, count - 1))
+            }
+        }
+        for record in try Self.accepted(torn) { #expect(all.contains(record), "seed \(seed)") }
+        let log = torn.recover()
+        #expect(log.queues.values.allSatisfy { $0.map(\.position) == $0.map(\.position).sorted() })
+    }
+
     /// A last write of three batches behind two good writes.
     private static func tornHistory() -> (fixture: LogFixture, batches: [[UInt8]], start: Int) {
         var fixture = LogFixture()
