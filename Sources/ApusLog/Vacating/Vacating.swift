@@ -36,7 +36,6 @@ struct Vacating {
 }
 
 extension LogWriter {
-    private static let copyBytes = 256 << 10
     /// Segments that are never vacated: the one that is written and the one before it.
     private static let newest = 2
 
@@ -156,10 +155,10 @@ extension LogWriter {
             number: shared.nextBatch.add(1, ordering: .relaxed).oldValue,
             shard: Int(UInt16.max),
             seed: shared.seed,
-            reserving: Self.copyBytes + 4096,
+            reserving: copyBytes + 4096,
         )
         var relocations: [Relocation] = []
-        while builder.byteCount < Self.copyBytes, let (position, references) = plan.next() {
+        while builder.byteCount < copyBytes, let (position, references) = plan.next() {
             copy(position, references, &builder, &relocations, now)
         }
         vacating.plan = plan

@@ -27,6 +27,8 @@ final class LogWriter {
     let published: Published
     var vacating = Vacating()
     var copyReader = MessageReader()
+    /// Copied between two commits when a segment is vacated; what is handed over meanwhile waits no longer than that.
+    var copyBytes = 256 << 10
     var uncommitted: [HandedBatch] = []
 
     private var active: SegmentFile?

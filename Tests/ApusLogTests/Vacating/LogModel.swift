@@ -70,6 +70,7 @@ final class LogModel {
         disk = SimulatedDisk(seed: seed &* 77)
         self.options = options
         log = try LogUnderTest(disk, shards: 2, options: options)
+        log.log.writer.copyBytes = 100
     }
 
     func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
@@ -279,6 +280,7 @@ final class LogModel {
         func isSafe(_ written: Written) -> Bool { written.position <= committed[written.shard] }
         disk.crash(kind)
         log = try LogUnderTest(disk, shards: 2, options: options, time: log.time.now)
+        log.log.writer.copyBytes = chance(50) ? 100 : 100_000
         outbox = [[], []]
         inbox = [[], []]
         walking = [nil, nil]

@@ -185,6 +185,19 @@ struct FaultTests {
         log.commit()
         #expect(last <= store.committed)
         #expect(log.events.now.contains { if case .full = $0 { true } else { false } })
+        // The oldest segments hold nothing any more: it goes on by itself.
+        for _ in 0..<20 where store.refusal != nil {
+            if store.isVacating {
+                if store.mustRecordAgain(number) {
+                    _ = store.record(.state(SessionRecord(clientID: "one", expirySeconds: 60)), of: number)
+                }
+                store.vacated()
+            }
+            log.pass(milliseconds: 1000)
+            log.commit()
+        }
+        #expect(store.refusal == nil)
+        #expect(store.put("again", number, handle(1)) != nil)
     }
 
     @Test func `a failed sync seals its segment, and the segment is never synced again`() throws {
