@@ -332,12 +332,29 @@ final class LogWriter {
         take()
         retryAt = shared.clock()
         commitAll(retryAt)
+        writeEnd()
         if let active { cut(active) }
         active = nil
         spare = nil
         try? SpareSegment.discard(disk)
         publish()
         return uncommitted.isEmpty
+    }
+
+    /// Ends the log with a batch without records: what stands before it is no last write any more, so that damage in it
+    /// is not taken for a write that a crash has torn.
+    private func writeEnd() {
+        guard statistics.commits > 0, uncommitted.isEmpty, let segment = active else { return }
+        let number = shared.nextBatch.add(1, ordering: .relaxed).oldValue
+        let batch = BatchBuilder(number: number, shard: 0, seed: shared.seed, reserving: 0).finish(at: shared.clock())
+        guard segment.room >= batch.count else { return }
+        do throws(SystemError) {
+            try segment.file.writeAll(batch.span, at: segment.end)
+            active?.end += batch.count
+            if options.durability == .power { try synchronize(segment.file) }
+        } catch {
+            // Nothing depends on it; the next start cuts off what there is of it.
+        }
     }
 
     private func publish() {

@@ -212,6 +212,19 @@ struct DamageTests {
     }
 
     @Test
+    func `damage before the empty batch that ends a log is no torn tail`() {
+        var (fixture, _, start) = Self.tornHistory()
+        fixture.append(6) { _ in }
+        #expect(fixture.recover().damage.isEmpty)
+        #expect(fixture.recover().nextBatchNumber == 7)
+        fixture.segments[0][start + BatchHeader.byteCount + 20] ^= 1
+        let log = fixture.recover()
+        #expect(log.cut == nil)
+        #expect(log.damage.map(\.kind) == [.record(.checksum)])
+        #expect(log.queue(4).map(\.batchNumber) == [5])
+    }
+
+    @Test
     func `a batch that is lost whole is reported, and the next one found`() {
         var fixture = LogFixture()
         fixture.append(1) { $0.session(1) }
