@@ -39,7 +39,7 @@ let package = Package(
         room("ApusMemory"),
         room("ApusMessage", ["ApusTopics", "MQTTCodec"]),
         room("ApusSession", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
-        room("ApusStore", ["ApusMemory", "ApusMessage"]),
+        room("ApusStore", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("ApusBroker", ["ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]),
         // A link to Tests/FuzzReplayTests/Harness, which the main package's tests replay the corpus with.
         .target(
