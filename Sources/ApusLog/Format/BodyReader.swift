@@ -41,6 +41,24 @@ struct BodyReader: ~Escapable {
         return String(copying: bytes.extracting(position..<position + count))
     }
 
+    /// A filter with its length in front; the last one again when it is the same, which costs nothing.
+    mutating func filter(orAgain last: inout (text: [UInt8], filter: TopicFilter)?) throws(RecordDamage) -> TopicFilter
+    {
+        let start = position
+        let count = Int(try uint16())
+        guard count <= end - position else { throw .malformed }
+        let text = bytes.extracting(position..<position + count)
+        if let last, last.text.span.isEqual(to: text) {
+            position += count
+            return last.filter
+        }
+        let copy = [UInt8](copying: text)
+        position = start
+        let filter = try filter()
+        last = (copy, filter)
+        return filter
+    }
+
     /// A filter with its length in front.
     mutating func filter() throws(RecordDamage) -> TopicFilter {
         let text = try text(Int(uint16()))

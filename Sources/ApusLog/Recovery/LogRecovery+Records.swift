@@ -89,7 +89,7 @@ extension LogRecovery {
         var next = spec
         while true {
             if next.subscriptionIdentifier != 0 { identifiers.append(next.subscriptionIdentifier) }
-            if next.hasMore { extra.group = try groups.filter() }
+            if next.hasMore { extra.group = try groups.filter(orAgain: &lastGroup) }
             merged = DeliverySpec(
                 qosBits: max(merged.qosBits, next.qosBits),
                 retain: merged.retain || next.retain,

@@ -27,6 +27,8 @@ package struct LogRecovery {
     private var lastWrite: (source: Int, offset: Int)?
     private var lastWriteIsKnown = false
     var identifiers: [UInt32] = []
+    /// Members of a group get one message after the other.
+    var lastGroup: (text: [UInt8], filter: TopicFilter)?
 
     /// Reads the log.
     ///
