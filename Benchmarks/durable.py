@@ -266,7 +266,7 @@ def table(results):
             values = [got[name] for got in rounds if name in got]
             if isinstance(values[0], (int, float)) and not isinstance(values[0], bool):
                 spread = f" ({min(values):,} to {max(values):,})" if len(values) > 1 else ""
-                cells.append(f"{name} {statistics.median(values):,}{spread}")
+                cells.append(f"{name} {round(statistics.median(values), 3):,}{spread}")
             else:
                 cells.append(f"{name} {', '.join(sorted(set(map(str, values))))}")
         lines.append(f"| {measure} | {contender} | {'; '.join(cells)} |")

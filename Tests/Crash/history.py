@@ -223,10 +223,11 @@ def check_order(history, life, first):
     another member has had; what a client sees that subscribed in the midst, the repetition of what came before.
     """
     highest = {}
-    for key in first:
+    for key, delivery in first.items():
         message = history.messages.get(key)
         if message and (message.qos == 2 or any(
-            not one.group and one.granted is not None and one.granted < message.sent and matches(one.filter, message.topic)
+            not one.group and matches(one.filter, message.topic) and one.granted is not None
+            and one.granted < message.sent and (one.leaving is None or one.leaving > delivery.when)
             for one in life.subscriptions
         )):
             stream = (message.publisher, message.topic, message.qos)

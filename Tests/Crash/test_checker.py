@@ -97,6 +97,15 @@ def test_a_repetition_of_what_was_sent_before_suback_has_no_order_with_qos_1(qos
     assert forged.kinds == expected
 
 
+def test_an_earlier_subscription_does_not_make_an_order():
+    forged = Forgery()
+    forged.subscription.leaving = forged.subscription.left = forged.history.now
+    early = forged.publish(0, qos=1, acknowledged=False)
+    forged.subscribe("t/#")
+    forged.deliver(forged.publish(1, qos=1), early)
+    assert forged.kinds == []
+
+
 def test_topics_and_qos_have_an_order_each():
     forged = Forgery()
     one, two, three = forged.publish(0), forged.publish(1, topic="t/b"), forged.publish(2, qos=1)
