@@ -36,17 +36,17 @@ extension LogStore {
 
     package func keepQueue(of session: SessionHandle) {
         guard let task = vacating.task, let index = queues.index(forKey: session) else { return }
-        let number = queues.values[index].number
-        for place in 0..<queues.values[index].count {
-            let entry = queues.values[index][place]
+        let queue = queues.values[index]
+        for place in 0..<queue.count {
+            let entry = queue[place]
             guard entry.position != .none, task.contains(entry.position) else { continue }
-            let extra = queues.values[index].extra(entry).map { extra in
+            let extra = queue.extra(entry).map { extra in
                 QueueExtra(
                     furtherSubscriptionIdentifiers: extra.furtherSubscriptionIdentifiers,
                     group: extra.group?.filter,
                 )
             }
-            note(entry.position, number, entry.spec, extra)
+            note(entry.position, queue.number, entry.spec, extra)
         }
     }
 

@@ -318,13 +318,15 @@ struct CopyPlan {
 
     /// - Parameter all: in the order in which they happened; the last one of a session and a message counts.
     init(_ all: [ReferenceChange]) {
-        var order = Array(all.indices)
-        order.sort { left, right in
-            let (one, other) = (all[left], all[right])
-            if one.position != other.position { return one.position < other.position }
-            if one.session != other.session { return one.session.rawValue < other.session.rawValue }
-            return left < right
+        // By position, session and time; numbers beside one another sort several times faster than their owners.
+        var keys: [(position: UInt64, rest: UInt64)] = []
+        keys.reserveCapacity(all.count)
+        for (index, change) in all.enumerated() {
+            let rest = UInt64(change.session.rawValue) << 32 | UInt64(UInt32(truncatingIfNeeded: index))
+            keys.append((change.position.rawValue, rest))
         }
+        keys.sort { $0.position != $1.position ? $0.position < $1.position : $0.rest < $1.rest }
+        var order = keys.map { Int(UInt32(truncatingIfNeeded: $0.rest)) }
         changes = []
         for (index, place) in order.enumerated() {
             if index + 1 < order.count {
