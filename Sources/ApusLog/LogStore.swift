@@ -23,6 +23,7 @@ package final class LogStore: MessageStore, @unchecked Sendable {
     private var isOpen = false
     private var batchTime = Timestamp(milliseconds: 0)
     private var lastBatchBytes = 0
+    private var openMessages = 0
     private var releases: [VacatingExchange.Release] = []
 
     var queues: [SessionHandle: EntryQueue] = [:]
@@ -54,7 +55,10 @@ package final class LogStore: MessageStore, @unchecked Sendable {
 
     package func addRecipient(_ recipient: Recipient) { builder.addRecipient(recipient) }
 
-    package func endMessage() -> StorePosition { builder.endMessage() }
+    package func endMessage() -> StorePosition {
+        openMessages += 1
+        return builder.endMessage()
+    }
 
     package var refusal: StoreRefusal? { shared.refusal }
 
@@ -158,7 +162,9 @@ package final class LogStore: MessageStore, @unchecked Sendable {
             bytes: bytes,
             messageBytes: messageBytes,
             references: references,
+            messages: openMessages,
         )
+        openMessages = 0
         let waiting = shared.waitingBytes.add(bytes.count, ordering: .relaxed).newValue
         if waiting > LogShared.behindBytes { shared.isBehind.store(true, ordering: .relaxed) }
         shared.exchange.withLock { exchange in

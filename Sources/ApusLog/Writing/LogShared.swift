@@ -98,6 +98,7 @@ struct HandedBatch: Sendable {
     let bytes: [UInt8]
     let messageBytes: Int
     let references: Int
+    var messages = 0
     var relocations: [Relocation] = []
 }
 

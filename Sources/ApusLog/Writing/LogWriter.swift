@@ -212,6 +212,7 @@ final class LogWriter {
             statistics.liveBytes = exchange.places.liveBytes
         }
         for batch in uncommitted[..<count] {
+            statistics.messages += batch.messages
             guard let shard = batch.shard else { continue }
             shard.commit(batch: batch.number)
             if !concerned.contains(where: { $0 === shard }) { concerned.append(shard) }
