@@ -89,7 +89,7 @@ final class Storage: Sendable {
         for damage in log.damage {
             let fields = [
                 ("file", damage.file), ("offset", "\(damage.offset)"), ("bytes", "\(damage.bytes)"),
-                ("damage", "\(damage.kind)"),
+                ("damage", damage.name), ("explanation", damage.explanation),
             ]
             // What a crash cuts off was never acknowledged.
             let level: EventLevel = damage.kind == .tornTail ? .notice : .error
