@@ -101,21 +101,26 @@ struct PlaceTable: Sendable {
         (head..<batches.count).filter { batches[$0].segment == segment }.map { firstNumber + UInt64($0 - head) }
     }
 
-    /// The messages whose copy stands in a segment.
-    func copies(in segment: UInt32) -> [StorePosition] {
-        (copyOrigins[segment] ?? []).filter { origin in
-            guard let copy = copies[origin] else { return false }
-            return self.segment(ofBatch: copy.batchNumber) == segment
-        }
+    /// The messages whose copy was written to a segment; some may have been moved on.
+    func copies(writtenTo segment: UInt32) -> [StorePosition] { copyOrigins[segment] ?? [] }
+
+    /// Whether the message's copy stands in the segment.
+    func isCopy(_ origin: StorePosition, in segment: UInt32) -> Bool {
+        guard let copy = copies[origin] else { return false }
+        return self.segment(ofBatch: copy.batchNumber) == segment
+    }
+
+    /// Forgets the copies that stand in the segment.
+    mutating func removeCopies(_ origins: ArraySlice<StorePosition>, in segment: UInt32) {
+        for origin in origins where isCopy(origin, in: segment) { copies[origin] = nil }
     }
 
     func liveBytes(of segment: UInt32) -> Int {
         batches[head...].reduce(0) { $1.segment == segment ? $0 + $1.liveBytes : $0 }
     }
 
-    /// Forgets a segment and what stands in it.
+    /// Forgets a segment and what stands in it; after its copies.
     mutating func remove(segment: UInt32) {
-        for origin in copies(in: segment) { copies[origin] = nil }
         copyOrigins[segment] = nil
         files[segment] = nil
         for index in head..<batches.count where batches[index].segment == segment {

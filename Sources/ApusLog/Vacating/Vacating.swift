@@ -116,20 +116,30 @@ extension LogWriter {
         vacating.tasks += 1
         let segment = UInt32(truncatingIfNeeded: segments[0].number)
         let number = vacating.tasks
-        let task = shared.exchange.withLock { exchange in
-            let task = VacatingTask(
-                number: number,
-                segment: segment,
-                batches: exchange.places.batches(in: segment),
-                origins: exchange.places.copies(in: segment),
-            )
-            exchange.vacating.task = task
-            return task
+        let (batches, written) = shared.exchange.withLock { exchange in
+            (exchange.places.batches(in: segment), exchange.places.copies(writtenTo: segment))
         }
+        var origins: [StorePosition] = []
+        inSlices(written) { places, slice in
+            origins.append(contentsOf: slice.filter { places.isCopy($0, in: segment) })
+        }
+        let task = VacatingTask(number: number, segment: segment, batches: batches, origins: origins)
+        shared.exchange.withLock { $0.vacating.task = task }
         vacating.task = task
         vacating.copiedBytes = 0
         enter(.marking, task)
         shared.wakeAll()
+    }
+
+    /// Goes through many positions without keeping the shards from the table for long; only the writer changes it.
+    private func inSlices(
+        _ positions: [StorePosition],
+        _ body: (inout PlaceTable, ArraySlice<StorePosition>) -> Void,
+    ) {
+        for start in stride(from: 0, to: positions.count, by: 4096) {
+            let slice = positions[start..<min(start + 4096, positions.count)]
+            shared.exchange.withLock { body(&$0.places, slice) }
+        }
     }
 
     // MARK: Copying
@@ -290,6 +300,8 @@ extension LogWriter {
             return shared.events(.segmentFailed(segment: oldest.number, error))
         }
         segments.removeFirst()
+        let copies = shared.exchange.withLock { $0.places.copies(writtenTo: task.segment) }
+        inSlices(copies) { places, slice in places.removeCopies(slice, in: task.segment) }
         shared.exchange.withLock { exchange in
             exchange.places.remove(segment: task.segment)
             exchange.vacating.task = nil

@@ -18,6 +18,7 @@ struct ThreadTests {
         var store: LogStore?
         var left: [String] = []
         var number = SessionNumber.none
+        let isDone = Atomic<Bool>(false)
 
         init(_ index: Int) throws {
             self.index = index
@@ -29,7 +30,8 @@ struct ThreadTests {
             wakeUp.signal()
         }
 
-        func run(_ turns: Int) {
+        /// - Parameter isOver: whether nobody needs this shard's answers any more.
+        func run(_ turns: Int, until isOver: @Sendable () -> Bool) {
             guard let store else { return }
             let handle = handle(1, shard: index)
             number = store.makeSession("client \(index)")
@@ -61,6 +63,12 @@ struct ThreadTests {
                 tick(store, handle)
             }
             left = expected
+            isDone.store(true, ordering: .sequentiallyConsistent)
+            // The others' segments are vacated only with this shard's help.
+            for _ in 0..<2000 where !isOver() {
+                _ = wakeUp.wait(milliseconds: 10)
+                tick(store, handle)
+            }
         }
 
         private func tick(_ store: LogStore, _ handle: SessionHandle) {
@@ -95,9 +103,13 @@ struct ThreadTests {
         let workers = try (0..<2).map { try Worker($0) }
         for worker in workers { worker.store = log.makeStore(shard: worker.index) { worker.notify($0) } }
         try log.start()
-        let other = workers[1]
-        let thread = try NativeThread(name: "shard-1") { other.run(600) }
-        workers[0].run(600)
+        let (one, other) = (workers[0], workers[1])
+        let isOver: @Sendable () -> Bool = {
+            one.isDone.load(ordering: .sequentiallyConsistent) && other.isDone.load(ordering: .sequentiallyConsistent)
+                && log.statistics.segmentsVacated > 0
+        }
+        let thread = try NativeThread(name: "shard-1") { other.run(600, until: isOver) }
+        one.run(600, until: isOver)
         thread.join()
         #expect(log.close())
         #expect(log.statistics.segmentsVacated > 0)
