@@ -68,7 +68,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusBroker", "ApusConfiguration", "ApusCredentials", "ApusCrypto", "ApusLog", "ApusLoop", "ApusMessage",
+                "ApusBroker", "ApusConfiguration", "ApusCredentials", "ApusCrypto", "ApusLog", "ApusLoop",
+                "ApusMessage",
                 "ApusStore", "ApusTransport", "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

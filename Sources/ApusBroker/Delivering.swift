@@ -287,6 +287,10 @@ extension Shard {
                 sessions[session].hasBacklog = false
                 sessions[session].mustCheckRights = false
                 return
+            case .expired(let position):
+                counters.drop(.expired)
+                finished(position, session)
+                continue
             case .lost(let position):
                 counters.drop(.unreadable)
                 finished(position, session)

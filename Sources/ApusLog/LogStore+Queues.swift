@@ -31,8 +31,10 @@ extension LogStore {
         var message: Message?
         if entry.position != .none {
             switch read(entry.position, mayWait: reading.isServed(session), for: session) {
-            case .message(let found): message = found
+            case .message(let found, let storedAt):
+                if isRetired(storedAt) { result = .expired(entry.position) } else { message = found }
             case .wouldWait: return .notYet
+            case .retired: result = .expired(entry.position)
             case .lost: break
             }
         }
@@ -44,6 +46,11 @@ extension LogStore {
         }
         if queues.values[index].isEmpty { queues.remove(at: index) }
         return result
+    }
+
+    /// Whether a message that waits has become older than the retention allows; retained ones have no age.
+    private func isRetired(_ storedAt: Timestamp) -> Bool {
+        shared.retentionSeconds > 0 && storedAt.adding(seconds: Int64(shared.retentionSeconds)) <= shared.clock()
     }
 
     static func delivery(_ message: Message, _ entry: QueueEntry, _ extra: Delivery.Extra?) -> Delivery {
@@ -101,7 +108,7 @@ extension LogStore {
     }
 
     private func restored(_ entry: QueueEntry, _ extra: Delivery.Extra?) -> Delivery? {
-        guard case .message(let message) = read(entry.position, mayWait: true) else { return nil }
+        guard case .message(let message, _) = read(entry.position, mayWait: true) else { return nil }
         return Self.delivery(message, entry, extra)
     }
 }

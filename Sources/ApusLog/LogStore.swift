@@ -225,7 +225,7 @@ package final class LogStore: MessageStore, @unchecked Sendable {
     }
 
     package func load(_ position: StorePosition, for recipient: Recipient) -> Delivery? {
-        guard case .message(let message) = read(position, mayWait: true) else { return nil }
+        guard case .message(let message, _) = read(position, mayWait: true) else { return nil }
         return Delivery(
             message: message,
             qos: min(recipient.qos, message.qos),

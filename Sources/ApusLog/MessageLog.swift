@@ -77,6 +77,7 @@ package final class MessageLog: @unchecked Sendable {
             nextBatch: recovered.nextBatchNumber,
             nextSession: recovered.nextSessionNumber,
             places: places,
+            retentionSeconds: options.messageRetentionSeconds,
             clock: clock,
             events: events,
         )

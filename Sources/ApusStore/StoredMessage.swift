@@ -81,6 +81,8 @@ package enum Dequeued: Sendable {
     case empty
     /// The next one must be read from a slow place; the store gives notice when it is at hand.
     case notYet
+    /// The next one is older than the store keeps messages and is out of the queue; the caller counts it and finishes it.
+    case expired(StorePosition)
     /// The next one could not be read and is out of the queue; the caller counts it and finishes it.
     case lost(StorePosition)
 }

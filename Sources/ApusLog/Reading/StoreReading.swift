@@ -8,9 +8,11 @@ internal import Synchronization
 struct StoreReading {
     /// A message as it was found.
     enum Found {
-        case message(Message)
+        case message(Message, storedAt: Timestamp)
         /// The disk must be waited for; the session gets a notice.
         case wouldWait
+        /// It was given up because it was older than the retention allows.
+        case retired
         case lost
     }
 
@@ -81,7 +83,7 @@ extension LogStore {
         case .none:
             if let copy { return read(copy, 0, position, mayWait, session) }
             // Given up for its age, or damaged when the log was opened: either was reported then.
-            return .lost
+            return shared.retentionSeconds > 0 ? .retired : .lost
         }
     }
 
@@ -150,6 +152,6 @@ extension LogStore {
             expiresAt: view.header.expiresAt,
             position: position,
         )
-        return .message(message)
+        return .message(message, storedAt: view.storedAt)
     }
 }

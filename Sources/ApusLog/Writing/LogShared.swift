@@ -29,11 +29,15 @@ final class LogShared: Sendable {
     let clock: @Sendable () -> Timestamp
     let events: @Sendable (LogEvent) -> Void
 
+    /// How long a message is kept; 0 as long as somebody needs it.
+    let retentionSeconds: Int
+
     init(
         seed: UInt64,
         nextBatch: UInt64,
         nextSession: UInt32,
         places: PlaceTable,
+        retentionSeconds: Int,
         clock: @escaping @Sendable () -> Timestamp,
         events: @escaping @Sendable (LogEvent) -> Void,
     ) throws(SystemError) {
@@ -43,6 +47,7 @@ final class LogShared: Sendable {
         exchange = Guarded(Exchange(places: places))
         writerWakeUp = try WakeUp()
         readAhead = try ReadAhead()
+        self.retentionSeconds = retentionSeconds
         self.clock = clock
         self.events = events
     }

@@ -101,7 +101,7 @@ struct BoundTests {
             turn(log, number, handle(2))
         }
         #expect(log.log.statistics.messagesRetired == 20)
-        guard case .lost = store.dequeue(for: handle(1)) else {
+        guard case .expired = store.dequeue(for: handle(1)) else {
             Issue.record("an old message is still there")
             return
         }

@@ -162,7 +162,7 @@ final class LogModel {
         switch log.stores[session.shard].dequeue(for: session.handle) {
         case .delivery(let next): delivery = next
         case .empty: return
-        case .notYet, .lost:
+        case .notYet, .expired, .lost:
             Issue.record("a message that waited cannot be read")
             return
         }

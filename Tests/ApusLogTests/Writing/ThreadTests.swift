@@ -49,7 +49,7 @@ struct ThreadTests {
                         #expect(delivery.message.topic == expected.removeFirst())
                         last = store.finished(delivery.position, by: number)
                     case .notYet: tick(store, handle)
-                    case .empty, .lost:
+                    case .empty, .expired, .lost:
                         Issue.record("a message is lost")
                         return
                     }
