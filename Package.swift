@@ -54,6 +54,7 @@ let package = Package(
         room("ApusSession", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("ApusStore", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("MQTTClient", ["MQTTCodec"]),
+        room("ApusResources", ["ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         // Level 3: the broker and the ports that it needs.
         room("ApusBroker", ["ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]),
         // Level 4: edges.

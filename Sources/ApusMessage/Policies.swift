@@ -1,63 +1,27 @@
 package import MQTTCodec
 
-/// The bounds that the broker keeps for each client and for itself.
-///
-/// Every bound has a reason code or a `DropReason` for reaching it; docs/guarantees.md lists them.
-package struct Limits: Sendable, Equatable {
-    /// Connections of the whole process; a further CONNECT gets 0x97 *Quota exceeded*.
-    package var connections = 100_000
-    /// Sessions of the whole process, connected or not; a further client gets 0x97.
-    package var sessions = 1_000_000
-    /// Largest packet accepted and announced [MQTT-3.2.2-15], 64 … 268,435,460 bytes.
-    package var packetBytes = 1_048_576
-    /// Largest CONNECT accepted; what an unauthenticated peer can make the broker hold.
-    package var connectPacketBytes = 32_768
-    /// Levels of a topic name or filter.
-    package var topicLevels = 128
-    /// Bytes of a topic name or filter, 1 … 65,535.
-    package var topicBytes = 65_535
-    /// Subscriptions of one session; a further one gets 0x97.
-    package var subscriptionsPerClient = 10_000
-    /// Receive Maximum announced to 5.0 clients [MQTT-3.2.2-7]: QoS 1 and 2 PUBLISH packets not yet acknowledged.
-    package var receiveMaximum: UInt16 = 256
-    /// Send window towards clients that cannot name a Receive Maximum, and the upper bound for those that can.
-    package var inFlightMessages: UInt16 = 256
-    /// Messages waiting in one session beyond the window; then the oldest goes (`queueFull`).
-    package var queuedMessagesPerSession = 10_000
-    /// Bytes waiting in one session, likewise.
-    package var queuedBytesPerSession = 16 << 20
-    /// Unsent bytes of one connection beyond which QoS 0 is dropped (`slowConsumer`) and QoS 1 and 2 wait in the queue.
-    package var outputBytesPerConnection = 4 << 20
-    /// Longest session expiry in seconds; a longer wish is shortened and announced [MQTT-3.2.2-3.2].
-    package var sessionExpirySeconds: UInt32 = 604_800
-    /// Topic aliases accepted from a client and used towards one that allows them.
-    package var topicAliases: UInt16 = 32
-    /// Longest keep alive in seconds, announced when shorter than asked [MQTT-3.1.2-21]; 0 leaves it to the client.
-    package var keepAliveSeconds: UInt16 = 0
-    /// Retained messages, and their bytes; a further one is not kept (`retainedFull`).
-    package var retainedMessages = 1_000_000
-    package var retainedBytes = 256 << 20
-    /// Seconds from the accepted connection to the end of CONNECT and its authentication.
-    package var connectSeconds = 10
-    /// Bytes waiting for one other shard beyond which reading from publishers pauses.
-    package var shardBacklogBytes = 16 << 20
-
-    package init() {}
+/// Which defaults an instance begins with (design, section 1).
+package enum Profile: String, Sendable, CaseIterable {
+    /// As the real service: groups, parent topics, P2P messages.
+    case apsaramq
+    /// As any MQTT broker.
+    case standard
 }
 
 /// The rules of an instance that differ between profiles (design, section 1); here those of the `standard` profile.
 package struct Policies: Sendable, Equatable {
     /// What happens to a CONNECT whose client id is in use.
-    package enum DuplicateClientID: Sendable, Equatable {
+    package enum DuplicateClientID: String, Sendable, CaseIterable {
         /// The older connection is closed with 0x8E [MQTT-3.1.4-3].
         case takeover
-        /// The newcomer is refused.
+        /// The newcomer is refused, and the older connection probed: a ghost does not lock its device out.
         case refuse
     }
 
-    /// What follows a publish without the right to its topic.
-    package enum OnDenied: Sendable, Equatable {
-        /// QoS 0 is dropped, QoS 1 and 2 are acknowledged with 0x87 (5.0) or acknowledged and dropped (3.1.1).
+    /// What follows a publish or subscribe without the right to its topic.
+    package enum OnDenied: String, Sendable, CaseIterable {
+        /// QoS 0 is dropped, QoS 1 and 2 are acknowledged with 0x87 (5.0) or acknowledged and dropped (3.1.1); a
+        /// subscription gets 0x87 or 0x80.
         case refuse
         /// The connection is closed.
         case close
@@ -66,6 +30,56 @@ package struct Policies: Sendable, Equatable {
     package var duplicateClientID = DuplicateClientID.takeover
     package var onDenied = OnDenied.refuse
     package var maximumQoS = QoS.exactlyOnce
+    /// Whether client ids are `GroupID@@@DeviceID` of an existing group, at most 64 printable characters.
+    package var requiresGroup = false
+    /// Whether the first level of a topic must be a parent topic that was created, and the topic at most
+    /// ``InstanceLimits/topicCharacters`` long.
+    package var requiresParentTopic = false
+    /// Whether QoS 2 subscriptions of a persistent session take effect (apsaramq-facts 3.1).
+    package var persistentQoS2 = true
+    /// Whether `{parent}/p2p/{clientId}` reaches that client without a subscription (apsaramq-facts 3.2).
+    package var p2p = false
+    /// Whether a connection on a loopback listener may come without user name.
+    package var anonymousOnLoopback = true
+    /// Whether events are kept for the trace queries.
+    package var trace = true
+
+    package init() {}
+
+    /// The rules of a profile, with what differs from them.
+    package init(_ profile: Profile, _ overrides: PolicyOverrides = PolicyOverrides()) {
+        if profile == .apsaramq {
+            duplicateClientID = .refuse
+            onDenied = .close
+            requiresGroup = true
+            requiresParentTopic = true
+            persistentQoS2 = false
+            p2p = true
+            anonymousOnLoopback = false
+        }
+        duplicateClientID = overrides.duplicateClientID ?? duplicateClientID
+        onDenied = overrides.onDenied ?? onDenied
+        maximumQoS = overrides.maximumQoS ?? maximumQoS
+        requiresGroup = overrides.requiresGroup ?? requiresGroup
+        requiresParentTopic = overrides.requiresParentTopic ?? requiresParentTopic
+        persistentQoS2 = overrides.persistentQoS2 ?? persistentQoS2
+        p2p = overrides.p2p ?? p2p
+        anonymousOnLoopback = overrides.anonymousOnLoopback ?? anonymousOnLoopback
+        trace = overrides.trace ?? trace
+    }
+}
+
+/// What of an instance's rules differs from its profile; `nil` is as in the profile.
+package struct PolicyOverrides: Sendable, Hashable {
+    package var duplicateClientID: Policies.DuplicateClientID?
+    package var onDenied: Policies.OnDenied?
+    package var maximumQoS: QoS?
+    package var requiresGroup: Bool?
+    package var requiresParentTopic: Bool?
+    package var persistentQoS2: Bool?
+    package var p2p: Bool?
+    package var anonymousOnLoopback: Bool?
+    package var trace: Bool?
 
     package init() {}
 }
