@@ -40,7 +40,14 @@ package final class ACLAuthorizer: Authorizer {
         return hasChanged
     }
 
-    package func mayPublish(_ principal: Principal, topic: String) -> Bool {
+    package func denial(of access: Access, to topic: String, for principal: Principal) -> AccessDenial? {
+        switch access {
+        case .publish: allowsPublish(principal, topic: topic) ? nil : .noRight
+        case .subscribe: allowsSubscribe(principal, filter: topic) ? nil : .noRight
+        }
+    }
+
+    private func allowsPublish(_ principal: Principal, topic: String) -> Bool {
         let topic = Array(topic.utf8)
         return decide(principal, granting: [.write, .readwrite]) { filter in
             filter.matches(topic: topic.span)
@@ -49,7 +56,7 @@ package final class ACLAuthorizer: Authorizer {
         }
     }
 
-    package func maySubscribe(_ principal: Principal, filter: String) -> Bool {
+    private func allowsSubscribe(_ principal: Principal, filter: String) -> Bool {
         let wanted: TopicFilter
         do { wanted = try TopicFilter(filter) } catch { return false }
         // What still bears its group is nothing that a right could cover.

@@ -28,7 +28,5 @@ package struct AllowAllAuthorizer: Authorizer {
 
     package var revision: UInt64 { 0 }
 
-    package func mayPublish(_ principal: Principal, topic: String) -> Bool { true }
-
-    package func maySubscribe(_ principal: Principal, filter: String) -> Bool { true }
+    package func denial(of access: Access, to topic: String, for principal: Principal) -> AccessDenial? { nil }
 }

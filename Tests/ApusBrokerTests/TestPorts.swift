@@ -126,16 +126,17 @@ final class ScriptedRights: Authorizer {
         }
     }
 
-    func mayPublish(_ principal: Principal, topic: String) -> Bool {
-        let decide = rights.withLock { rights in
-            rights.asked += 1
-            return rights.mayPublish
+    func denial(of access: Access, to topic: String, for principal: Principal) -> AccessDenial? {
+        switch access {
+        case .publish:
+            let decide = rights.withLock { rights in
+                rights.asked += 1
+                return rights.mayPublish
+            }
+            return decide(principal, topic) ? nil : .noRight
+        case .subscribe:
+            return rights.withLock { $0.maySubscribe }(principal, topic) ? nil : .noRight
         }
-        return decide(principal, topic)
-    }
-
-    func maySubscribe(_ principal: Principal, filter: String) -> Bool {
-        rights.withLock { $0.maySubscribe }(principal, filter)
     }
 }
 

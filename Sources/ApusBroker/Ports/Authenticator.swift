@@ -1,3 +1,4 @@
+package import ApusMessage
 package import MQTTCodec
 
 /// Whoever connects, as the transport and the CONNECT packet describe them.
@@ -31,29 +32,67 @@ package struct Peer: Sendable, Equatable {
 /// What a CONNECT offers as proof.
 package struct AuthenticationRequest: Sendable {
     package var peer: Peer
+    /// The instance that the CONNECT is for.
+    package var instance: InstanceNumber
     package var clientID: String
     package var userName: String?
     package var password: [UInt8]?
     package var version: ProtocolVersion
+    package var now: Timestamp
 
-    package init(peer: Peer, clientID: String, userName: String?, password: [UInt8]?, version: ProtocolVersion) {
+    package init(
+        peer: Peer,
+        instance: InstanceNumber = .none,
+        clientID: String,
+        userName: String?,
+        password: [UInt8]?,
+        version: ProtocolVersion,
+        now: Timestamp = Timestamp(milliseconds: 0),
+    ) {
         self.peer = peer
+        self.instance = instance
         self.clientID = clientID
         self.userName = userName
         self.password = password
         self.version = version
+        self.now = now
     }
 }
+
+/// What an authenticator has found that a principal may do; its authorizer knows how to read it.
+package protocol Grant: AnyObject, Sendable {}
 
 /// Who a connection proved to be; what an `Authorizer` decides by.
 package struct Principal: Sendable, Equatable {
     package var clientID: String
     /// The user name that was proven; `nil` for an anonymous connection.
     package var userName: String?
+    package var instance: InstanceNumber
+    package var grant: (any Grant)?
+    /// When `Authorizer.standing` is to be asked again; `.distantFuture` for never.
+    package var validUntil: Timestamp
+    /// When `Authorizer.notice` is to be asked for; `.distantFuture` for never.
+    package var noticeAt: Timestamp
 
-    package init(clientID: String, userName: String?) {
+    package init(
+        clientID: String,
+        userName: String?,
+        instance: InstanceNumber = .none,
+        grant: (any Grant)? = nil,
+        validUntil: Timestamp = .distantFuture,
+        noticeAt: Timestamp = .distantFuture,
+    ) {
         self.clientID = clientID
         self.userName = userName
+        self.instance = instance
+        self.grant = grant
+        self.validUntil = validUntil
+        self.noticeAt = noticeAt
+    }
+
+    package static func == (left: Principal, right: Principal) -> Bool {
+        left.clientID == right.clientID && left.userName == right.userName && left.instance == right.instance
+            && left.grant === right.grant && left.validUntil == right.validUntil && left.noticeAt == right.noticeAt
     }
 }
 
@@ -90,4 +129,32 @@ package protocol Authenticator: Sendable {
     /// A new exchange of the named method, or `nil` when the method is not supported.
     /// The user name that it ends with takes the place of the CONNECT's.
     func enhancedAuthentication(method: String, request: AuthenticationRequest) -> (any EnhancedAuthentication)?
+
+    /// A message that a client sent to the broker itself, such as `$SYS/uploadToken` (apsaramq-facts 1).
+    ///
+    /// - Returns: `nil` when the topic is none of this kind.
+    func receivedSystemMessage(
+        topic: String,
+        payload: [UInt8],
+        from principal: Principal,
+        now: Timestamp,
+    ) -> SystemMessageOutcome?
+}
+
+extension Authenticator {
+    package func receivedSystemMessage(
+        topic: String,
+        payload: [UInt8],
+        from principal: Principal,
+        now: Timestamp,
+    ) -> SystemMessageOutcome? { nil }
+}
+
+/// What became of a message to the broker itself.
+package enum SystemMessageOutcome: Sendable, Equatable {
+    case accepted
+    /// The client has proven something else from now on.
+    case replaced(Principal)
+    /// The connection ends, after the notice if there is one.
+    case refused(ReasonCode, explanation: String, notice: SystemNotice? = nil)
 }

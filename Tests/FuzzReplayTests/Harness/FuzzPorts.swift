@@ -61,8 +61,9 @@ final class FuzzRights: Authorizer {
 
     func change() { changes.add(1, ordering: .relaxed) }
 
-    func mayPublish(_ principal: Principal, topic: String) -> Bool { isAllowed(topic) }
-    func maySubscribe(_ principal: Principal, filter: String) -> Bool { isAllowed(filter) }
+    func denial(of access: Access, to topic: String, for principal: Principal) -> AccessDenial? {
+        isAllowed(topic) ? nil : .noRight
+    }
 
     private func isAllowed(_ text: String) -> Bool {
         !text.hasPrefix("n") && (revision % 2 == 1 || !text.hasPrefix("t"))
