@@ -1,8 +1,8 @@
 package import ApusMessage
-package import ApusTopics
 internal import Synchronization
 
-/// What all shards of a process share: configuration, ports, the subscription index and the retained messages.
+/// What all shards of a process share: configuration, ports, and the instances with their subscription indexes and
+/// retained messages.
 ///
 /// Holds nothing that a PUBLISH has to lock: the index answers from each shard's match cache, counters are per shard.
 package final class Broker: Sendable {
@@ -11,9 +11,11 @@ package final class Broker: Sendable {
     /// `nil` when everybody may do everything, so that the packet path need not ask.
     package let authorizer: (any Authorizer)?
     package let events: any EventSink
-    package let subscriptions: SubscriptionIndex
-    package let retained: RetainedMessages
+    /// Says where a CONNECT belongs.
+    package let instances: any InstanceResolver
+    package let retainedBudget: RetainedBudget
     package let statistics: Statistics
+    private let live = Mutex<[InstanceNumber: BrokerInstance]>([:])
     /// Live connections of all shards, for the limit.
     let connectionCount = Atomic<Int>(0)
     /// Sessions of all shards, connected or not, for the limit.
@@ -37,14 +39,15 @@ package final class Broker: Sendable {
         authenticator: any Authenticator,
         authorizer: (any Authorizer)?,
         events: any EventSink,
+        instances: (any InstanceResolver)? = nil,
     ) {
         precondition((1...Self.maximumShards).contains(configuration.shardCount))
         self.configuration = configuration
         self.authenticator = authenticator
         self.authorizer = authorizer
         self.events = events
-        subscriptions = SubscriptionIndex()
-        retained = RetainedMessages(limits: configuration.limits)
+        self.instances = instances ?? SingleInstance(InstanceSettings(policies: configuration.policies))
+        retainedBudget = RetainedBudget(configuration.limits)
         mailPressure = (0..<configuration.shardCount).map { _ in MailPressure() }
         statistics = Statistics(shardCount: configuration.shardCount)
     }
@@ -62,6 +65,24 @@ package final class Broker: Sendable {
         hash ^= hash >> 32
         return Int(hash % UInt64(configuration.shardCount))
     }
+
+    /// The instance with this number; made if it is not there yet.
+    package func instance(_ number: InstanceNumber) -> BrokerInstance {
+        live.withLock { live in
+            if let known = live[number] { return known }
+            let new = BrokerInstance(number, budget: retainedBudget)
+            live[number] = new
+            return new
+        }
+    }
+
+    /// All instances that anything has come to, by number.
+    package var liveInstances: [BrokerInstance] {
+        live.withLock { Array($0.values) }.sorted { $0.number < $1.number }
+    }
+
+    /// An instance was changed, stopped or deleted: the shards look at what `instances` says of it now.
+    package func instanceChanged(_ number: InstanceNumber) { postToAll(.instanceChanged(number)) }
 
     /// Tells the broker how mail reaches a shard's thread; called once, before the first connection.
     package func connectMail(_ deliver: @escaping @Sendable (_ shard: Int, _ mail: ShardMail) -> Void) {
@@ -86,7 +107,7 @@ package final class Broker: Sendable {
 
     /// Makes new limits effective for everything that starts from now on.
     package func apply(_ limits: Limits) {
-        retained.apply(limits)
+        retainedBudget.apply(limits)
         postToAll(.limits(limits))
     }
 }
@@ -95,6 +116,7 @@ package final class Broker: Sendable {
 package struct BrokerConfiguration: Sendable {
     package var shardCount: Int
     package var limits = Limits()
+    /// The rules of the only instance, when there is no catalog.
     package var policies = Policies()
     /// Seconds between `$SYS` publications; 0 publishes none.
     package var statisticsSeconds = 10

@@ -65,19 +65,27 @@ extension Shard {
         }
         counters.connectPackets += 1
         details.clientID = connect.clientIdentifier
-        if let will = connect.will {
-            guard let rejection = rejection(of: will) else { return authenticate(slot, connect) }
+        switch broker.instances.resolve(userName: connect.userName, peer: details.peer) {
+        case .refused(let explanation):
+            return refuse(slot, .notAuthorized, explanation, toClient: "the instance takes no connections")
+        case .instance(let settings):
+            connections[slot].tenant = Int32(truncatingIfNeeded: tenant(of: settings))
+        }
+        if let will = connect.will, let rejection = rejection(of: will, slot) {
             return refuse(slot, rejection.0, rejection.1)
         }
         authenticate(slot, connect)
     }
 
-    private func rejection(of will: Will) -> (ReasonCode, String)? {
+    private func rejection(of will: Will, _ slot: Int) -> (ReasonCode, String)? {
         if will.payloadFormatIsUTF8, !UTF8Validation.isValid(will.payload.span, range: 0..<will.payload.count) {
             return (.payloadFormatInvalid, "the will's payload is declared UTF-8 and is not")
         }
-        if will.qos > broker.configuration.policies.maximumQoS {
-            return (.qosNotSupported, "the will's QoS is above \(broker.configuration.policies.maximumQoS.rawValue)")
+        let maximum = policies(slot).maximumQoS
+        if will.qos > maximum { return (.qosNotSupported, "the will's QoS is above \(maximum.rawValue)") }
+        let largest = instanceLimits(slot).payloadBytes
+        if largest > 0, will.payload.count > largest {
+            return (.packetTooLarge, "the will's payload is above the instance's limit payloadBytes of \(largest)")
         }
         if will.topic.utf8.count > limits.topicBytes || hasTooManyLevels(Array(will.topic.utf8).span) {
             return (.topicNameInvalid, "the will's topic is too long or has too many levels")
@@ -92,10 +100,12 @@ extension Shard {
         connections[slot].phase = .authenticating
         let request = AuthenticationRequest(
             peer: details.peer,
+            instance: tenants[Int(connections[slot].tenant)].instance.number,
             clientID: connect.clientIdentifier,
             userName: connect.userName,
             password: connect.password,
             version: connect.version,
+            now: now,
         )
         details.pendingConnect = connect
         if let method = connect.authenticationMethod {
@@ -216,10 +226,12 @@ extension Shard {
         case .reauthenticate where connections[slot].phase == .connected && details.enhancedAuthentication == nil:
             let request = AuthenticationRequest(
                 peer: details.peer,
+                instance: details.principal.instance,
                 clientID: details.clientID,
                 userName: nil,
                 password: nil,
                 version: connections[slot].version,
+                now: now,
             )
             details.enhancedAuthentication = broker.authenticator.enhancedAuthentication(
                 method: method,
@@ -242,12 +254,16 @@ extension Shard {
         guard let connect = details.pendingConnect else { return }
         details.pendingConnect = nil
         details.principal = principal
-        if let will = connect.will,
-            isReserved(will.topic) || broker.authorizer?.mayPublish(principal, topic: will.topic) == false
-        {
-            return refuse(slot, .notAuthorized, "the will: \(publishDenial(slot, will.topic))")
+        if let will = connect.will {
+            let denial =
+                isReserved(will.topic)
+                ? AccessDenial.noRight : broker.authorizer?.denial(of: .publish, to: will.topic, for: principal)
+            if let denial {
+                return refuse(slot, .notAuthorized, "the will: \(publishDenial(slot, will.topic, denial))")
+            }
         }
-        let live = sessionsByClientID[ExactText(connect.clientIdentifier)].map(Int.init)
+        let tenant = Int(connections[slot].tenant)
+        let live = session(tenant, connect.clientIdentifier)
         if let live, let owner = sessions[live].userName,
             ExactText(owner) != ExactText(principal.userName ?? "")
         {
@@ -257,23 +273,30 @@ extension Shard {
             return refuse(slot, .quotaExceeded, "the broker has its limit of \(limits.sessions) sessions")
         }
         if let live, sessions[live].isConnected {
-            if broker.configuration.policies.duplicateClientID == .refuse {
-                return refuse(slot, .clientIdentifierNotValid, "the client id is in use by another connection")
+            if tenants[tenant].policies.duplicateClientID == .refuse, !isGhost(live) {
+                return refuseDuplicate(slot, of: live)
             }
             takeOver(live)
         }
         guard broker.connectionCount.load(ordering: .relaxed) < limits.connections else {
             return refuse(slot, .quotaExceeded, "the broker has its limit of \(limits.connections) connections")
         }
+        let most = tenants[tenant].limits.connections
+        guard most == 0 || tenants[tenant].instance.connectionCount.load(ordering: .relaxed) < most else {
+            return refuse(slot, .quotaExceeded, "the instance has its limit of \(most) connections")
+        }
         broker.connectionCount.add(1, ordering: .relaxed)
+        tenants[tenant].instance.connectionCount.add(1, ordering: .relaxed)
+        details.connectedAt = now
         let (present, position) = startSession(slot, connect)
         connections[slot].phase = .connected
         // Only a 5.0 client is told of a maximum; the others have their 65,535 identifiers.
         connections[slot].receiveMaximum = connect.version == .v5 ? limits.receiveMaximum : .max
         connections[slot].acceptedPacketBytes = UInt32(clamping: limits.packetBytes)
         details.cleanStart = connect.cleanStart
-        details.inboundAliases = InboundTopicAliases(maximum: limits.topicAliases)
-        let aliases = min(connect.topicAliasMaximum, limits.topicAliases)
+        let allowedAliases = topicAliases(slot)
+        details.inboundAliases = InboundTopicAliases(maximum: allowedAliases)
+        let aliases = min(connect.topicAliasMaximum, allowedAliases)
         details.outboundAliases = OutboundTopicAliases(maximum: aliases)
         connections[slot].usesTopicAliases = aliases > 0
         startKeepAlive(slot, connect)
@@ -284,16 +307,49 @@ extension Shard {
         }
         record(.info, "client.connected", slot, [("version", "\(connect.version)"), ("resumed", "\(present)")])
         if present {
-            endForbiddenSubscriptions(of: Int(connections[slot].session))
+            endForbiddenSubscriptions(ofSession: Int(connections[slot].session))
             resume(slot)
         }
+        schedulePrincipal(slot)
+    }
+
+    /// Whether a connection is so long silent that its peer must be taken for dead: longer than its keep alive.
+    private func isGhost(_ session: Int) -> Bool {
+        let slot = Int(sessions[session].connection)
+        let keepAlive = Int64(connections[slot].keepAliveSeconds)
+        return keepAlive > 0 && connections[slot].lastReceived.adding(seconds: keepAlive) < now
+    }
+
+    /// Refuses a client id that is in use, and has the connection that uses it probed, so that a dead one does not lock
+    /// its own device out.
+    private mutating func refuseDuplicate(_ slot: Int, of session: Int) {
+        let holder = Int(sessions[session].connection)
+        let seconds = max(0, (now.milliseconds - connections[holder].details.connectedAt.milliseconds) / 1000)
+        let address = connections[holder].details.peer.address
+        probes.append((holder, connections.generation(of: holder)))
+        refuse(
+            slot,
+            .clientIdentifierNotValid,
+            "the client id is in use since \(seconds) s by a connection from \(address), which is being probed; policy "
+                + "duplicateClientID is refuse",
+            toClient: "the client id is in use since \(seconds) s by another connection",
+        )
+    }
+
+    /// Topic aliases each way for the connection's client.
+    func topicAliases(_ slot: Int) -> UInt16 {
+        UInt16(clamping: Tenant.lower(Int(instanceLimits(slot).topicAliases), Int(limits.topicAliases)))
     }
 
     private mutating func startKeepAlive(_ slot: Int, _ connect: Connect) {
         var keepAlive = connect.keepAliveSeconds
         // Only a 5.0 client can be told of another keep alive [MQTT-3.1.2-21]; for others theirs holds.
-        if limits.keepAliveSeconds > 0, connect.version == .v5, keepAlive == 0 || keepAlive > limits.keepAliveSeconds {
-            keepAlive = limits.keepAliveSeconds
+        let own = instanceLimits(slot).keepAliveSeconds
+        let most =
+            own == 0 || limits.keepAliveSeconds == 0
+            ? max(own, limits.keepAliveSeconds) : min(own, limits.keepAliveSeconds)
+        if most > 0, connect.version == .v5, keepAlive == 0 || keepAlive > most {
+            keepAlive = most
             connections[slot].details.serverKeepAlive = keepAlive
         }
         connections[slot].keepAliveSeconds = keepAlive
@@ -324,10 +380,10 @@ extension Shard {
             let granted = sessions[Int(connections[slot].session)].expirySeconds
             if granted != connect.sessionExpiryInterval { answer.sessionExpiryInterval = granted }
             answer.receiveMaximum = connections[slot].receiveMaximum
-            answer.maximumQoS = broker.configuration.policies.maximumQoS
+            answer.maximumQoS = policies(slot).maximumQoS
             answer.maximumPacketSize = connections[slot].acceptedPacketBytes
             if connections[slot].details.assignedClientID { answer.assignedClientIdentifier = connect.clientIdentifier }
-            answer.topicAliasMaximum = limits.topicAliases
+            answer.topicAliasMaximum = topicAliases(slot)
             answer.serverKeepAliveSeconds = connections[slot].details.serverKeepAlive
             answer.authenticationMethod = connect.authenticationMethod
             if let authenticationData, !authenticationData.isEmpty { answer.authenticationData = authenticationData }

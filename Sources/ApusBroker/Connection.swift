@@ -47,6 +47,8 @@ struct Connection: ~Copyable {
     var gate = AcknowledgementGate()
     /// The slot of the session, -1 before there is one.
     var session: Int32 = -1
+    /// The instance: its place in the shard's `tenants`; -1 before CONNECT.
+    var tenant: Int32 = -1
     /// The largest packet that the client takes [MQTT-3.1.2-24].
     var maximumPacketBytes = UInt32.max
     /// The largest packet that the broker said it takes, once connected: a promise that new limits do not change.
@@ -111,6 +113,13 @@ final class ConnectionDetails {
     /// The topic that this publisher was last allowed to publish to, and the authorizer's revision then.
     var authorizedTopic: [UInt8] = []
     var authorizedRevision: UInt64 = .max
+    /// In a P2P topic, where the client id stands.
+    var authorizedTarget: Range<Int>?
+    /// The second in which `publishCount` PUBLISH packets have come, for the limit of a client.
+    var publishSecond: Int64 = 0
+    var publishCount = 0
+    /// When the connection was accepted as the session's.
+    var connectedAt = Timestamp(milliseconds: 0)
 
     init(peer: Peer, acceptedAt: Timestamp) {
         self.peer = peer

@@ -20,6 +20,8 @@ package struct Counters: Sendable {
     /// Messages that matched no subscription.
     package var unrouted: UInt64 = 0
     package var sessionsTakenOver: UInt64 = 0
+    /// How often a publisher was not read until the next second.
+    package var throttled: UInt64 = 0
     package var dropped = [UInt64](repeating: 0, count: DropReason.allCases.count)
     // Gauges, filled in when a snapshot is taken.
     package var connections = 0
@@ -51,6 +53,7 @@ package struct Counters: Sendable {
         left.publishBytesSent += right.publishBytesSent
         left.unrouted += right.unrouted
         left.sessionsTakenOver += right.sessionsTakenOver
+        left.throttled += right.throttled
         for index in left.dropped.indices { left.dropped[index] += right.dropped[index] }
         left.connections += right.connections
         left.sessions += right.sessions

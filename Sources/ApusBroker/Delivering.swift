@@ -130,6 +130,10 @@ extension Shard {
             return
         }
         if subscriber.noLocal, publication.publisher?.rawValue == subscriber.target { return }
+        if publication.isDroppedAway, !sessions[session].isConnected {
+            finished(publication.position, session)
+            return counters.drop(.targetAway)
+        }
         let qos = min(publication.qos, QoS(rawValue: subscriber.qos) ?? .atMostOnce)
         let retain = publication.retain && subscriber.retainAsPublished
         let slot = Int(sessions[session].connection)
@@ -315,7 +319,9 @@ extension Shard {
     private func reasonToDrop(_ delivery: Delivery, _ session: Int, _ slot: Int) -> DropReason? {
         if delivery.message.expiresAt <= now { return .expired }
         guard fits(slot, delivery) else { return .tooLargeForReceiver }
+        // Nobody needs a right to receive a P2P message.
         if sessions[session].mustCheckRights, let authorizer = broker.authorizer,
+            !policies(slot).p2p || DirectAddress.clientID(in: delivery.message.topicBytes.span) == nil,
             !authorizer.maySubscribe(connections[slot].details.principal, filter: delivery.message.topic)
         {
             return .notAuthorized

@@ -18,19 +18,43 @@ extension Shard {
             )
         }
         let principal = connections[slot].details.principal
-        if let authorizer = broker.authorizer, !authorizer.maySubscribe(principal, filter: filter.text) {
+        switch broker.authorizer?.denial(of: .subscribe, to: filter.text, for: principal) {
+        case .none: break
+        case .rule(let sentence): return (.notAuthorized, sentence)
+        case .noRight:
             return (.notAuthorized, "\(who(slot)) may not subscribe to `\(Self.excerpt(filter.fullText))`")
         }
-        if sessions[session].subscriptions.count >= limits.subscriptionsPerClient,
-            !sessions[session].subscriptions.contains(filter)
+        guard !sessions[session].subscriptions.contains(filter) else { return nil }
+        let own = instanceLimits(slot)
+        let most = Tenant.lower(own.subscriptionsPerClient, limits.subscriptionsPerClient)
+        if sessions[session].subscriptions.count >= most {
+            return (.quotaExceeded, "the session has its limit of \(most) subscriptions")
+        }
+        if own.wildcardSubscriptionsPerParent > 0, let parent = filter.parentOfWildcard,
+            instance(ofSession: session).wildcardCount(beneath: parent) >= own.wildcardSubscriptionsPerParent
         {
-            return (.quotaExceeded, "the session has its limit of \(limits.subscriptionsPerClient) subscriptions")
+            let limit = own.wildcardSubscriptionsPerParent
+            return (
+                .quotaExceeded,
+                "the parent topic `\(parent)` has its limit of \(limit) subscriptions with wildcards"
+            )
         }
         return nil
     }
 
+    /// Why a QoS 2 subscription does not take effect; `nil` when it does (apsaramq-facts 3.1).
+    func refusal(ofQoS qos: QoS, _ slot: Int, _ session: Int) -> (ReasonCode, String)? {
+        guard qos == .exactlyOnce, sessions[session].isPersistent, !policies(slot).persistentQoS2 else { return nil }
+        return (
+            .implementationSpecificError,
+            "QoS 2 with cleanSession=false does not take effect in this instance; subscribe with QoS 1 or connect "
+                + "with cleanSession=true"
+        )
+    }
+
     /// Why the topic may not be published to, for a client that may not.
-    func publishDenial(_ slot: Int, _ topic: String) -> String {
+    func publishDenial(_ slot: Int, _ topic: String, _ denial: AccessDenial) -> String {
+        if case .rule(let sentence) = denial { return sentence }
         let place = "`\(Self.excerpt(topic))`"
         return isReserved(topic) ? "only the broker publishes to \(place)" : "\(who(slot)) may not publish to \(place)"
     }

@@ -1,5 +1,5 @@
 internal import ApusMemory
-package import ApusMessage
+internal import ApusMessage
 internal import ApusSession
 internal import MQTTCodec
 internal import Synchronization
@@ -108,12 +108,14 @@ extension Shard {
         sessions[session].connection = -1
         sessions[session].disconnectedAt = now
         setGroupAvailability(session, false)
+        instance(ofSession: session).connectionCount.subtract(1, ordering: .relaxed)
         settleWill(session, fate)
         let expiry = sessions[session].expirySeconds
         guard expiry > 0 else {
             endSession(session, .disconnected)
             return
         }
+        enterAddress(session)
         recordSession(session)
         handOverShared(session)
         guard expiry < .max else { return }
@@ -139,22 +141,27 @@ extension Shard {
         guard let will = sessions[session].will else { return }
         sessions[session].will = nil
         sessions[session].willDueAt = .distantFuture
-        publish(will.published(at: now), publisher: sessions[session].handle)
+        publish(will.published(at: now), Int(sessions[session].tenant), publisher: sessions[session].handle)
         recordSession(session)
     }
 
     /// Publishes a message of the broker's own or a will.
-    package mutating func publish(_ message: Message, publisher: SessionHandle? = nil) {
+    mutating func publish(_ message: Message, _ tenant: Int, publisher: SessionHandle? = nil) {
         var publication = Publication(
             qos: message.qos,
             retain: message.retain,
             expiresAt: message.expiresAt,
+            instance: message.instance,
             publisher: publisher,
         )
         publication.isAcknowledged = false
         let bytes = message.bytes
+        var target: Range<Int>?
+        if tenants[tenant].policies.p2p { target = DirectAddress.clientID(in: message.topicBytes.span) }
         _ = publish(
             &publication,
+            tenant,
+            target: target,
             topic: bytes.span.extracting(0..<message.topicEnd),
             properties: bytes.span.extracting(message.topicEnd..<message.propertiesEnd),
             payload: bytes.span.extracting(message.propertiesEnd..<bytes.count),

@@ -26,12 +26,15 @@ extension Shard {
         case .publications(let batch): receive(batch)
         case .authenticated(let slot, let generation, let outcome): authenticated(slot, generation: generation, outcome)
         case .relieved: resumePaused()
-        case .rightsChanged: endForbiddenSubscriptions()
+        case .rightsChanged(let instance):
+            checkStanding(of: instance)
+            endForbiddenSubscriptions(of: instance)
+        case .instanceChanged(let instance): instanceChanged(instance)
         case .limits(let new): limits = new
         case .store(let notice): receive(notice)
         case .handOver(let handOvers): for handOver in handOvers { receiveHandOver(handOver) }
-        case .end(let clientID, let reasonCode, let explanation, let endsSession):
-            end(clientID, reasonCode, explanation, endsSession: endsSession)
+        case .end(let instance, let clientID, let reasonCode, let explanation, let endsSession):
+            end(SessionKey(instance, clientID), reasonCode, explanation, endsSession: endsSession)
         }
     }
 
@@ -86,8 +89,8 @@ extension Shard {
     }
 
     /// An operator ends a connection, or a whole session.
-    private mutating func end(_ clientID: String, _ reasonCode: ReasonCode, _ explanation: String, endsSession: Bool) {
-        guard let session = sessionsByClientID[ExactText(clientID)].map(Int.init) else { return }
+    private mutating func end(_ key: SessionKey, _ reasonCode: ReasonCode, _ explanation: String, endsSession: Bool) {
+        guard let session = sessionsByClientID[key].map(Int.init) else { return }
         if endsSession { changeExpiry(session, seconds: 0) }
         if sessions[session].isConnected {
             disconnect(Int(sessions[session].connection), reasonCode, explanation)

@@ -8,21 +8,32 @@ package struct Publication: Sendable {
     package let qos: QoS
     package let retain: Bool
     package let expiresAt: Timestamp
+    /// Whose message it is.
+    package let instance: InstanceNumber
     /// The publishing session, for the No Local option; `nil` for the broker's own messages.
     package let publisher: SessionHandle?
     /// Where the store holds it, `.none` when nobody needs that.
     package var position = StorePosition.none
     /// Up to where the store must commit before the publisher's acknowledgement leaves; `.none` for at once.
     package var safeAt = StorePosition.none
+    /// Whether a client that is away does not get it later: a P2P message of a sender with a clean session.
+    package var isDroppedAway = false
     /// Whether a publisher waits for the answer: not for wills and the broker's own messages.
     package var isAcknowledged = true
     /// Of the publisher's QoS 2 exchange, which the store has to know; else 0.
     package var packetIdentifier: PacketIdentifier = 0
 
-    package init(qos: QoS, retain: Bool, expiresAt: Timestamp, publisher: SessionHandle?) {
+    package init(
+        qos: QoS,
+        retain: Bool,
+        expiresAt: Timestamp,
+        instance: InstanceNumber,
+        publisher: SessionHandle?,
+    ) {
         self.qos = qos
         self.retain = retain
         self.expiresAt = expiresAt
+        self.instance = instance
         self.publisher = publisher
     }
 }
@@ -58,6 +69,7 @@ struct KeptMessage {
             retain: publication.retain,
             expiresAt: publication.expiresAt,
             position: publication.position,
+            instance: publication.instance,
         )
         message = new
         return new

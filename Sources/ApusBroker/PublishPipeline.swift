@@ -26,7 +26,7 @@ extension Shard {
                 slot,
                 .topicAliasInvalid,
                 rule: "MQTT-3.3.2-9",
-                "topic alias \(view.topicAlias) is above the announced maximum of \(limits.topicAliases)",
+                "topic alias \(view.topicAlias) is above the announced maximum of \(topicAliases(slot))",
             )
         }
         if !view.topic.isEmpty {
@@ -47,8 +47,10 @@ extension Shard {
     /// The QoS machine of the sender's side, then the pipeline.
     private mutating func takeIn(_ slot: Int, _ bytes: Span<UInt8>, _ view: PublishView, topic: Span<UInt8>) {
         let session = Int(connections[slot].session)
+        let tenant = Int(connections[slot].tenant)
+        if tenants[tenant].limits.hasRate { countRate(slot, tenant) }
         if view.qos > .atMostOnce {
-            guard view.qos <= broker.configuration.policies.maximumQoS else {
+            guard view.qos <= tenants[tenant].policies.maximumQoS else {
                 return violate(
                     slot,
                     .qosNotSupported,
@@ -81,29 +83,55 @@ extension Shard {
             return deny(slot, view, topic, .topicNameInvalid, "the topic has more than \(limits.topicLevels) levels")
         }
         let payload = bytes.extracting(view.payload)
+        let largest = tenants[tenant].limits.payloadBytes
+        guard largest == 0 || payload.count <= largest else {
+            let explanation = "the payload has \(payload.count) bytes; the instance's limit payloadBytes is \(largest)"
+            return deny(slot, view, topic, .packetTooLarge, explanation)
+        }
         if view.payloadFormatIsUTF8, !UTF8Validation.isValid(bytes, range: view.payload) {
             return deny(slot, view, topic, .payloadFormatInvalid, "the payload is declared UTF-8 and is not")
         }
-        guard isAuthorized(slot, topic) else {
-            return deny(slot, view, topic, .notAuthorized, publishDenial(slot, String(copying: topic)))
-        }
+        if topic[0] == UInt8(ascii: "$"), receiveSystemMessage(slot, view, topic, payload) { return }
+        if let denial = denial(slot, topic) { return deny(slot, view, topic, .notAuthorized, denial) }
+        let target = connections[slot].details.authorizedTarget
         var publication = Publication(
             qos: view.qos,
-            retain: view.retain,
+            // A message to one client has nobody to be kept for.
+            retain: view.retain && target == nil,
             expiresAt: view.messageExpiryInterval.map { now.adding(seconds: Int64($0)) } ?? .distantFuture,
+            instance: tenants[tenant].instance.number,
             publisher: sessions[session].handle,
         )
+        if target != nil {
+            publication.isDroppedAway =
+                !sessions[session].isPersistent
+                || (view.qos == .exactlyOnce && !tenants[tenant].policies.persistentQoS2)
+        }
         if view.qos == .exactlyOnce { publication.packetIdentifier = view.packetIdentifier }
         let outcome: PublishOutcome
         if view.properties.isEmpty {
             let none: [UInt8] = []
-            outcome = publish(&publication, topic: topic, properties: none.span, payload: payload)
+            outcome = publish(
+                &publication,
+                tenant,
+                target: target,
+                topic: topic,
+                properties: none.span,
+                payload: payload,
+            )
         } else {
             var properties: [UInt8] = []
             swap(&properties, &propertyScratch)
             properties.removeAll(keepingCapacity: true)
             appendForwardableProperties(of: view, in: bytes, to: &properties)
-            outcome = publish(&publication, topic: topic, properties: properties.span, payload: payload)
+            outcome = publish(
+                &publication,
+                tenant,
+                target: target,
+                topic: topic,
+                properties: properties.span,
+                payload: payload,
+            )
             swap(&properties, &propertyScratch)
         }
         if case .refused(let refusal) = outcome { return cannotStore(slot, view, refusal) }
@@ -139,18 +167,109 @@ extension Shard {
 
     // MARK: - Authorise
 
+    /// Why the client may not publish to the topic; `nil` when it may, and then `authorizedTarget` is the topic's.
+    ///
     /// The answer for a publisher's last topic is remembered: most clients publish to one.
-    private mutating func isAuthorized(_ slot: Int, _ topic: Span<UInt8>) -> Bool {
-        if topic[0] == UInt8(ascii: "$"), isReserved(String(copying: topic)) { return false }
-        guard let authorizer = broker.authorizer else { return true }
+    private mutating func denial(_ slot: Int, _ topic: Span<UInt8>) -> String? {
         let details = connections[slot].details
-        let revision = authorizer.revision
+        let revision = broker.authorizer?.revision ?? 0
         let remembered = details.authorizedTopic
-        if details.authorizedRevision == revision, remembered.span.isEqual(to: topic) { return true }
-        guard authorizer.mayPublish(details.principal, topic: String(copying: topic)) else { return false }
+        if details.authorizedRevision == revision, remembered.span.isEqual(to: topic) { return nil }
+        let text = String(copying: topic)
+        if isReserved(text) { return publishDenial(slot, text, .noRight) }
+        if let denial = broker.authorizer?.denial(of: .publish, to: text, for: details.principal) {
+            return publishDenial(slot, text, denial)
+        }
         details.authorizedTopic = [UInt8](copying: topic)
         details.authorizedRevision = revision
+        details.authorizedTarget = policies(slot).p2p ? DirectAddress.clientID(in: topic) : nil
+        return nil
+    }
+
+    /// Counts a PUBLISH against the limits of its client and its instance; past them nothing more of the client is read
+    /// in this second.
+    private mutating func countRate(_ slot: Int, _ tenant: Int) {
+        let second = now.milliseconds / 1000
+        let details = connections[slot].details
+        var isOver = false
+        let perClient = tenants[tenant].limits.clientPublishPerSecond
+        if perClient > 0 {
+            if details.publishSecond != second {
+                details.publishSecond = second
+                details.publishCount = 0
+            }
+            details.publishCount += 1
+            isOver = details.publishCount >= perClient
+        }
+        let limit = tenants[tenant].limits.publishPerSecond
+        if limit > 0 {
+            if tenants[tenant].permitSecond != second || tenants[tenant].permits == 0 {
+                let shards = broker.configuration.shardCount
+                let got = tenants[tenant].instance.takePermits(limit: limit, shards: shards, now: now)
+                tenants[tenant].permits = got
+                tenants[tenant].permitSecond = second
+            }
+            if tenants[tenant].permits > 0 { tenants[tenant].permits -= 1 }
+            isOver = isOver || tenants[tenant].permits == 0
+        }
+        if isOver { throttle(slot, until: Timestamp(milliseconds: (second + 1) * 1000), tenant) }
+    }
+
+    private mutating func throttle(_ slot: Int, until time: Timestamp, _ tenant: Int) {
+        // Other shards may have left some: one look, and the answer holds for this packet.
+        guard !connections[slot].isHeld else { return }
+        connections[slot].isHeld = true
+        counters.throttled += 1
+        schedule(.throttled, slot: slot, at: time)
+        guard let suppressed = rejections.admit("throttled", now: now) else { return }
+        let limits = tenants[tenant].limits
+        var fields = clientFields(slot)
+        fields.append(
+            ("limit", "publishPerSecond \(limits.publishPerSecond), of a client \(limits.clientPublishPerSecond)")
+        )
+        fields.append(("suppressed_before", "\(suppressed)"))
+        broker.events.record(BrokerEvent(.notice, "client.throttled", fields))
+    }
+
+    /// A message to the broker itself.
+    ///
+    /// - Returns: false when it is none.
+    private mutating func receiveSystemMessage(
+        _ slot: Int,
+        _ view: PublishView,
+        _ topic: Span<UInt8>,
+        _ payload: Span<UInt8>,
+    ) -> Bool {
+        let text = String(copying: topic)
+        guard isReserved(text) else { return false }
+        let details = connections[slot].details
+        let outcome = broker.authenticator.receivedSystemMessage(
+            topic: text,
+            payload: [UInt8](copying: payload),
+            from: details.principal,
+            now: now,
+        )
+        switch outcome {
+        case .none: return false
+        case .accepted: break
+        case .replaced(let principal):
+            details.principal = principal
+            details.authorizedRevision = .max
+            schedulePrincipal(slot)
+        case .refused(let reasonCode, let explanation, let notice):
+            if let notice { send(notice, to: slot) }
+            disconnect(slot, reasonCode, explanation)
+            return true
+        }
+        acknowledge(slot, view, .success, until: .none)
         return true
+    }
+
+    /// Sends a message of the broker to one client.
+    mutating func send(_ notice: SystemNotice, to slot: Int) {
+        let message = Message(topic: notice.topic, payload: notice.payload)
+        let delivery = Delivery(message: message, qos: .atMostOnce, retain: false)
+        if fits(slot, delivery) { transmit(slot, delivery, 0, dup: false) }
     }
 
     private mutating func exceedsReceiveMaximum(_ slot: Int) {
@@ -172,17 +291,18 @@ extension Shard {
     ) {
         recordDenial("publish.denied", slot, ("topic", String(copying: topic)), reasonCode, explanation)
         counters.drop(reasonCode == .notAuthorized ? .notAuthorized : .refused)
-        let closes = broker.configuration.policies.onDenied == .close || reasonCode == .payloadFormatInvalid
+        let mustClose = reasonCode == .packetTooLarge
+        let closes = mustClose || policies(slot).onDenied == .close || reasonCode == .payloadFormatInvalid
         if view.qos == .exactlyOnce {
             let session = Int(connections[slot].session)
             // In 5.0 the refusing PUBREC ends the exchange; a 3.1.1 client goes on to PUBREL [MQTT-4.3.3-9].
             if connections[slot].version == .v5 { sessions[session].inbound.refused(view.packetIdentifier) }
         }
-        if closes, connections[slot].version < .v5 || view.qos == .atMostOnce {
+        if mustClose || closes && (connections[slot].version < .v5 || view.qos == .atMostOnce) {
             return disconnect(slot, reasonCode, explanation)
         }
         acknowledge(slot, view, reasonCode, until: .none, explanation)
-        if broker.configuration.policies.onDenied == .close { disconnect(slot, reasonCode, explanation) }
+        if policies(slot).onDenied == .close { disconnect(slot, reasonCode, explanation) }
     }
 
     // MARK: - Retain and route
@@ -199,15 +319,31 @@ extension Shard {
     /// Stores the message if somebody must get it even later, keeps it if it is to be retained, and gives it to all who
     /// subscribed.
     ///
-    /// The one way for every message: of clients, wills and the broker itself.
+    /// The one way for every message: of clients, wills, management and the broker itself.
+    ///
+    /// - Parameters:
+    ///   - tenant: the instance's place in `tenants`.
+    ///   - target: of a P2P message, where its client id stands in the topic.
     mutating func publish(
         _ publication: inout Publication,
+        _ tenant: Int,
+        target: Range<Int>? = nil,
         topic: Span<UInt8>,
         properties: Span<UInt8>,
         payload: Span<UInt8>,
         kept message: Message? = nil,
     ) -> PublishOutcome {
-        let match = matchCache.match(topic, in: broker.subscriptions)
+        let match: Match
+        if let target {
+            let found = matchDirect(tenant, topic.extracting(target), isDroppedAway: publication.isDroppedAway)
+            if let reason = found.drop {
+                counters.drop(reason)
+                return .unmatched
+            }
+            match = found.match
+        } else {
+            match = matchCache.match(topic, in: tenants[tenant].instance.subscriptions)
+        }
         let members = chooseMembers(match)
         if publication.retain || match.hasPersistent {
             let refusal = storeIfNeeded(
@@ -221,7 +357,9 @@ extension Shard {
             if let refusal { return .refused(refusal) }
         }
         var kept = KeptMessage(message)
-        if publication.retain { retain(&publication, topic: topic, properties: properties, payload: payload, &kept) }
+        if publication.retain {
+            retain(&publication, tenant, topic: topic, properties: properties, payload: payload, &kept)
+        }
         guard !match.isEmpty else {
             counters.unrouted += 1
             return .unmatched
@@ -267,6 +405,7 @@ extension Shard {
             expiresAt: publication.expiresAt,
             publisher: publication.packetIdentifier > 0 ? numberOfPublisher(publication) : .none,
             packetIdentifier: publication.packetIdentifier,
+            instance: publication.instance,
         )
         guard store.beginMessage(header, topic: topic, properties: properties, payload: payload) else {
             // Only who waits for an acknowledgement can be told; for the rest the message does what it can.
@@ -314,13 +453,14 @@ extension Shard {
     /// Makes the message its topic's retained one [MQTT-3.3.1-5], or removes that [MQTT-3.3.1-6].
     private mutating func retain(
         _ publication: inout Publication,
+        _ tenant: Int,
         topic: Span<UInt8>,
         properties: Span<UInt8>,
         payload: Span<UInt8>,
         _ kept: inout KeptMessage,
     ) {
         let message = kept.get(publication, topic: topic, properties: properties, payload: payload)
-        let update = broker.retained.update(message)
+        let update = tenants[tenant].instance.retained.update(message)
         if update.change == .full {
             counters.drop(.retainedFull)
             if publication.position != .none, !payload.isEmpty {

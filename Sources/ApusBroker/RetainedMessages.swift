@@ -2,13 +2,26 @@ package import ApusMessage
 package import ApusTopics
 internal import Synchronization
 
-/// The retained message of each topic [MQTT-3.3.1-5], bounded in number and bytes.
+/// How many retained messages all instances together may have, and how many bytes.
+package final class RetainedBudget: Sendable {
+    fileprivate let messages = Atomic<Int>(0)
+    fileprivate let bytes = Atomic<Int>(0)
+    fileprivate let limits: Mutex<Limits>
+
+    init(_ limits: Limits) { self.limits = Mutex(limits) }
+
+    func apply(_ new: Limits) { limits.withLock { $0 = new } }
+
+    package var count: Int { messages.load(ordering: .relaxed) }
+    package var byteCount: Int { bytes.load(ordering: .relaxed) }
+}
+
+/// The retained message of each topic of an instance [MQTT-3.3.1-5], bounded in number and bytes.
 package final class RetainedMessages: Sendable {
     package let index = RetainedIndex<Message>()
-    private let bytes = Atomic<Int>(0)
-    private let limits: Mutex<Limits>
+    private let budget: RetainedBudget
 
-    init(limits: Limits) { self.limits = Mutex(limits) }
+    init(budget: RetainedBudget) { self.budget = budget }
 
     /// What became of a retained PUBLISH.
     package enum Change: Equatable, Sendable {
@@ -31,18 +44,24 @@ package final class RetainedMessages: Sendable {
         let topic = content.span.extracting(0..<message.topicEnd)
         guard message.payloadCount > 0 else {
             let old = index.remove(topic)
-            if let old { bytes.subtract(Self.cost(of: old), ordering: .relaxed) }
+            if let old { released(old) }
             return (.removed, old)
         }
-        let limits = limits.withLock { $0 }
+        let limits = budget.limits.withLock { $0 }
         let replaced = index.value(for: topic)
-        if replaced == nil, index.count >= limits.retainedMessages { return (.full, nil) }
+        if replaced == nil, budget.count >= limits.retainedMessages { return (.full, nil) }
         let growth = Self.cost(of: message) - (replaced.map(Self.cost) ?? 0)
-        if growth > 0, bytes.load(ordering: .relaxed) + growth > limits.retainedBytes { return (.full, nil) }
-        bytes.add(Self.cost(of: message), ordering: .relaxed)
+        if growth > 0, budget.byteCount + growth > limits.retainedBytes { return (.full, nil) }
+        budget.messages.add(1, ordering: .relaxed)
+        budget.bytes.add(Self.cost(of: message), ordering: .relaxed)
         let old = index.set(topic, message)
-        if let old { bytes.subtract(Self.cost(of: old), ordering: .relaxed) }
+        if let old { released(old) }
         return (.kept, old)
+    }
+
+    private func released(_ message: Message) {
+        budget.messages.subtract(1, ordering: .relaxed)
+        budget.bytes.subtract(Self.cost(of: message), ordering: .relaxed)
     }
 
     /// Removes a message that has expired, unless its topic has a newer one by now.
@@ -52,7 +71,7 @@ package final class RetainedMessages: Sendable {
         let content = message.bytes
         let topic = content.span.extracting(0..<message.topicEnd)
         guard let old = index.remove(topic, where: { $0 === message }) else { return false }
-        bytes.subtract(Self.cost(of: old), ordering: .relaxed)
+        released(old)
         return true
     }
 
@@ -60,7 +79,27 @@ package final class RetainedMessages: Sendable {
     func scanAll() -> RetainedScan<Message> { index.scanAll() }
 
     package var count: Int { index.count }
-    package var byteCount: Int { bytes.load(ordering: .relaxed) }
+}
 
-    func apply(_ new: Limits) { limits.withLock { $0 = new } }
+/// A walk over the retained messages of all instances, a part at a time.
+struct RetainedWalk {
+    private var scan: RetainedScan<Message>?
+    /// The instance that `scan` is in.
+    private var instance = InstanceNumber.none
+    private var hasBegun = false
+
+    /// The next messages, some of which may have gone in the meantime; `nil` at the end, after which it begins anew.
+    mutating func next(of broker: Broker, limit: Int) -> [Message]? {
+        if let scan, !scan.isFinished { return scan.next(limit: limit) }
+        let next = broker.liveInstances.first { !hasBegun || $0.number > instance }
+        hasBegun = next != nil
+        guard let next else {
+            scan = nil
+            return nil
+        }
+        instance = next.number
+        let scan = next.retained.scanAll()
+        self.scan = scan
+        return scan.next(limit: limit)
+    }
 }

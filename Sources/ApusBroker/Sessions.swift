@@ -19,7 +19,8 @@ extension Shard {
         connections[slot].details.requestedExpirySeconds = expiryInterval(of: connect)
         var present = false
         var position = StorePosition.none
-        if let existing = sessionsByClientID[ExactText(connect.clientIdentifier)].map(Int.init) {
+        let tenant = Int(connections[slot].tenant)
+        if let existing = self.session(tenant, connect.clientIdentifier) {
             // Its time may have passed while the process was away, or since the timers were last looked at.
             if connect.cleanStart || sessions[existing].expiresAt <= now {
                 position = endSession(existing, .replaced)
@@ -28,20 +29,20 @@ extension Shard {
             }
         }
         let session: Int
-        if present, let existing = sessionsByClientID[ExactText(connect.clientIdentifier)].map(Int.init) {
+        if present, let existing = self.session(tenant, connect.clientIdentifier) {
             session = existing
             // A delayed will of the last connection is not sent [MQTT-3.1.3-9].
             sessions[session].will = nil
             sessions[session].willDueAt = .distantFuture
             changeExpiry(session, seconds: expiry)
         } else {
-            session = insertSession(connect.clientIdentifier, expirySeconds: expiry)
+            session = insertSession(connect.clientIdentifier, tenant, expirySeconds: expiry)
         }
         sessions[session].userName = connections[slot].details.principal.userName
         sessions[session].connection = Int32(truncatingIfNeeded: slot)
         sessions[session].expiresAt = .distantFuture
         sessions[session].outbound.connectionStarted(window: window)
-        sessions[session].will = connect.will.map { WillMessage($0) }
+        sessions[session].will = connect.will.map { WillMessage($0, tenants[tenant].instance.number) }
         connections[slot].session = Int32(truncatingIfNeeded: session)
         if present {
             recordSession(session)
@@ -49,6 +50,7 @@ extension Shard {
             position = recordNewSession(session)
         }
         setGroupAvailability(session, true)
+        enterAddress(session)
         return (present, position)
     }
 
@@ -58,10 +60,11 @@ extension Shard {
         return connect.cleanStart ? 0 : .max
     }
 
-    mutating func insertSession(_ clientID: String, expirySeconds: UInt32) -> Int {
+    mutating func insertSession(_ clientID: String, _ tenant: Int, expirySeconds: UInt32) -> Int {
         let session = sessions.insert(
             Session(
                 clientID: clientID,
+                tenant: Int32(truncatingIfNeeded: tenant),
                 handle: SessionHandle(rawValue: 0),
                 expirySeconds: expirySeconds,
                 window: limits.inFlightMessages,
@@ -72,7 +75,8 @@ extension Shard {
             slot: session,
             generation: sessions.generation(of: session),
         )
-        sessionsByClientID[ExactText(clientID)] = Int32(truncatingIfNeeded: session)
+        let key = SessionKey(tenants[tenant].instance.number, clientID)
+        sessionsByClientID[key] = Int32(truncatingIfNeeded: session)
         broker.sessionCount.add(1, ordering: .relaxed)
         return session
     }
@@ -99,7 +103,7 @@ extension Shard {
     /// Tells the shared subscriptions of a session whether it can take messages now.
     mutating func setGroupAvailability(_ session: Int, _ available: Bool) {
         for subscription in sessions[session].subscriptions where subscription.filter.group != nil {
-            broker.subscriptions.setMemberAvailable(
+            instance(ofSession: session).subscriptions.setMemberAvailable(
                 subscription.filter,
                 target: sessions[session].handle.rawValue,
                 available: available,
@@ -124,13 +128,14 @@ extension Shard {
         if sessions[session].willDueAt != .distantFuture { publishWill(session) }
         let handle = sessions[session].handle
         for subscription in sessions[session].subscriptions {
-            _ = broker.subscriptions.unsubscribe(subscription.filter, target: handle.rawValue)
+            instance(ofSession: session).unsubscribe(subscription.filter, target: handle.rawValue)
         }
+        leaveAddress(session)
         sessions[session].subscriptions.removeAll()
         let number = sessions[session].number
         let underWay = sessions[session].outbound.unfinished
         let waiting = store.sessionEnded(handle, number)
-        sessionsByClientID[ExactText(sessions[session].clientID)] = nil
+        sessionsByClientID[SessionKey(instance(ofSession: session).number, sessions[session].clientID)] = nil
         _ = sessions.remove(at: session)
         broker.sessionCount.subtract(1, ordering: .relaxed)
         // Only now: the group must not choose the session that is leaving.
@@ -147,7 +152,7 @@ extension Shard {
         let handle = sessions[session].handle
         guard sessions[session].subscriptions.contains(where: { $0.filter.group != nil }) else { return }
         // With nobody else there they stay, to be repeated under their own identifiers [MQTT-4.4.0-1].
-        let index = broker.subscriptions
+        let index = instance(ofSession: session).subscriptions
         let hasOthers = { (group: SharedGroup) in !index.currentMembers(of: group).available.isEmpty }
         var taken = sessions[session].outbound.takeShared(where: hasOthers)
         taken += store.takeShared(from: handle, where: hasOthers)
@@ -167,7 +172,7 @@ extension Shard {
     /// - Returns: false when it came through none, is QoS 2 and sent [MQTT-4.8.2-5], or no other member is connected.
     mutating func handOver(_ delivery: Delivery, wasSent: Bool = true) -> Bool {
         guard let group = delivery.extra?.group, !wasSent || delivery.qos == .atLeastOnce else { return false }
-        let members = broker.subscriptions.currentMembers(of: group).available
+        let members = broker.instance(delivery.message.instance).subscriptions.currentMembers(of: group).available
         guard !members.isEmpty else { return false }
         let member = members[group.nextIndex(count: members.count)]
         let target = SessionHandle(rawValue: member.target)
@@ -232,7 +237,7 @@ extension HandOver {
 
 extension WillMessage {
     /// The will as CONNECT brought it.
-    fileprivate convenience init(_ will: Will) {
+    fileprivate convenience init(_ will: Will, _ instance: InstanceNumber) {
         self.init(
             message: Message(
                 topic: will.topic,
@@ -240,6 +245,7 @@ extension WillMessage {
                 properties: will.forwardableProperties,
                 qos: will.qos,
                 retain: will.retain,
+                instance: instance,
             ),
             delaySeconds: will.willDelayInterval,
             expirySeconds: will.messageExpiryInterval,

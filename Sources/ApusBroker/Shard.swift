@@ -25,8 +25,11 @@ package struct Shard: ~Copyable {
 
     var connections = Slab<Connection>()
     var sessions = Slab<Session>()
-    /// Session slots by client id.
-    var sessionsByClientID: [ExactText: Int32] = [:]
+    /// Session slots by client.
+    var sessionsByClientID: [SessionKey: Int32] = [:]
+    /// The instances that this shard has met; a connection or session names its own by the place in this list.
+    var tenants: [Tenant] = []
+    var tenantsByNumber: [InstanceNumber: Int32] = [:]
     var pool = ChunkPool()
     var timers: TimingWheel
     var matchCache: MatchCache
@@ -38,11 +41,13 @@ package struct Shard: ~Copyable {
     var outgoingHandOvers: [[HandOver]]
     /// Connections that do not read because another shard, or the store, cannot keep up.
     var paused: [Int32] = []
+    /// Connections whose peers the loop is to probe.
+    var probes: [(slot: Int, generation: UInt32)] = []
     /// Connections with packets that wait for the store.
     var awaitingStore: [Int32] = []
     /// The next session to see to while a part of the store is vacated.
     var vacatingFrom = 0
-    var retainedVacating: RetainedScan<Message>?
+    var retainedVacating = RetainedWalk()
     var counters = Counters()
     var rejections = RejectionLog()
     var assignedIDs: AssignedClientIDs
@@ -50,7 +55,7 @@ package struct Shard: ~Copyable {
     /// The broker's load; only the first shard's.
     var loadAverages = LoadAverages()
     /// Where the search for expired retained messages has come to; only the first shard's.
-    var retainedSweep: RetainedScan<Message>?
+    var retainedSweep = RetainedWalk()
     /// Reused for the MQTT 5.0 properties of the message that is being taken in.
     var propertyScratch: [UInt8] = []
 
@@ -79,6 +84,14 @@ package struct Shard: ~Copyable {
         guard let slot = dirty.popLast() else { return nil }
         connections[Int(slot)].isDirty = false
         return Int(slot)
+    }
+
+    /// The next connection whose peer may be dead: the loop makes TCP find out within seconds.
+    package mutating func nextProbe() -> Int? {
+        while let (slot, generation) = probes.popLast() {
+            if connections.contains(slot, generation: generation) { return slot }
+        }
+        return nil
     }
 
     package func disposition(_ slot: Int) -> Disposition { connections[slot].disposition }

@@ -11,7 +11,9 @@ package enum ShardMail: Sendable {
     /// An authenticator's answer.
     case authenticated(slot: Int, generation: UInt32, AuthenticationOutcome)
     /// The authorizer's answers may have changed: subscriptions that are no longer allowed end.
-    case rightsChanged
+    case rightsChanged(InstanceNumber)
+    /// An instance's rules have changed, or it was stopped or deleted.
+    case instanceChanged(InstanceNumber)
     /// New limits, for what starts from now on.
     case limits(Limits)
     /// A shard that was behind has caught up: reading from publishers may go on.
@@ -19,7 +21,7 @@ package enum ShardMail: Sendable {
     /// The store has something to say.
     case store(StoreNotice)
     /// The session of the client id is to end, or only its connection.
-    case end(clientID: String, ReasonCode, explanation: String, endsSession: Bool)
+    case end(InstanceNumber, clientID: String, ReasonCode, explanation: String, endsSession: Bool)
     /// Deliveries of a shared subscription whose member left, to be given to a session of this shard.
     case handOver([HandOver])
 }

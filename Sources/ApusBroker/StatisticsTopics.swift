@@ -8,7 +8,7 @@ extension Shard {
     /// Topics and values, all shards together.
     mutating func statisticsTopics() -> [(topic: String, value: String)] {
         let total = broker.statistics.total
-        let counts = broker.subscriptions.counts
+        let counts = broker.instance(.none).subscriptions.counts
         let uptime = (now.milliseconds - startedAt.milliseconds) / 1000
         let values: [(String, String)] = [
             ("version", broker.configuration.version),
@@ -30,7 +30,7 @@ extension Shard {
             ("bytes/sent", "\(total.bytesSent)"),
             ("subscriptions/count", "\(counts.subscriptions)"),
             ("shared_subscriptions/count", "\(counts.shared)"),
-            ("retained messages/count", "\(broker.retained.count)"),
+            ("retained messages/count", "\(broker.retainedBudget.count)"),
             ("protocol_errors", "\(total.protocolErrors)"),
         ]
         let drops = DropReason.allCases.map {

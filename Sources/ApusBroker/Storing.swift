@@ -78,6 +78,7 @@ extension Shard {
     /// The session as the store is to know it.
     private func storedRecord(_ session: Int) -> SessionRecord {
         SessionRecord(
+            instance: instance(ofSession: session).number,
             clientID: sessions[session].clientID,
             userName: sessions[session].userName,
             expirySeconds: sessions[session].expirySeconds,
@@ -176,15 +177,14 @@ extension Shard {
 
     /// The retained messages are common to all shards; the first one sees to them.
     private mutating func keepRetained() {
-        let scan = retainedVacating ?? broker.retained.scanAll()
-        for _ in 0..<16 where !scan.isFinished {
-            for message in scan.next(limit: 256) where message.position != .none {
+        for _ in 0..<16 {
+            guard let messages = retainedVacating.next(of: broker, limit: 256) else { return store.vacated() }
+            for message in messages where message.position != .none {
                 let recipient = Recipient(session: .retained, qos: message.qos, retain: true)
                 store.keep(message.position, for: recipient)
             }
         }
-        retainedVacating = scan.isFinished ? nil : scan
-        if scan.isFinished { store.vacated() } else { schedule(.vacating, 0, 0, now) }
+        schedule(.vacating, 0, 0, now)
     }
 
     // MARK: - Start
@@ -197,7 +197,8 @@ extension Shard {
     }
 
     private mutating func restore(_ found: RestoredSession) {
-        let session = insertSession(found.record.clientID, expirySeconds: found.record.expirySeconds)
+        let tenant = tenant(of: found.record.instance)
+        let session = insertSession(found.record.clientID, tenant, expirySeconds: found.record.expirySeconds)
         sessions[session].number = found.number
         sessions[session].userName = found.record.userName
         sessions[session].inbound.restore(found.inbound)
@@ -208,15 +209,15 @@ extension Shard {
             index(subscription, session)
         }
         setGroupAvailability(session, false)
-        let waiting = store.restoreQueue(of: found.number, to: sessions[session].handle) { [broker] filter in
-            broker.subscriptions.group(of: filter)
-        }
+        enterAddress(session)
+        let index = instance(ofSession: session).subscriptions
+        let waiting = store.restoreQueue(of: found.number, to: sessions[session].handle) { index.group(of: $0) }
         sessions[session].hasBacklog = waiting > 0
         sessions[session].outbound.restore(found.outbound.map { underWay($0) })
         // A connection that the crash cut off ended with it, for all that the client may know.
         let disconnectedAt = found.record.disconnectedAt ?? now
         sessions[session].disconnectedAt = disconnectedAt
-        sessions[session].will = found.record.will.map { WillMessage($0) }
+        sessions[session].will = found.record.will.map { WillMessage($0, found.record.instance) }
         if found.record.disconnectedAt == nil {
             settleWill(session, .publish)
         } else if sessions[session].will != nil {
@@ -245,7 +246,7 @@ extension Shard {
                 counters.drop(.unreadable)
                 continue
             }
-            let update = broker.retained.update(message)
+            let update = broker.instance(message.instance).retained.update(message)
             if update.change == .full {
                 counters.drop(.retainedFull)
                 store.finished(position, by: .retained)
@@ -291,7 +292,7 @@ extension StoredWill {
 }
 
 extension WillMessage {
-    fileprivate convenience init(_ stored: StoredWill) {
+    fileprivate convenience init(_ stored: StoredWill, _ instance: InstanceNumber) {
         self.init(
             message: Message(
                 bytes: stored.topic + stored.properties + stored.payload,
@@ -300,6 +301,7 @@ extension WillMessage {
                 qos: stored.qos,
                 retain: stored.retain,
                 expiresAt: .distantFuture,
+                instance: instance,
             ),
             delaySeconds: stored.delaySeconds,
             expirySeconds: stored.expirySeconds,

@@ -23,8 +23,11 @@ extension Shard {
         var refusals: [String] = []
         var replays: [RetainedReplay] = []
         var position = StorePosition.none
+        var isDenied = false
         for (filter, request) in zip(filters, packet.requests) {
-            if let (code, explanation) = refusal(of: filter, slot, session) {
+            let refusal = refusal(of: filter, slot, session) ?? refusal(ofQoS: request.options.qos, slot, session)
+            if let (code, explanation) = refusal {
+                isDenied = isDenied || code == .notAuthorized
                 recordDenial("subscribe.denied", slot, ("filter", filter.fullText), code, explanation)
                 codes.append(code)
                 refusals.append(explanation)
@@ -39,6 +42,11 @@ extension Shard {
             reasonCodes: codes,
             reasonString: reasonString(refusals, slot),
         )
+        // What the packet has already changed stays; the connection may only not go on (apsaramq-facts 3.4).
+        if isDenied, policies(slot).onDenied == .close {
+            if connections[slot].version < .v5 { send(.subAck(answer), to: slot) }
+            return disconnect(slot, .notAuthorized, refusals.first ?? "")
+        }
         guard answerWhenStored(slot, .subAck(answer), until: position) else { return cannotAnswer(slot) }
         guard !replays.isEmpty else { return }
         for replay in replays { stopReplay(of: replay.filter, slot) }
@@ -60,7 +68,7 @@ extension Shard {
         _ position: inout StorePosition,
     ) -> ReasonCode {
         var options = requested
-        options.qos = min(requested.qos, broker.configuration.policies.maximumQoS)
+        options.qos = min(requested.qos, policies(slot).maximumQoS)
         let subscription = Subscription(filter: filter, options: options, identifier: identifier)
         let isNew = sessions[session].subscriptions.set(subscription)
         if sessions[session].isPersistent {
@@ -74,7 +82,7 @@ extension Shard {
             replays.append(
                 RetainedReplay(
                     filter: filter,
-                    scan: broker.retained.index.scan(filter),
+                    scan: instance(ofSession: session).retained.index.scan(filter),
                     qos: options.qos,
                     subscriptionIdentifier: identifier,
                 ),
@@ -85,7 +93,7 @@ extension Shard {
 
     /// Enters a session's subscription into the index shared by all shards.
     mutating func index(_ subscription: Subscription, _ session: Int) {
-        _ = broker.subscriptions.subscribe(
+        instance(ofSession: session).subscribe(
             subscription.filter,
             Subscriber(
                 target: sessions[session].handle.rawValue,
@@ -100,21 +108,44 @@ extension Shard {
 
     /// Enters all subscriptions again, after the session has become persistent or ceased to be.
     mutating func reindex(_ session: Int) {
+        enterAddress(session)
         for subscription in sessions[session].subscriptions { index(subscription, session) }
     }
 
     /// Ends the subscriptions of connected clients that the authorizer no longer allows; those of a session that is away
     /// are looked at when its client comes back.
-    mutating func endForbiddenSubscriptions() {
+    mutating func endForbiddenSubscriptions(of instance: InstanceNumber) {
+        guard let tenant = tenantsByNumber[instance] else { return }
         var next = sessions.firstOccupied(from: 0)
         while let session = next {
             next = sessions.firstOccupied(from: session + 1)
-            if sessions[session].isConnected { endForbiddenSubscriptions(of: session) }
+            if sessions[session].tenant == tenant, sessions[session].isConnected {
+                endForbiddenSubscriptions(ofSession: session)
+            }
         }
     }
 
+    /// Ends the connections of an instance whose clients have lost what they proved at CONNECT.
+    mutating func checkStanding(of instance: InstanceNumber) {
+        guard let tenant = tenantsByNumber[instance] else { return }
+        var next = connections.firstOccupied(from: 0)
+        while let slot = next {
+            next = connections.firstOccupied(from: slot + 1)
+            if connections[slot].tenant == tenant { checkStanding(slot) }
+        }
+    }
+
+    /// Ends the connection if what its client proved holds no more.
+    mutating func checkStanding(_ slot: Int) {
+        guard connections[slot].phase == .connected, let authorizer = broker.authorizer else { return }
+        let standing = authorizer.standing(of: connections[slot].details.principal, now: now)
+        guard case .ended(let reasonCode, let explanation, let notice) = standing else { return }
+        if let notice { send(notice, to: slot) }
+        disconnect(slot, reasonCode, explanation)
+    }
+
     /// MQTT has no packet that would tell the client, so the log says it.
-    mutating func endForbiddenSubscriptions(of session: Int) {
+    mutating func endForbiddenSubscriptions(ofSession session: Int) {
         guard let authorizer = broker.authorizer else { return }
         let slot = Int(sessions[session].connection)
         let principal = connections[slot].details.principal
@@ -124,7 +155,7 @@ extension Shard {
         for subscription in forbidden {
             _ = sessions[session].subscriptions.remove(subscription.filter)
             recordUnsubscribed(session, subscription.filter)
-            _ = broker.subscriptions.unsubscribe(subscription.filter, target: sessions[session].handle.rawValue)
+            instance(ofSession: session).unsubscribe(subscription.filter, target: sessions[session].handle.rawValue)
             stopReplay(of: subscription.filter, slot)
             let filter = subscription.filter.fullText
             record(.notice, "subscription.ended", slot, [("filter", filter), ("reason", "the right to it is gone")])
@@ -154,7 +185,7 @@ extension Shard {
                 codes.append(.noSubscriptionExisted)
                 continue
             }
-            _ = broker.subscriptions.unsubscribe(filter, target: sessions[session].handle.rawValue)
+            instance(ofSession: session).unsubscribe(filter, target: sessions[session].handle.rawValue)
             stopReplay(of: filter, slot)
             position = recordUnsubscribed(session, filter)
             codes.append(.success)
@@ -243,7 +274,7 @@ extension Shard {
 
     /// A retained message has expired.
     mutating func forgetRetained(_ message: Message) {
-        guard broker.retained.forget(message) else { return }
+        guard broker.instance(message.instance).retained.forget(message) else { return }
         counters.drop(.expired)
         if message.position != .none { store.finished(message.position, by: .retained) }
     }

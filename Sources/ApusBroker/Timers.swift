@@ -13,6 +13,7 @@ extension Shard {
     /// What a timer is for; it stands in the top byte of the wheel's token.
     enum Timer: UInt8 {
         case connectDeadline, keepAlive, sessionExpiry, will, retainedReplay, statistics, vacating
+        case throttled, principal
     }
 
     /// When the loop must call `advance` at the latest.
@@ -56,11 +57,41 @@ extension Shard {
             case .keepAlive where connections.contains(slot, generation: generation): keepAliveFired(slot)
             case .sessionExpiry where sessions.contains(slot, generation: generation): sessionExpiryFired(slot)
             case .will where sessions.contains(slot, generation: generation): willFired(slot)
+            case .throttled where connections.contains(slot, generation: generation): goOn(slot)
+            case .principal where connections.contains(slot, generation: generation): principalDue(slot)
             case .statistics: publishStatistics()
             case .vacating: vacate()
             default: break
             }
         }
+    }
+
+    /// The second in which the client sent too much is over.
+    private mutating func goOn(_ slot: Int) {
+        guard connections[slot].phase == .connected, connections[slot].isHeld,
+            !connections[slot].details.awaitsConnAck
+        else { return }
+        connections[slot].isHeld = false
+        processHeldBytes(slot)
+    }
+
+    /// Sets the timer for what a principal has to be told, or for its end.
+    mutating func schedulePrincipal(_ slot: Int) {
+        let principal = connections[slot].details.principal
+        let time = min(principal.noticeAt, principal.validUntil)
+        guard time < .distantFuture else { return }
+        schedule(.principal, slot: slot, at: min(time, now.adding(seconds: Self.farthestSeconds)))
+    }
+
+    private mutating func principalDue(_ slot: Int) {
+        guard connections[slot].phase == .connected else { return }
+        let details = connections[slot].details
+        if details.principal.noticeAt <= now {
+            details.principal.noticeAt = .distantFuture
+            if let notice = broker.authorizer?.notice(to: details.principal, now: now) { send(notice, to: slot) }
+        }
+        if details.principal.validUntil <= now { checkStanding(slot) }
+        if connections[slot].phase == .connected, details.principal.validUntil > now { schedulePrincipal(slot) }
     }
 
     private mutating func connectDeadlinePassed(_ slot: Int) {
@@ -79,7 +110,7 @@ extension Shard {
         guard connections[slot].phase == .connected else { return }
         let deadline = keepAliveDeadline(slot)
         // A connection whose reading the broker itself has paused is not silent.
-        guard deadline <= now, !connections[slot].isPaused else {
+        guard deadline <= now, !connections[slot].isPaused, !connections[slot].isHeld else {
             return scheduleKeepAlive(slot, at: max(deadline, now.adding(milliseconds: 1000)))
         }
         disconnect(slot, .keepAliveTimeout, "nothing came for one and a half times the keep alive")
@@ -125,8 +156,12 @@ extension Shard {
         // One shard speaks for all.
         if index == 0 {
             sweepRetained()
-            for (topic, value) in statisticsTopics() {
-                publish(Message(topic: topic, payload: Array(value.utf8), retain: true))
+            // The numbers of the process are nothing for the clients of one instance among several.
+            if let settings = broker.instances.settings(of: .none) {
+                let tenant = tenant(of: settings)
+                for (topic, value) in statisticsTopics() {
+                    publish(Message(topic: topic, payload: Array(value.utf8), retain: true), tenant)
+                }
             }
         }
         schedule(.statistics, 0, 0, now.adding(seconds: Int64(broker.configuration.statisticsSeconds)))
@@ -134,14 +169,10 @@ extension Shard {
 
     /// Looks for retained messages that have expired and that nobody asks for, a part of them at a time.
     private mutating func sweepRetained() {
-        guard let everything = try? TopicFilter("#") else { return }
-        let scan = retainedSweep ?? broker.retained.index.scan(everything)
-        for _ in 0..<64 where !scan.isFinished {
-            for message in scan.next(limit: 1_024) where message.expiresAt <= now {
-                forgetRetained(message)
-            }
+        for _ in 0..<64 {
+            guard let messages = retainedSweep.next(of: broker, limit: 1_024) else { return }
+            for message in messages where message.expiresAt <= now { forgetRetained(message) }
         }
-        retainedSweep = scan.isFinished ? nil : scan
     }
 
     /// Makes the shard's numbers visible to other threads.

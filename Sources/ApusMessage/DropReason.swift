@@ -27,6 +27,10 @@ package enum DropReason: UInt8, Sendable, CaseIterable {
     case storeUnavailable
     /// The message log could not read it again.
     case unreadable
+    /// A P2P message to a client that has no session.
+    case unknownTarget
+    /// A P2P message, not to be stored, to a client that is away.
+    case targetAway
 
     /// The name in logs, metrics and `$SYS`, `lower_snake_case`.
     package var name: String {
@@ -43,6 +47,8 @@ package enum DropReason: UInt8, Sendable, CaseIterable {
         case .retainedFull: "retained_full"
         case .storeUnavailable: "store_unavailable"
         case .unreadable: "unreadable"
+        case .unknownTarget: "unknown_target"
+        case .targetAway: "target_away"
         }
     }
 }

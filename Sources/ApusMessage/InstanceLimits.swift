@@ -33,6 +33,9 @@ package struct InstanceLimits: Sendable, Equatable {
 
     package init() {}
 
+    /// Whether PUBLISH packets must be counted by the second.
+    package var hasRate: Bool { publishPerSecond > 0 || clientPublishPerSecond > 0 }
+
     /// The limits of a profile, with what differs from them.
     package init(_ profile: Profile, _ overrides: LimitOverrides = LimitOverrides()) {
         if profile == .apsaramq {

@@ -18,6 +18,8 @@ package final class Message: Sendable {
     package let expiresAt: Timestamp
     /// Where the store holds it; `.none` when nobody needs that.
     package let position: StorePosition
+    /// The instance whose message it is; nobody of another sees it.
+    package let instance: InstanceNumber
 
     package init(
         bytes: [UInt8],
@@ -27,6 +29,7 @@ package final class Message: Sendable {
         retain: Bool,
         expiresAt: Timestamp,
         position: StorePosition = .none,
+        instance: InstanceNumber,
     ) {
         precondition(0 <= topicEnd && topicEnd <= propertiesEnd && propertiesEnd <= bytes.count)
         self.bytes = bytes
@@ -36,6 +39,7 @@ package final class Message: Sendable {
         self.retain = retain
         self.expiresAt = expiresAt
         self.position = position
+        self.instance = instance
     }
 
     /// A message put together from its parts, for wills, `$SYS` and tests.
@@ -46,6 +50,7 @@ package final class Message: Sendable {
         qos: QoS = .atMostOnce,
         retain: Bool = false,
         expiresAt: Timestamp = .distantFuture,
+        instance: InstanceNumber = .none,
     ) {
         let topic = Array(topic.utf8)
         self.init(
@@ -55,6 +60,7 @@ package final class Message: Sendable {
             qos: qos,
             retain: retain,
             expiresAt: expiresAt,
+            instance: instance,
         )
     }
 
@@ -68,9 +74,12 @@ package final class Message: Sendable {
             retain: retain,
             expiresAt: expiresAt,
             position: position,
+            instance: instance,
         )
     }
 
+    /// The topic name as it came.
+    package var topicBytes: [UInt8] { Array(bytes[..<topicEnd]) }
     package var topic: String { String(decoding: bytes[..<topicEnd], as: UTF8.self) }
     package var payload: ArraySlice<UInt8> { bytes[propertiesEnd...] }
     package var payloadCount: Int { bytes.count - propertiesEnd }

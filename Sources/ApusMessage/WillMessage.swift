@@ -22,6 +22,7 @@ package final class WillMessage: Sendable {
             qos: message.qos,
             retain: message.retain,
             expiresAt: now.adding(seconds: Int64(expirySeconds)),
+            instance: message.instance,
         )
     }
 }

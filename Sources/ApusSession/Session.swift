@@ -7,6 +7,8 @@ package import ApusMessage
 package struct Session: ~Copyable, Sendable {
     /// The client identifier, 1 … 65,535 bytes.
     package let clientID: String
+    /// The instance: its place in the shard's list.
+    package let tenant: Int32
     /// The user whose session it is, and nobody else's; `nil` for an anonymous client's.
     package var userName: String?
     /// Set by the shard as soon as the slot is known.
@@ -43,8 +45,15 @@ package struct Session: ~Copyable, Sendable {
     /// Where the store holds the last step of a QoS 2 message to the client; what is repeated waits at most for that.
     package var outboundPosition = StorePosition.none
 
-    package init(clientID: String, handle: SessionHandle, expirySeconds: UInt32, window: UInt16) {
+    package init(
+        clientID: String,
+        tenant: Int32 = 0,
+        handle: SessionHandle,
+        expirySeconds: UInt32,
+        window: UInt16,
+    ) {
         self.clientID = clientID
+        self.tenant = tenant
         self.handle = handle
         self.expirySeconds = expirySeconds
         outbound = OutboundPublishes(window: window)

@@ -4,6 +4,7 @@ package import MQTTCodec
 
 /// What a store keeps of a session beside its subscriptions, packet identifiers and queue.
 package struct SessionRecord: Sendable, Equatable {
+    package var instance: InstanceNumber
     package var clientID: String
     package var userName: String?
     /// `.max` is for ever.
@@ -15,6 +16,7 @@ package struct SessionRecord: Sendable, Equatable {
     package var willDueAt: Timestamp
 
     package init(
+        instance: InstanceNumber = .none,
         clientID: String,
         userName: String? = nil,
         expirySeconds: UInt32,
@@ -22,6 +24,7 @@ package struct SessionRecord: Sendable, Equatable {
         will: StoredWill? = nil,
         willDueAt: Timestamp = .distantFuture,
     ) {
+        self.instance = instance
         self.clientID = clientID
         self.userName = userName
         self.expirySeconds = expirySeconds

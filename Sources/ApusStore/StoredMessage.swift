@@ -15,6 +15,8 @@ package struct MessageHeader: Sendable, Equatable {
     package var publisher: SessionNumber
     /// Of the publisher; 0 for other messages.
     package var packetIdentifier: PacketIdentifier
+    /// Whose message it is; not of the store's concern.
+    package var instance: InstanceNumber
 
     package init(
         qos: QoS,
@@ -23,6 +25,7 @@ package struct MessageHeader: Sendable, Equatable {
         expiresAt: Timestamp = .distantFuture,
         publisher: SessionNumber = .none,
         packetIdentifier: PacketIdentifier = 0,
+        instance: InstanceNumber = .none,
     ) {
         self.qos = qos
         self.retain = retain
@@ -30,6 +33,7 @@ package struct MessageHeader: Sendable, Equatable {
         self.expiresAt = expiresAt
         self.publisher = publisher
         self.packetIdentifier = packetIdentifier
+        self.instance = instance
     }
 }
 

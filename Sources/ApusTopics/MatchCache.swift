@@ -1,4 +1,4 @@
-/// One shard's memory of recent matches.
+/// One shard's memory of recent matches, in any number of indexes.
 ///
 /// A hit takes no lock and allocates nothing: hash of the topic, comparison of tag and bytes, four loads for the
 /// version. Eight entries share a set, with their tags side by side; when a set is full, the table doubles, and at its
@@ -28,6 +28,8 @@ package struct MatchCache: ~Copyable {
         var key = TopicKey(hash: 0, stripe: 0, prefix: 0)
         var topicCount: UInt32 = 0
         var weight: UInt32 = 0
+        /// The index that was asked.
+        var index: UInt32 = 0
         var match = Match.empty
     }
 
@@ -50,7 +52,7 @@ package struct MatchCache: ~Copyable {
         let hash = index.hash(of: topic)
         let tag = Self.tag(hash)
         let set = set(hash)
-        for at in set..<(set &+ Self.ways) where tags[at] == tag && holds(topic, at) {
+        for at in set..<(set &+ Self.ways) where tags[at] == tag && holds(topic, at, of: index.number) {
             if entries[at].version == index.version(of: entries[at].key) { return entries[at].match }
             return replace(at, topic, in: index)
         }
@@ -61,8 +63,8 @@ package struct MatchCache: ~Copyable {
     private static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) | 1 }
 
     @inline(__always)
-    private func holds(_ topic: Span<UInt8>, _ at: Int) -> Bool {
-        guard Int(entries[at].topicCount) == topic.count else { return false }
+    private func holds(_ topic: Span<UInt8>, _ at: Int, of index: UInt32) -> Bool {
+        guard Int(entries[at].topicCount) == topic.count, entries[at].index == index else { return false }
         let start = at &* Self.longestTopic
         return topics.span.extracting(start..<start &+ topic.count).bytes.holdsSameBytes(as: topic.bytes)
     }
@@ -92,7 +94,7 @@ package struct MatchCache: ~Copyable {
         let others = weight - Int(entries[at].weight)
         if others > 0, others + match.weight > subscriberLimit {
             removeAll()
-            put(key, version, match, topic)
+            put(key, version, match, topic, index.number)
             return match
         }
         weight = others + match.weight
@@ -109,12 +111,18 @@ package struct MatchCache: ~Copyable {
         let match = index.match(topic, key: key)
         guard topic.count <= Self.longestTopic else { return match }
         if weight + match.weight > subscriberLimit { removeAll() }
-        put(key, version, match, topic)
+        put(key, version, match, topic, index.number)
         return match
     }
 
     /// Enters a match into its set: at a free place, after growing if there is none, or in the place of another.
-    private mutating func put(_ key: TopicKey, _ version: UInt64, _ match: Match, _ topic: Span<UInt8>) {
+    private mutating func put(
+        _ key: TopicKey,
+        _ version: UInt64,
+        _ match: Match,
+        _ topic: Span<UInt8>,
+        _ index: UInt32,
+    ) {
         var place = freePlace(key.hash)
         while place == nil, entries.count < capacity {
             grow()
@@ -137,6 +145,7 @@ package struct MatchCache: ~Copyable {
             key: key,
             topicCount: UInt32(topic.count),
             weight: UInt32(match.weight),
+            index: index,
             match: match,
         )
     }
@@ -161,7 +170,7 @@ package struct MatchCache: ~Copyable {
         for (at, entry) in oldEntries.enumerated() where oldTags[at] != 0 {
             let start = at * Self.longestTopic
             let topic = oldTopics.span.extracting(start..<start + Int(entry.topicCount))
-            put(entry.key, entry.version, entry.match, topic)
+            put(entry.key, entry.version, entry.match, topic, entry.index)
         }
     }
 }

@@ -10,7 +10,11 @@
 /// of the first two levels for a wildcard filter that has them in words, of the first level for another, or of the
 /// root. So a fleet in which each device subscribes below its own name does not empty the caches again and again.
 /// Counters only go up, hence their sum stands still exactly if each of them does, and the sum is the version.
+///
+/// Each instance has an index of its own, so that nothing of one can match in another.
 package final class SubscriptionIndex: Sendable {
+    /// Tells the indexes of a process apart in the caches that serve several.
+    let number: UInt32
     private let hasher: TopicHasher
     private let exact: Stripes<64, ExactFilters>
     private let wildcard: Stripes<65, WildcardTrie>
@@ -23,10 +27,12 @@ package final class SubscriptionIndex: Sendable {
 
     private static let root = 64
 
-    package convenience init() { self.init(hasher: TopicHasher()) }
+    /// - Parameter number: unlike that of every other index that is matched through the same ``MatchCache``.
+    package convenience init(number: UInt32 = 0) { self.init(hasher: TopicHasher(), number: number) }
 
-    init(hasher: TopicHasher) {
+    init(hasher: TopicHasher, number: UInt32 = 0) {
         self.hasher = hasher
+        self.number = number
         exact = Stripes { ExactFilters() }
         wildcard = Stripes { WildcardTrie(hasher: hasher) }
     }

@@ -47,7 +47,7 @@ struct AuthenticationTests {
         harness.settle()
         #expect(client.takeAll().map(\.type) == [.connAck])
         #expect(client.isClosed)
-        #expect(harness.broker.retained.count == 0)
+        #expect(harness.broker.instance(.none).retained.count == 0)
     }
 
     @Test func `an answer for a connection that is gone harms nobody`() {
@@ -216,7 +216,7 @@ struct AuthenticationTests {
         let publisher = harness.client("p", version)
         publisher.publish("secret", qos: qos, id: qos == .atMostOnce ? 0 : 1, retain: true)
         #expect(subscriber.takePublishes().isEmpty)
-        #expect(harness.broker.retained.count == 0)
+        #expect(harness.broker.instance(.none).retained.count == 0)
         #expect(harness.dropped(.notAuthorized) == 1)
         #expect(!publisher.isClosed)
         let answers = publisher.takeAcknowledgements()
@@ -298,7 +298,7 @@ struct AuthenticationTests {
         }
         away.lose()
         rights.allowSubscribing { _, filter in filter != "secret" }
-        harness.broker.postToAll(.rightsChanged)
+        harness.broker.postToAll(.rightsChanged(.none))
         harness.settle()
         let back = harness.client(harness.clientID(onShard: 1), clean: false, expiry: 100)
         let publisher = harness.client("p")
@@ -306,6 +306,6 @@ struct AuthenticationTests {
         #expect(here.takePayloads() == ["open"])
         #expect(back.takePayloads() == ["open"])
         #expect(harness.events.names.count { $0 == "subscription.ended" } == 2)
-        #expect(harness.broker.subscriptions.counts.subscriptions == 2)
+        #expect(harness.broker.instance(.none).subscriptions.counts.subscriptions == 2)
     }
 }

@@ -122,7 +122,7 @@ struct SessionTests {
         #expect(harness.sessionCount == 1)
         harness.advance(seconds: 0.2)
         #expect(harness.sessionCount == 0)
-        #expect(harness.broker.subscriptions.counts.subscriptions == 0)
+        #expect(harness.broker.instance(.none).subscriptions.counts.subscriptions == 0)
         #expect(harness.client("c", clean: false, expiry: 10).connAck?.sessionPresent == false)
     }
 
@@ -185,7 +185,7 @@ struct SessionTests {
         let harness = ShardHarness()
         let client = harness.client("c", expiry: 100)
         let mail = { (ends: Bool) in
-            ShardMail.end(clientID: "c", .administrativeAction, explanation: "by hand", endsSession: ends)
+            ShardMail.end(.none, clientID: "c", .administrativeAction, explanation: "by hand", endsSession: ends)
         }
         harness.broker.post(to: 0, mail(false))
         harness.settle()

@@ -131,7 +131,7 @@ struct SharedSubscriptionTests {
         publish(4)
         only.lose()
         #expect(harness.dropped(.sessionEnded) + harness.dropped(.noGroupMember) == 4)
-        #expect(harness.broker.subscriptions.counts.shared == 0)
+        #expect(harness.broker.instance(.none).subscriptions.counts.shared == 0)
         #expect(harness.usedBytes == 0)
     }
 

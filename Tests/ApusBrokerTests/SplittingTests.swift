@@ -99,7 +99,7 @@ struct SplittingTests {
             #expect(harness.connectionCount == 0)
             #expect(harness.sessionCount == 0)
             #expect(harness.usedBytes == 0)
-            #expect(harness.broker.subscriptions.counts.subscriptions == 0)
+            #expect(harness.broker.instance(.none).subscriptions.counts.subscriptions == 0)
         }
     }
 }

@@ -170,7 +170,8 @@ final class ModelStore: WatchedStore, @unchecked Sendable {
         mutating func merge(_ recipient: Recipient) { recipients.append(recipient) }
     }
 
-    private let log: ModelLog
+    // The log holds its stores.
+    private unowned let log: ModelLog
     private let shard: Int
     private var steps: [ModelLog.Step] = []
     private var batch: UInt64 = 0
@@ -215,6 +216,7 @@ final class ModelStore: WatchedStore, @unchecked Sendable {
             qos: header.qos,
             retain: header.retain,
             expiresAt: header.expiresAt,
+            instance: header.instance,
         )
         begun = (header, message, [])
         return true

@@ -46,6 +46,7 @@ extension World {
         for client in clients where client.version < .v5 {
             for shard in 0..<shards.count {
                 let letter = ShardMail.end(
+                    .none,
                     clientID: client.name,
                     .administrativeAction,
                     explanation: "over",
@@ -72,8 +73,8 @@ extension World {
             leak(shards[shard].paused.count, "paused connections")
             leak(stores[shard].waitingCount, "deliveries in the store")
         }
-        leak(broker.subscriptions.counts.subscriptions, "subscriptions")
-        leak(broker.subscriptions.counts.filters, "filters")
+        leak(broker.instance(.none).subscriptions.counts.subscriptions, "subscriptions")
+        leak(broker.instance(.none).subscriptions.counts.filters, "filters")
     }
 
     private func leak(_ count: Int, _ what: String) {

@@ -83,6 +83,10 @@ package struct BatchBuilder: Sendable {
             bytes.store(header.packetIdentifier, at: at + 4)
             at += 8
         }
+        if flags.contains(.hasInstance) {
+            bytes.store(header.instance.rawValue, at: at)
+            at += 8
+        }
         for part in 0..<3 {
             let source = part == 0 ? topic : part == 1 ? properties : payload
             copy(source, to: at)
@@ -210,6 +214,11 @@ extension BatchBuilder {
             bytes.store(UInt32(truncatingIfNeeded: will.properties.count), at: end + 8)
             bytes.store(UInt32(truncatingIfNeeded: will.payload.count), at: end + 12)
             end += SessionLayout.willBytes
+        }
+        if flags.contains(.hasInstance) {
+            ensure(SessionLayout.instanceBytes)
+            bytes.store(record.instance.rawValue, at: end)
+            end += SessionLayout.instanceBytes
         }
         append(Array(record.clientID.utf8))
         if let userName = record.userName { append(Array(userName.utf8)) }

@@ -88,7 +88,10 @@ extension LogRecordReader {
         let disconnectedAt = Timestamp(milliseconds: Int64(bitPattern: raw.word(start + 16)))
         var parts: WillParts?
         if flags.contains(.hasWill) { parts = try WillParts(&reader) }
+        var instance = InstanceNumber.none
+        if flags.contains(.hasInstance) { instance = InstanceNumber(rawValue: try reader.uint32()) }
         var record = SessionRecord(
+            instance: instance,
             clientID: try reader.text(Int(raw.uint16(start + 2))),
             expirySeconds: raw.uint32(start + 8),
             disconnectedAt: disconnectedAt == .distantFuture ? nil : disconnectedAt,

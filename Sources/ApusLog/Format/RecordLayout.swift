@@ -9,7 +9,7 @@ enum RecordLayout {
 
 /// The body of a message: type, flags, topic length u16, properties length u32, payload length u32, recipients u32, time
 /// stored i64; then as the flags say time of expiry i64, origin u64, publisher u32 with packet identifier u16 and two
-/// bytes of nothing; topic, properties, payload; eight bytes for each recipient: session, spec; the filters of shared
+/// bytes of nothing, instance u32 and four bytes of nothing; topic, properties, payload; eight bytes for each recipient: session, spec; the filters of shared
 /// subscriptions, each with its length u16.
 enum MessageLayout {
     static let fixedBytes = 24
@@ -24,6 +24,7 @@ struct MessageFlags: OptionSet {
     static let expires = MessageFlags(rawValue: 1 << 4)
     static let hasOrigin = MessageFlags(rawValue: 1 << 5)
     static let hasPublisher = MessageFlags(rawValue: 1 << 6)
+    static let hasInstance = MessageFlags(rawValue: 1 << 7)
 
     init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -34,20 +35,23 @@ struct MessageFlags: OptionSet {
         if header.expiresAt != .distantFuture { flags.insert(.expires) }
         if hasOrigin { flags.insert(.hasOrigin) }
         if header.publisher != .none { flags.insert(.hasPublisher) }
+        if header.instance != .none { flags.insert(.hasInstance) }
         self = flags
     }
 
     /// What stands between the fixed part and the topic.
     @inline(__always)
-    var optionalBytes: Int { (rawValue & 0b111_0000).nonzeroBitCount &* 8 }
+    var optionalBytes: Int { (rawValue & 0b1111_0000).nonzeroBitCount &* 8 }
 }
 
 /// The body of a session: type, flags, client id length u16, number u32, expiry seconds u32, user name length u16, will
 /// topic length u16, disconnected at i64 (largest: connected), will due at i64; with a will its delay u32, expiry u32,
-/// properties length u32, payload length u32; client id, user name, the will's topic, properties and payload.
+/// properties length u32, payload length u32; as the flags say the instance u32; client id, user name, the will's topic,
+/// properties and payload.
 enum SessionLayout {
     static let fixedBytes = 32
     static let willBytes = 16
+    static let instanceBytes = 4
 }
 
 struct SessionFlags: OptionSet {
@@ -60,12 +64,14 @@ struct SessionFlags: OptionSet {
     static let willExpires = SessionFlags(rawValue: 1 << 4)
     // Bits 5 and 6 are the will's QoS.
     static let willQoSShift: UInt8 = 5
+    static let hasInstance = SessionFlags(rawValue: 1 << 7)
 
     init(rawValue: UInt8) { self.rawValue = rawValue }
 
     init(_ record: SessionRecord, resets: Bool) {
         var flags: SessionFlags = resets ? .resets : []
         if record.userName != nil { flags.insert(.hasUserName) }
+        if record.instance != .none { flags.insert(.hasInstance) }
         if let will = record.will {
             flags.insert(.hasWill)
             if will.retain { flags.insert(.willRetain) }

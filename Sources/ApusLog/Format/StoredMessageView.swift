@@ -131,7 +131,9 @@ package enum LogRecordReader {
         if flags.contains(.hasPublisher) {
             header.publisher = SessionNumber(rawValue: raw.uint32(at))
             header.packetIdentifier = raw.uint16(at &+ 4)
+            at &+= 8
         }
+        if flags.contains(.hasInstance) { header.instance = InstanceNumber(rawValue: raw.uint32(at)) }
         return StoredMessageView(
             header: header,
             storedAt: Timestamp(milliseconds: Int64(bitPattern: raw.word(start &+ 16))),

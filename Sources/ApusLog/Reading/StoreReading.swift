@@ -151,6 +151,7 @@ extension LogStore {
             retain: view.header.retain,
             expiresAt: view.header.expiresAt,
             position: position,
+            instance: view.header.instance,
         )
         return .message(message, storedAt: view.storedAt)
     }

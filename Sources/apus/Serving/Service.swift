@@ -187,7 +187,7 @@ final class Service: Sendable {
         do {
             report.rights = try accessControl.reload() ? "changed" : "unchanged"
             report.reread.append(path)
-            broker.postToAll(.rightsChanged)
+            broker.postToAll(.rightsChanged(.none))
         } catch {
             report.problems.append("rights unchanged: \(error.description)")
         }

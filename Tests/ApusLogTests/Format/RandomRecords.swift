@@ -98,6 +98,7 @@ struct RandomRecords {
             header.publisher = session()
             header.packetIdentifier = identifier()
         }
+        if number(0..<3) == 0 { header.instance = InstanceNumber(rawValue: UInt32(number(1..<1 << 30))) }
         return header
     }
 

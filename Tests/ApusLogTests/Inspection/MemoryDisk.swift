@@ -67,17 +67,18 @@ final class MemoryDisk: Disk {
 
 final class WritableMemoryFile: DiskFile {
     let bytes = Mutex<[UInt8]>([])
-    private let disk: MemoryDisk
+    // The disk holds its files; one that is open may outlive it.
+    private weak let disk: MemoryDisk?
 
     init(_ disk: MemoryDisk) { self.disk = disk }
 
     func size() throws(SystemError) -> Int {
-        disk.called()
+        disk?.called()
         return bytes.withLock { $0.count }
     }
 
     func read(into buffer: inout [UInt8], _ range: Range<Int>, at offset: Int) throws(SystemError) -> Int {
-        disk.called()
+        disk?.called()
         let bytes = bytes.withLock { $0 }
         let count = max(0, min(range.count, bytes.count - offset))
         for index in 0..<count { buffer[range.lowerBound + index] = bytes[offset + index] }

@@ -15,6 +15,10 @@ struct DamageTests {
         for number in 1...7 as ClosedRange<UInt64> {
             if number == 4 { fixture.beginSegment() }
             fixture.append(number, joined: number == 2 || number == 6) { builder in
+                if number == 7 {
+                    _ = builder.finished(StorePosition(rawValue: 1 << 20), by: SessionNumber(rawValue: 1))
+                    return
+                }
                 for _ in 0..<random.number(1..<4) { _ = random.append(to: &builder) }
             }
         }

@@ -107,7 +107,7 @@ final class ConnectionWorld {
         case .refuseWaiting: authenticator.answer(admitting: false)
         case .changeRights:
             rights.change()
-            broker.postToAll(.rightsChanged)
+            broker.postToAll(.rightsChanged(.none))
         case .lowerLimits:
             var limits = setUp.limits
             limits.packetBytes = 256
@@ -119,6 +119,7 @@ final class ConnectionWorld {
         case .endConnection, .endSession:
             broker.postToAll(
                 .end(
+                    .none,
                     clientID: "a",
                     .administrativeAction,
                     explanation: "the script says so",
@@ -261,8 +262,11 @@ final class ConnectionWorld {
             }
             try Finding.check(!stores[shard].hasOverflown, "a queue is longer than it may be")
         }
-        try Finding.check(broker.retained.count <= setUp.limits.retainedMessages, "too many retained messages")
-        try Finding.check(broker.retained.byteCount <= setUp.limits.retainedBytes, "too many retained bytes")
+        try Finding.check(
+            broker.instance(.none).retained.count <= setUp.limits.retainedMessages,
+            "too many retained messages"
+        )
+        try Finding.check(broker.retainedBudget.byteCount <= setUp.limits.retainedBytes, "too many retained bytes")
         let connected = broker.connectionCount.load(ordering: .relaxed)
         try Finding.check((0...setUp.limits.connections).contains(connected), "\(connected) connections count")
         let sessions = broker.sessionCount.load(ordering: .relaxed)
@@ -313,7 +317,7 @@ final class ConnectionWorld {
         // A connection that moved gives its chunks back to another pool than it took them from.
         let used = (0..<shards.count).reduce(0) { $0 + shards[$1].pool.usedBytes }
         try Finding.check(used == 0, "\(used) bytes of the pools are in use")
-        let counts = broker.subscriptions.counts
+        let counts = broker.instance(.none).subscriptions.counts
         try Finding.check(
             counts.filters == 0 && counts.subscriptions == 0 && counts.shared == 0,
             "subscriptions are left: \(counts)"

@@ -1,0 +1,101 @@
+internal import ApusMemory
+internal import ApusMessage
+internal import ApusSession
+internal import ApusStore
+internal import ApusTopics
+internal import MQTTCodec
+
+// Which instance a connection or session belongs to, and what follows when an instance changes.
+
+/// An instance as one shard sees it: the rules as of the last change.
+struct Tenant: Sendable {
+    let instance: BrokerInstance
+    var policies: Policies
+    var limits: InstanceLimits
+    /// Of the instance's PUBLISH packets, those that this shard may still take in, and in which second.
+    var permits = 0
+    var permitSecond: Int64 = 0
+
+    init(_ instance: BrokerInstance, _ settings: InstanceSettings) {
+        self.instance = instance
+        policies = settings.policies
+        limits = settings.limits
+    }
+
+    /// A limit of the process, or the instance's where that is lower; 0 is none of its own.
+    static func lower(_ own: Int, _ process: Int) -> Int { own > 0 ? min(own, process) : process }
+}
+
+/// A client among its instance's clients.
+struct SessionKey: Hashable, Sendable {
+    let instance: InstanceNumber
+    let clientID: ExactText
+
+    init(_ instance: InstanceNumber, _ clientID: String) {
+        self.instance = instance
+        self.clientID = ExactText(clientID)
+    }
+}
+
+extension Shard {
+    /// The place of an instance in this shard's list; enters it if need be.
+    mutating func tenant(of settings: InstanceSettings) -> Int {
+        if let known = tenantsByNumber[settings.number] { return Int(known) }
+        tenants.append(Tenant(broker.instance(settings.number), settings))
+        tenantsByNumber[settings.number] = Int32(tenants.count - 1)
+        return tenants.count - 1
+    }
+
+    /// Likewise, for a session or message that was kept; one of an instance that is gone has the rules of nobody.
+    mutating func tenant(of number: InstanceNumber) -> Int {
+        if let known = tenantsByNumber[number] { return Int(known) }
+        return tenant(of: broker.instances.settings(of: number) ?? InstanceSettings(number: number))
+    }
+
+    /// The rules of the connection's instance.
+    func policies(_ slot: Int) -> Policies { tenants[Int(connections[slot].tenant)].policies }
+
+    /// The limits of the connection's instance.
+    func instanceLimits(_ slot: Int) -> InstanceLimits { tenants[Int(connections[slot].tenant)].limits }
+
+    /// The instance of the session.
+    func instance(ofSession session: Int) -> BrokerInstance { tenants[Int(sessions[session].tenant)].instance }
+
+    /// The session slot of a client.
+    func session(_ tenant: Int, _ clientID: String) -> Int? {
+        sessionsByClientID[SessionKey(tenants[tenant].instance.number, clientID)].map(Int.init)
+    }
+
+    /// An instance's rules have changed, or it was stopped or deleted: what may no longer be, ends.
+    mutating func instanceChanged(_ number: InstanceNumber) {
+        guard let known = tenantsByNumber[number] else { return }
+        guard let settings = broker.instances.settings(of: number) else { return endInstance(Int(known)) }
+        tenants[Int(known)].policies = settings.policies
+        tenants[Int(known)].limits = settings.limits
+        checkStanding(of: number)
+        endForbiddenSubscriptions(of: number)
+    }
+
+    /// Ends all of an instance that was deleted: connections, sessions, and on the first shard its retained messages.
+    private mutating func endInstance(_ tenant: Int) {
+        var next = sessions.firstOccupied(from: 0)
+        while let session = next {
+            next = sessions.firstOccupied(from: session + 1)
+            guard Int(sessions[session].tenant) == tenant else { continue }
+            changeExpiry(session, seconds: 0)
+            if sessions[session].isConnected {
+                let explanation = "the instance was deleted"
+                disconnect(Int(sessions[session].connection), .administrativeAction, explanation)
+            } else {
+                endSession(session, .administrative)
+            }
+        }
+        guard index == 0 else { return }
+        let scan = tenants[tenant].instance.retained.scanAll()
+        while !scan.isFinished {
+            for message in scan.next(limit: 1_024) where tenants[tenant].instance.retained.forget(message) {
+                if message.position != .none { store.finished(message.position, by: .retained) }
+            }
+        }
+    }
+}
