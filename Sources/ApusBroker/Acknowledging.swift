@@ -22,7 +22,10 @@ extension Shard {
         let identifier = view.packetIdentifier
         switch frame.type {
         case .pubAck:
-            finish(slot, session, sessions[session].outbound.receivedPubAck(identifier))
+            let number = sessions[session].outbound.number(of: identifier)
+            let answer = sessions[session].outbound.receivedPubAck(identifier)
+            if case .finished = answer { trace(.acknowledged, number, session: session) }
+            finish(slot, session, answer)
         case .pubRec:
             let answer = sessions[session].outbound.receivedPubRec(identifier, refused: view.reasonCode.isError)
             switch answer {
@@ -49,8 +52,12 @@ extension Shard {
             let position = known ? recordReleased(session, identifier) : .none
             owe(slot, OwedAcknowledgement(.pubComp, identifier, reasonCode), until: position)
         default:
+            let number = sessions[session].outbound.number(of: identifier)
             let answer = sessions[session].outbound.receivedPubComp(identifier)
-            if case .finished = answer { recordCompleted(session, identifier) }
+            if case .finished = answer {
+                recordCompleted(session, identifier)
+                trace(.acknowledged, number, session: session)
+            }
             finish(slot, session, answer)
         }
     }

@@ -15,6 +15,8 @@ package final class Broker: Sendable {
     package let instances: any InstanceResolver
     package let retainedBudget: RetainedBudget
     package let statistics: Statistics
+    /// Of this process, in the names of messages and connections.
+    let epoch: UInt64
     private let live = Mutex<[InstanceNumber: BrokerInstance]>([:])
     /// Live connections of all shards, for the limit.
     let connectionCount = Atomic<Int>(0)
@@ -46,6 +48,7 @@ package final class Broker: Sendable {
         self.authenticator = authenticator
         self.authorizer = authorizer
         self.events = events
+        epoch = configuration.seed
         self.instances = instances ?? SingleInstance(InstanceSettings(policies: configuration.policies))
         retainedBudget = RetainedBudget(configuration.limits)
         mailPressure = (0..<configuration.shardCount).map { _ in MailPressure() }
@@ -120,6 +123,8 @@ package struct BrokerConfiguration: Sendable {
     package var policies = Policies()
     /// Seconds between `$SYS` publications; 0 publishes none.
     package var statisticsSeconds = 10
+    /// Events that the trace keeps, over all shards; 0 keeps none.
+    package var traceEvents = 0
     /// The version that `$SYS/broker/version` shows.
     package var version = "apus"
     /// Unpredictable in production, fixed in a simulation.

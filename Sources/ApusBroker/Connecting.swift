@@ -70,6 +70,7 @@ extension Shard {
             return refuse(slot, .notAuthorized, explanation, toClient: "the instance takes no connections")
         case .instance(let settings):
             connections[slot].tenant = Int32(truncatingIfNeeded: tenant(of: settings))
+            details.channelID = nextChannelID()
         }
         if let will = connect.will, let rejection = rejection(of: will, slot) {
             return refuse(slot, rejection.0, rejection.1)
@@ -305,6 +306,7 @@ extension Shard {
             detach(slot, will: .discard)
             return refuse(slot, .packetTooLarge, "the client's maximum packet size has no room for a CONNACK")
         }
+        trace(.connected, connection: slot, CloseReason.accepted)
         record(.info, "client.connected", slot, [("version", "\(connect.version)"), ("resumed", "\(present)")])
         if present {
             endForbiddenSubscriptions(ofSession: Int(connections[slot].session))
@@ -405,6 +407,7 @@ extension Shard {
         isLogged: Bool = false,
     ) {
         counters.connectionsRefused += 1
+        trace(.refused, connection: slot, CloseReason.ofRefusal(reasonCode), explanation)
         let rule = "refused \(reasonCode)"
         if !isLogged, let suppressed = rejections.admit(rule, now: now) {
             var fields: [(String, String)] = [("reason", "\(reasonCode)"), ("explanation", explanation)]

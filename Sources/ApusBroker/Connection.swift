@@ -118,6 +118,8 @@ final class ConnectionDetails {
     /// The second in which `publishCount` PUBLISH packets have come, for the limit of a client.
     var publishSecond: Int64 = 0
     var publishCount = 0
+    /// What the trace knows the connection by.
+    var channelID = ""
     /// When the connection was accepted as the session's.
     var connectedAt = Timestamp(milliseconds: 0)
 

@@ -132,7 +132,7 @@ extension Shard {
         if subscriber.noLocal, publication.publisher?.rawValue == subscriber.target { return }
         if publication.isDroppedAway, !sessions[session].isConnected {
             finished(publication.position, session)
-            return counters.drop(.targetAway)
+            return drop(.targetAway, publication.number, session: session)
         }
         let qos = min(publication.qos, QoS(rawValue: subscriber.qos) ?? .atMostOnce)
         let retain = publication.retain && subscriber.retainAsPublished
@@ -142,13 +142,14 @@ extension Shard {
             !fits(slot, publication, qos, subscriber.subscriptionIdentifier, further, topic, properties, payload)
         {
             finished(publication.position, session)
-            return counters.drop(.tooLargeForReceiver)
+            return drop(.tooLargeForReceiver, publication.number, session: session)
         }
         if qos == .atMostOnce {
-            guard slot >= 0 else { return counters.drop(.offlineQoS0) }
+            guard slot >= 0 else { return drop(.offlineQoS0, publication.number, session: session) }
             guard connections[slot].output.count < limits.outputBytesPerConnection else {
-                return counters.drop(.slowConsumer)
+                return drop(.slowConsumer, publication.number, session: session)
             }
+            trace(.delivered, publication.number, session: session)
             transmit(
                 slot,
                 publication,
@@ -167,6 +168,7 @@ extension Shard {
         let mustKeep = sessions[session].isPersistent || group != nil
         guard slot >= 0, canSend(session, slot) else {
             guard slot >= 0 || sessions[session].isPersistent else { return counters.drop(.sessionEnded) }
+            if slot < 0 { trace(.stored, publication.number, session: session) }
             let message = kept.get(publication, topic: topic, properties: properties, payload: payload)
             enqueue(
                 makeDelivery(message, publication, qos, retain, subscriber.subscriptionIdentifier, further, group),
@@ -177,7 +179,7 @@ extension Shard {
         guard fits(slot, publication, qos, subscriber.subscriptionIdentifier, further, topic, properties, payload)
         else {
             finished(publication.position, session)
-            return counters.drop(.tooLargeForReceiver)
+            return drop(.tooLargeForReceiver, publication.number, session: session)
         }
         let delivery: Delivery? =
             mustKeep
@@ -190,7 +192,8 @@ extension Shard {
                 further,
                 group,
             ) : nil
-        let identifier = sessions[session].outbound.sent(qos, keeping: delivery)
+        let identifier = sessions[session].outbound.sent(qos, keeping: delivery, number: publication.number)
+        trace(.delivered, publication.number, session: session)
         if qos == .exactlyOnce, let delivery, delivery.position != .none, sessions[session].number.isStored {
             return sendExactlyOnce(slot, session, identifier, delivery)
         }
@@ -289,24 +292,31 @@ extension Shard {
             case .notYet: return
             case .empty:
                 sessions[session].hasBacklog = false
+                sessions[session].isCatchingUp = false
                 sessions[session].mustCheckRights = false
                 return
             case .expired(let position):
-                counters.drop(.expired)
+                drop(.expired, MessageNumber(position), session: session)
                 finished(position, session)
                 continue
             case .lost(let position):
-                counters.drop(.unreadable)
+                drop(.unreadable, MessageNumber(position), session: session)
                 finished(position, session)
                 continue
             }
             if let reason = reasonToDrop(delivery, session, slot) {
-                counters.drop(reason)
+                drop(reason, delivery.message.number, session: session)
                 finished(delivery.position, session)
                 continue
             }
             let mustKeep = sessions[session].isPersistent || delivery.extra?.group != nil
-            let identifier = sessions[session].outbound.sent(delivery.qos, keeping: mustKeep ? delivery : nil)
+            let identifier = sessions[session].outbound.sent(
+                delivery.qos,
+                keeping: mustKeep ? delivery : nil,
+                number: delivery.message.number,
+            )
+            let kind = sessions[session].isCatchingUp ? TraceEvent.Kind.deliveredOffline : .delivered
+            trace(kind, delivery.message.number, session: session)
             if delivery.qos == .exactlyOnce, delivery.position != .none, sessions[session].number.isStored {
                 sendExactlyOnce(slot, session, identifier, delivery)
             } else {

@@ -30,6 +30,7 @@ extension Shard {
             changeExpiry(session, seconds: min(expiry, limits.sessionExpirySeconds))
         }
         record(.info, "client.disconnected", slot, [("reason", "\(packet.reasonCode)"), ("by", "client")])
+        trace(.disconnected, connection: slot, CloseReason.disconnected)
         detach(slot, will: packet.reasonCode == .success ? .discard : .publish)
         closeSilently(slot)
     }
@@ -48,6 +49,7 @@ extension Shard {
             slot,
             [("reason", "\(reasonCode)"), ("explanation", explanation), ("by", "broker")],
         )
+        trace(.closed, connection: slot, CloseReason.of(reasonCode), explanation)
         if connections[slot].version == .v5 { sendDisconnect(slot, reasonCode, clientExplanation ?? explanation) }
         detach(slot, will: .publish)
         closeSilently(slot)
@@ -71,6 +73,11 @@ extension Shard {
     package mutating func closed(_ slot: Int, _ cause: CloseCause) {
         if connections[slot].phase == .connected {
             record(.info, "client.disconnected", slot, [("reason", cause.text), ("by", "transport")])
+            if case .transportError = cause {
+                trace(.closed, connection: slot, CloseReason.network, cause.text)
+            } else {
+                trace(.closed, connection: slot, CloseReason.closedByClient)
+            }
             detach(slot, will: .publish)
         } else if connections[slot].phase != .closing {
             counters.connectionsRefused += 1

@@ -32,6 +32,7 @@ extension Shard {
         case .instanceChanged(let instance): instanceChanged(instance)
         case .limits(let new): limits = new
         case .store(let notice): receive(notice)
+        case .call(let call): call.body(&self)
         case .handOver(let handOvers): for handOver in handOvers { receiveHandOver(handOver) }
         case .end(let instance, let clientID, let reasonCode, let explanation, let endsSession):
             end(SessionKey(instance, clientID), reasonCode, explanation, endsSession: endsSession)

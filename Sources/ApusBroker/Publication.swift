@@ -16,8 +16,12 @@ package struct Publication: Sendable {
     package var position = StorePosition.none
     /// Up to where the store must commit before the publisher's acknowledgement leaves; `.none` for at once.
     package var safeAt = StorePosition.none
+    /// What traces know it by while the store does not hold it.
+    package var transientNumber = MessageNumber.none
     /// Whether a client that is away does not get it later: a P2P message of a sender with a clean session.
     package var isDroppedAway = false
+    /// Whether a retained message is the store's to keep: not the broker's own, which are made anew after a restart.
+    package var isKept = false
     /// Whether a publisher waits for the answer: not for wills and the broker's own messages.
     package var isAcknowledged = true
     /// Of the publisher's QoS 2 exchange, which the store has to know; else 0.
@@ -35,7 +39,13 @@ package struct Publication: Sendable {
         self.expiresAt = expiresAt
         self.instance = instance
         self.publisher = publisher
+        isKept = publisher != nil
     }
+}
+
+extension Publication {
+    /// What traces know the message by.
+    var number: MessageNumber { position == .none ? transientNumber : MessageNumber(position) }
 }
 
 /// The `Message` of a publication, made when the first receiver needs to keep it and then shared by all.
@@ -70,6 +80,7 @@ struct KeptMessage {
             expiresAt: publication.expiresAt,
             position: publication.position,
             instance: publication.instance,
+            number: publication.transientNumber,
         )
         message = new
         return new

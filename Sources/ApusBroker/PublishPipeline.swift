@@ -108,6 +108,7 @@ extension Shard {
                 || (view.qos == .exactlyOnce && !tenants[tenant].policies.persistentQoS2)
         }
         if view.qos == .exactlyOnce { publication.packetIdentifier = view.packetIdentifier }
+        publication.transientNumber = nextNumber()
         let outcome: PublishOutcome
         if view.properties.isEmpty {
             let none: [UInt8] = []
@@ -135,6 +136,12 @@ extension Shard {
             swap(&properties, &propertyScratch)
         }
         if case .refused(let refusal) = outcome { return cannotStore(slot, view, refusal) }
+        let details = connections[slot].details
+        trace(.published, publication.number, tenant, sender: details.clientID, topic: details.authorizedTopic)
+        if case .dropped(let reason) = outcome {
+            let target = target.map { String(copying: topic.extracting($0)) } ?? ""
+            trace(.dropped, publication.number, tenant, sender: target, topic: details.authorizedTopic, reason)
+        }
         if view.qos == .exactlyOnce, publication.safeAt != .none {
             sessions[session].inboundPosition = publication.safeAt
             sessions[session].hasStoredInbound = true
@@ -312,6 +319,8 @@ extension Shard {
         case matched
         /// Nobody had subscribed.
         case unmatched
+        /// A P2P message that nobody gets; it is counted.
+        case dropped(DropReason)
         /// The store takes none; nobody got it.
         case refused(StoreRefusal)
     }
@@ -338,7 +347,7 @@ extension Shard {
             let found = matchDirect(tenant, topic.extracting(target), isDroppedAway: publication.isDroppedAway)
             if let reason = found.drop {
                 counters.drop(reason)
-                return .unmatched
+                return .dropped(reason)
             }
             match = found.match
         } else {
@@ -395,8 +404,7 @@ extension Shard {
         properties: Span<UInt8>,
         payload: Span<UInt8>,
     ) -> StoreRefusal? {
-        // The broker's own retained messages are made anew after a restart.
-        let isKept = publication.retain && !payload.isEmpty && publication.publisher != nil
+        let isKept = publication.retain && !payload.isEmpty && publication.isKept
         guard isKept || hasStoredRecipient(publication, match, members) else { return nil }
         let header = MessageHeader(
             qos: publication.qos,

@@ -86,6 +86,7 @@ extension Shard {
         let old = Int(sessions[session].connection)
         counters.sessionsTakenOver += 1
         record(.info, "client.taken_over", old, [])
+        trace(.closed, connection: old, CloseReason.conflict, "another connection uses this client id")
         if connections[old].version == .v5 {
             sendDisconnect(old, .sessionTakenOver, "another connection uses this client id")
         }
@@ -97,6 +98,7 @@ extension Shard {
     mutating func resume(_ slot: Int) {
         let session = Int(connections[slot].session)
         sessions[session].hasBacklog = store.backlog(of: sessions[session].handle).messages > 0
+        sessions[session].isCatchingUp = sessions[session].hasBacklog
         pump(session)
     }
 

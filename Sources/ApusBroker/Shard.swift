@@ -49,6 +49,11 @@ package struct Shard: ~Copyable {
     var vacatingFrom = 0
     var retainedVacating = RetainedWalk()
     var counters = Counters()
+    var trace: TraceRing
+    /// Messages and connections numbered so far.
+    var sequence: UInt64 = 0
+    /// Who in management waits for the store.
+    var awaitingCommit: [(position: StorePosition, done: ShardCall)] = []
     var rejections = RejectionLog()
     var assignedIDs: AssignedClientIDs
     var isShuttingDown = false
@@ -70,6 +75,7 @@ package struct Shard: ~Copyable {
         matchCache = MatchCache()
         outgoing = [PublicationBatch](repeating: PublicationBatch(), count: broker.configuration.shardCount)
         outgoingHandOvers = [[HandOver]](repeating: [], count: broker.configuration.shardCount)
+        trace = TraceRing(capacity: broker.configuration.traceEvents / broker.configuration.shardCount)
         assignedIDs = AssignedClientIDs(seed: broker.configuration.seed &+ UInt64(index))
         scheduleStatistics()
     }

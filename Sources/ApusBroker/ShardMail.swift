@@ -22,8 +22,15 @@ package enum ShardMail: Sendable {
     case store(StoreNotice)
     /// The session of the client id is to end, or only its connection.
     case end(InstanceNumber, clientID: String, ReasonCode, explanation: String, endsSession: Bool)
+    /// Something to do on the shard's thread.
+    case call(ShardCall)
     /// Deliveries of a shared subscription whose member left, to be given to a session of this shard.
     case handOver([HandOver])
+}
+
+/// Something that another thread wants done on a shard's.
+package struct ShardCall: Sendable {
+    let body: @Sendable (inout Shard) -> Void
 }
 
 /// A delivery that goes to another member of its shared subscription.

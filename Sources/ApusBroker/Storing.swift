@@ -38,6 +38,7 @@ extension Shard {
     /// The store has committed more: whatever waited for it leaves.
     mutating func releaseHeld() {
         let committed = store.committed
+        releaseCalls(until: committed)
         var slots: [Int32] = []
         swap(&slots, &awaitingStore)
         for index in slots {
@@ -52,6 +53,19 @@ extension Shard {
             connections[slot].isAwaitingStore = true
             awaitingStore.append(index)
         }
+    }
+
+    /// Answers management when the store holds what it asked for.
+    mutating func whenStored(_ position: StorePosition, _ done: ShardCall) {
+        guard position > store.committed else { return done.body(&self) }
+        awaitingCommit.append((position, done))
+    }
+
+    private mutating func releaseCalls(until committed: StorePosition) {
+        guard !awaitingCommit.isEmpty else { return }
+        let calls = awaitingCommit
+        awaitingCommit = calls.filter { $0.position > committed }
+        for call in calls where call.position <= committed { call.done.body(&self) }
     }
 
     /// The store has something to say.

@@ -46,6 +46,16 @@ extension Socket {
         _ = setOption(descriptor, SOL_SOCKET, SO_SNDBUF, Int32(clamping: bytes))
     }
 
+    /// Has the peer asked after one second of silence, and twice more: a dead one is gone after some four.
+    package static func probe(_ descriptor: Int32) {
+        _ = setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 1)
+        _ = setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 1)
+        _ = setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 3)
+        // Bytes that wait for their acknowledgement keep the kernel from asking.
+        _ = setOption(descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 4_000)
+        _ = setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+    }
+
     /// Asks for a receive buffer of this size; before connecting, so that it bounds the window.
     package static func setReceiveBuffer(_ descriptor: Int32, bytes: Int) {
         _ = setOption(descriptor, SOL_SOCKET, SO_RCVBUF, Int32(clamping: bytes))

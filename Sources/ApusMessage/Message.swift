@@ -20,6 +20,8 @@ package final class Message: Sendable {
     package let position: StorePosition
     /// The instance whose message it is; nobody of another sees it.
     package let instance: InstanceNumber
+    /// What traces know it by while the store does not hold it.
+    private let transientNumber: MessageNumber
 
     package init(
         bytes: [UInt8],
@@ -30,6 +32,7 @@ package final class Message: Sendable {
         expiresAt: Timestamp,
         position: StorePosition = .none,
         instance: InstanceNumber,
+        number: MessageNumber = .none,
     ) {
         precondition(0 <= topicEnd && topicEnd <= propertiesEnd && propertiesEnd <= bytes.count)
         self.bytes = bytes
@@ -40,6 +43,7 @@ package final class Message: Sendable {
         self.expiresAt = expiresAt
         self.position = position
         self.instance = instance
+        transientNumber = number
     }
 
     /// A message put together from its parts, for wills, `$SYS` and tests.
@@ -63,6 +67,9 @@ package final class Message: Sendable {
             instance: instance,
         )
     }
+
+    /// What traces know the message by; `.none` for the broker's own.
+    package var number: MessageNumber { position == .none ? transientNumber : MessageNumber(position) }
 
     /// The same message with the position that a store has given it.
     package func stored(at position: StorePosition) -> Message {

@@ -30,6 +30,8 @@ package struct OutboundPublishes: Sendable {
     private struct Entry: Sendable {
         /// What to send again or to hand over; `nil` when nobody could ever ask for it again.
         var delivery: Delivery?
+        /// What traces know the message by.
+        var number = MessageNumber.none
         var progress: Progress
     }
 
@@ -65,13 +67,23 @@ package struct OutboundPublishes: Sendable {
     ///
     /// Call only when `hasRoom`.
     ///
-    /// - Parameter delivery: what to send again after a reconnect; `nil` when the session ends with its connection.
+    /// - Parameters:
+    ///   - delivery: what to send again after a reconnect; `nil` when the session ends with its connection.
+    ///   - number: what traces know the message by.
     /// - Returns: its packet identifier, never 0.
-    package mutating func sent(_ qos: QoS, keeping delivery: Delivery?) -> PacketIdentifier {
+    package mutating func sent(
+        _ qos: QoS,
+        keeping delivery: Delivery?,
+        number: MessageNumber = .none,
+    ) -> PacketIdentifier {
         precondition(hasRoom && qos > .atMostOnce)
         let identifier = self.identifier(at: ring.count)
         ring.append(
-            Entry(delivery: delivery, progress: qos == .atLeastOnce ? .awaitingAcknowledgement : .awaitingReceived),
+            Entry(
+                delivery: delivery,
+                number: number,
+                progress: qos == .atLeastOnce ? .awaitingAcknowledgement : .awaitingReceived,
+            ),
         )
         outstanding += 1
         nextToRepeat += 1
@@ -118,6 +130,11 @@ package struct OutboundPublishes: Sendable {
         return nil
     }
 
+    /// What traces know the message by that has this identifier; `.none` when there is none.
+    package func number(of identifier: PacketIdentifier) -> MessageNumber {
+        index(of: identifier).map { ring[$0].number } ?? .none
+    }
+
     // MARK: - Acknowledgements
 
     /// What an acknowledgement of the client means.
@@ -153,7 +170,8 @@ package struct OutboundPublishes: Sendable {
         case .awaitingReceived:
             // From here on only the identifier is needed: the receiver owns the message [MQTT-4.3.3-6].
             let delivery = ring[index].delivery
-            ring[index] = Entry(delivery: nil, progress: .awaitingCompletion)
+            ring[index].delivery = nil
+            ring[index].progress = .awaitingCompletion
             return .release(delivery)
         case .awaitingCompletion: return .release(nil)
         case .finished: return .unknown
@@ -263,7 +281,13 @@ package struct OutboundPublishes: Sendable {
             guard let place = position(of: message.identifier), place >= ring.count else { continue }
             while ring.count < place { ring.append(Entry(delivery: nil, progress: .finished)) }
             let progress = message.isReceived ? Progress.awaitingCompletion : .awaitingReceived
-            ring.append(Entry(delivery: message.delivery, progress: progress))
+            ring.append(
+                Entry(
+                    delivery: message.delivery,
+                    number: message.delivery?.message.number ?? .none,
+                    progress: progress,
+                )
+            )
         }
     }
 

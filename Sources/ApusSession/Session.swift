@@ -31,6 +31,8 @@ package struct Session: ~Copyable, Sendable {
     package var willTimerAt = Timestamp.distantFuture
     /// Whether messages wait in the store beyond the send window.
     package var hasBacklog = false
+    /// Whether what waits has waited since before the connection began.
+    package var isCatchingUp = false
     /// Whether a right was taken from the client while messages waited, so that each must be looked at.
     package var mustCheckRights = false
     /// The will of the live connection, or of the last one while it waits for its delay.

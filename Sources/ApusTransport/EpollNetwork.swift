@@ -45,6 +45,7 @@ struct EpollNetwork: LoopNetwork, ~Copyable, Sendable {
 
     func shutdownWriting(_ descriptor: Int32) { Socket.shutdownWriting(descriptor) }
 
+    func probe(_ descriptor: Int32) { Socket.probe(descriptor) }
     func setSendBuffer(_ descriptor: Int32, bytes: Int) { Socket.setSendBuffer(descriptor, bytes: bytes) }
 
     func close(_ descriptor: consuming Descriptor) {}

@@ -46,6 +46,8 @@ protocol LoopNetwork: ~Copyable {
     /// Tells the peer that no more comes; reading goes on.
     func shutdownWriting(_ descriptor: Int32)
     func setSendBuffer(_ descriptor: Int32, bytes: Int)
+    /// Makes the system find out within seconds whether the peer still lives; a dead one ends the connection.
+    func probe(_ descriptor: Int32)
     /// Ends the connection, gracefully only if nothing is left to read. No event of it comes any more.
     func close(_ descriptor: consuming Descriptor)
 

@@ -102,6 +102,9 @@ struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
         readLeftOvers()
         runTimers()
         flushDirty()
+        while let slot = shard.nextProbe() {
+            if linkOfSlot[slot] >= 0 { network.probe(links[Int(linkOfSlot[slot])].socket.number) }
+        }
         // Before the mail: what other shards do because of it must not be on the disk before.
         shard.handOverToStore()
         sendMail()

@@ -7,7 +7,9 @@ package struct TraceEvent: Sendable, Equatable {
         case connected
         /// CONNECT was refused; `detail` says why.
         case refused
-        /// The connection ended; `detail` says why.
+        /// The client sent DISCONNECT.
+        case disconnected
+        /// The connection ended otherwise; `detail` says why.
         case closed
         /// A message came from a client or from management.
         case published
@@ -32,8 +34,10 @@ package struct TraceEvent: Sendable, Equatable {
     /// 32 upper-case hexadecimal digits; empty for events of connections.
     package var messageID: String
     package var topic: String
-    /// Words or a documented close reason (apsaramq-facts 3.4).
+    /// Of a connection the documented reason (apsaramq-facts 3.4), of a drop the name of its ``DropReason``.
     package var detail: String
+    /// A sentence for people; empty for most.
+    package var explanation: String
 
     package init(
         kind: Kind,
@@ -43,6 +47,7 @@ package struct TraceEvent: Sendable, Equatable {
         messageID: String = "",
         topic: String = "",
         detail: String = "",
+        explanation: String = "",
     ) {
         self.kind = kind
         self.time = time
@@ -51,6 +56,7 @@ package struct TraceEvent: Sendable, Equatable {
         self.messageID = messageID
         self.topic = topic
         self.detail = detail
+        self.explanation = explanation
     }
 }
 

@@ -299,6 +299,7 @@ struct SimulatedNetwork: LoopNetwork {
 
     func shutdownWriting(_ descriptor: Int32) { kernel.shutdownWriting(descriptor) }
     func setSendBuffer(_ descriptor: Int32, bytes: Int) {}
+    func probe(_ descriptor: Int32) {}
     func close(_ descriptor: consuming Descriptor) { kernel.close(descriptor.release()) }
 
     func accept(_ listener: Int) -> Listener.Accepted { kernel.accept(loop, listener) }

@@ -1,0 +1,155 @@
+package import ApusMessage
+internal import ApusSession
+internal import ApusStore
+internal import ApusTopics
+internal import MQTTCodec
+
+// Management's questions and orders, carried to the shards and back.
+
+extension Broker: BrokerControl {
+    package func publish(_ message: ManagedPublish) async -> PublishReport {
+        // Messages of one topic go the same way, so that their order stays.
+        await withCheckedContinuation { continuation in
+            call(homeShard(of: message.topic)) { shard in
+                shard.publish(message) { continuation.resume(returning: $0) }
+            }
+        }
+    }
+
+    package func areConnected(_ instance: InstanceNumber, clientIDs: [String]) async -> [Bool] {
+        var answers: [Bool] = []
+        for clientID in clientIDs {
+            answers.append(await ask(homeShard(of: clientID)) { $0.isConnected(instance, clientID) })
+        }
+        return answers
+    }
+
+    package func session(_ instance: InstanceNumber, clientID: String) async -> SessionDetails? {
+        await ask(homeShard(of: clientID)) { $0.details(instance, clientID) }
+    }
+
+    package func sessions(
+        _ instance: InstanceNumber,
+        after: String,
+        limit: Int,
+        connectedOnly: Bool,
+    ) async -> [SessionDetails] {
+        var page = Page<String>(after: after, limit: limit) { $0 }
+        for shard in 0..<configuration.shardCount {
+            var from: Int? = 0
+            while let start = from {
+                let slice = await ask(shard) { $0.clientIDs(instance, from: start, connectedOnly: connectedOnly) }
+                page.add(slice.clientIDs)
+                from = slice.next
+            }
+        }
+        var details: [SessionDetails] = []
+        for clientID in page.items {
+            // It may have gone in the meantime.
+            if let one = await session(instance, clientID: clientID) { details.append(one) }
+        }
+        return details
+    }
+
+    package func disconnect(_ instance: InstanceNumber, clientID: String, explanation: String) async -> Bool {
+        await ask(homeShard(of: clientID)) { $0.disconnect(instance, clientID, explanation) }
+    }
+
+    package func endSession(_ instance: InstanceNumber, clientID: String, explanation: String) async -> Bool {
+        await withCheckedContinuation { continuation in
+            call(homeShard(of: clientID)) { shard in
+                shard.endSession(instance, clientID, explanation) { continuation.resume(returning: $0) }
+            }
+        }
+    }
+
+    package func retained(
+        _ instance: InstanceNumber,
+        filter: String,
+        after: String,
+        limit: Int,
+    ) async -> [RetainedDetails] {
+        guard let filter = try? TopicFilter(filter) else { return [] }
+        var page = Page<Message>(after: after, limit: limit) { $0.topic }
+        let scan = self.instance(instance).retained.index.scan(filter)
+        while !scan.isFinished {
+            page.add(scan.next(limit: 1_024))
+            await Task.yield()
+        }
+        return page.items.map { message in
+            RetainedDetails(
+                topic: message.topic,
+                payload: Array(message.payload),
+                qos: Int(message.qos.rawValue),
+                expiresAt: message.expiresAt == .distantFuture ? nil : message.expiresAt.milliseconds,
+            )
+        }
+    }
+
+    package func removeRetained(_ instance: InstanceNumber, topic: String) async -> Bool {
+        await ask(homeShard(of: topic)) { $0.removeRetained(instance, topic) }
+    }
+
+    package func trace(_ query: TraceQuery) async -> TracePage {
+        var number: MessageNumber?
+        if let text = query.messageID {
+            guard let known = MessageNumber(text, epoch: epoch) else { return TracePage(events: [], total: 0) }
+            number = known
+        }
+        var found: [TraceRing.Entry] = []
+        for shard in 0..<configuration.shardCount {
+            found += await ask(shard) { [number] shard in
+                shard.trace.entries { query.matches($0, number: number) }
+            }
+        }
+        // Stable, so that what one shard saw within a millisecond stays in order.
+        found.sort { $0.time < $1.time }
+        if query.newestFirst { found.reverse() }
+        let events = found.dropFirst(max(0, query.offset)).prefix(query.limit).map { TraceEvent($0, epoch: epoch) }
+        return TracePage(events: events, total: found.count)
+    }
+
+    package func metrics() async -> BrokerMetrics {
+        var total = Counters()
+        for shard in 0..<configuration.shardCount { total += await ask(shard) { $0.currentCounters } }
+        return BrokerMetrics(samples: samples(total))
+    }
+
+    // MARK: - Asking
+
+    /// Has something done on a shard's thread.
+    private func call(_ shard: Int, _ body: @escaping @Sendable (inout Shard) -> Void) {
+        post(to: shard, .call(ShardCall(body: body)))
+    }
+
+    private func ask<Answer: Sendable>(
+        _ shard: Int,
+        _ body: @escaping @Sendable (inout Shard) -> Answer,
+    ) async -> Answer {
+        await withCheckedContinuation { continuation in
+            call(shard) { continuation.resume(returning: body(&$0)) }
+        }
+    }
+}
+
+/// The first items by key behind a certain one, found among any number.
+private struct Page<Item> {
+    private let after: String
+    private let limit: Int
+    private let key: (Item) -> String
+    private var found: [Item] = []
+
+    init(after: String, limit: Int, key: @escaping (Item) -> String) {
+        self.after = after
+        self.limit = limit
+        self.key = key
+    }
+
+    mutating func add(_ more: [Item]) {
+        found += more.filter { key($0) > after }
+        // Now and then, so that a page of millions needs little memory.
+        if found.count > 4 * limit + 4_096 { found = items }
+    }
+
+    var items: [Item] { Array(found.sorted { key($0) < key($1) }.prefix(limit)) }
+}
