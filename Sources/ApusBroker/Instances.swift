@@ -10,16 +10,25 @@ internal import MQTTCodec
 /// An instance as one shard sees it: the rules as of the last change.
 struct Tenant: Sendable {
     let instance: BrokerInstance
-    var policies: Policies
-    var limits: InstanceLimits
+    private(set) var policies: Policies
+    private(set) var limits: InstanceLimits
+    /// Whether its events go into the trace.
+    private(set) var isTraced: Bool
     /// Of the instance's PUBLISH packets, those that this shard may still take in, and in which second.
     var permits = 0
     var permitSecond: Int64 = 0
 
-    init(_ instance: BrokerInstance, _ settings: InstanceSettings) {
+    init(_ instance: BrokerInstance, _ settings: InstanceSettings, hasTrace: Bool) {
         self.instance = instance
         policies = settings.policies
         limits = settings.limits
+        isTraced = hasTrace && settings.policies.trace
+    }
+
+    mutating func apply(_ settings: InstanceSettings, hasTrace: Bool) {
+        policies = settings.policies
+        limits = settings.limits
+        isTraced = hasTrace && settings.policies.trace
     }
 
     /// A limit of the process, or the instance's where that is lower; 0 is none of its own.
@@ -41,7 +50,7 @@ extension Shard {
     /// The place of an instance in this shard's list; enters it if need be.
     mutating func tenant(of settings: InstanceSettings) -> Int {
         if let known = tenantsByNumber[settings.number] { return Int(known) }
-        tenants.append(Tenant(broker.instance(settings.number), settings))
+        tenants.append(Tenant(broker.instance(settings.number), settings, hasTrace: trace.capacity > 0))
         tenantsByNumber[settings.number] = Int32(tenants.count - 1)
         return tenants.count - 1
     }
@@ -70,8 +79,7 @@ extension Shard {
     mutating func instanceChanged(_ number: InstanceNumber) {
         guard let known = tenantsByNumber[number] else { return }
         guard let settings = broker.instances.settings(of: number) else { return endInstance(Int(known)) }
-        tenants[Int(known)].policies = settings.policies
-        tenants[Int(known)].limits = settings.limits
+        tenants[Int(known)].apply(settings, hasTrace: trace.capacity > 0)
         checkStanding(of: number)
         endForbiddenSubscriptions(of: number)
     }

@@ -108,7 +108,8 @@ extension Shard {
                 || (view.qos == .exactlyOnce && !tenants[tenant].policies.persistentQoS2)
         }
         if view.qos == .exactlyOnce { publication.packetIdentifier = view.packetIdentifier }
-        publication.transientNumber = nextNumber()
+        let isTraced = tenants[tenant].isTraced
+        if isTraced { publication.transientNumber = nextNumber() }
         let outcome: PublishOutcome
         if view.properties.isEmpty {
             let none: [UInt8] = []
@@ -136,12 +137,7 @@ extension Shard {
             swap(&properties, &propertyScratch)
         }
         if case .refused(let refusal) = outcome { return cannotStore(slot, view, refusal) }
-        let details = connections[slot].details
-        trace(.published, publication.number, tenant, sender: details.clientID, topic: details.authorizedTopic)
-        if case .dropped(let reason) = outcome {
-            let target = target.map { String(copying: topic.extracting($0)) } ?? ""
-            trace(.dropped, publication.number, tenant, sender: target, topic: details.authorizedTopic, reason)
-        }
+        if isTraced { tracePublished(slot, publication.number, tenant, target, outcome) }
         if view.qos == .exactlyOnce, publication.safeAt != .none {
             sessions[session].inboundPosition = publication.safeAt
             sessions[session].hasStoredInbound = true

@@ -44,7 +44,7 @@ extension Shard {
     /// Something happened to a connection.
     mutating func trace(_ kind: TraceEvent.Kind, connection slot: Int, _ detail: String, _ explanation: String = "") {
         let tenant = Int(connections[slot].tenant)
-        guard trace.capacity > 0, tenant >= 0, tenants[tenant].policies.trace else { return }
+        guard tenant >= 0, tenants[tenant].isTraced else { return }
         let details = connections[slot].details
         trace.append(
             TraceRing.Entry(
@@ -71,7 +71,7 @@ extension Shard {
         session: Int,
         _ drop: DropReason? = nil,
     ) {
-        guard trace.capacity > 0, tenants[Int(sessions[session].tenant)].policies.trace else { return }
+        guard tenants[Int(sessions[session].tenant)].isTraced else { return }
         appendTrace(kind, number, session, drop)
     }
 
@@ -103,7 +103,7 @@ extension Shard {
         topic: [UInt8],
         _ drop: DropReason? = nil,
     ) {
-        guard trace.capacity > 0, tenants[tenant].policies.trace else { return }
+        guard tenants[tenant].isTraced else { return }
         trace.append(
             TraceRing.Entry(
                 time: now.milliseconds,
@@ -115,6 +115,23 @@ extension Shard {
                 topic: topic,
             ),
         )
+    }
+
+    /// A client has published.
+    @inline(never)
+    mutating func tracePublished(
+        _ slot: Int,
+        _ number: MessageNumber,
+        _ tenant: Int,
+        _ target: Range<Int>?,
+        _ outcome: PublishOutcome,
+    ) {
+        let details = connections[slot].details
+        let topic = details.authorizedTopic
+        trace(.published, number, tenant, sender: details.clientID, topic: topic)
+        guard case .dropped(let reason) = outcome, let target else { return }
+        let clientID = String(decoding: topic[target], as: UTF8.self)
+        trace(.dropped, number, tenant, sender: clientID, topic: topic, reason)
     }
 
     /// A message does not reach a session, for a reason that is counted and traced.
