@@ -31,7 +31,9 @@ extension Shard {
         let session: Int
         if present, let existing = self.session(tenant, connect.clientIdentifier) {
             session = existing
-            // A delayed will of the last connection is not sent [MQTT-3.1.3-9].
+            // Its delay may have passed, though its timer has not fired yet.
+            if sessions[session].willDueAt <= now { publishWill(session) }
+            // A will that is still delayed is not sent [MQTT-3.1.3-9].
             sessions[session].will = nil
             sessions[session].willDueAt = .distantFuture
             changeExpiry(session, seconds: expiry)

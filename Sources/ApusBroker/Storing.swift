@@ -233,7 +233,7 @@ extension Shard {
         sessions[session].disconnectedAt = disconnectedAt
         sessions[session].will = found.record.will.map { WillMessage($0, found.record.instance) }
         if found.record.disconnectedAt == nil {
-            settleWill(session, .publish)
+            settleWill(session, .publishAfterStart)
         } else if sessions[session].will != nil {
             sessions[session].willDueAt = found.record.willDueAt
             scheduleWill(session)
