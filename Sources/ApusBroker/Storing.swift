@@ -115,7 +115,9 @@ extension Shard {
     mutating func recordNewSession(_ session: Int) -> StorePosition {
         let number = store.newSessionNumber()
         sessions[session].number = number
-        return store.record(.state(storedRecord(session)), of: number)
+        let position = store.record(.state(storedRecord(session)), of: number)
+        sessions[session].beginningPosition = position
+        return position
     }
 
     /// A stored message is done with for the session.
