@@ -48,9 +48,11 @@ extension Shard {
         case .pubRel:
             let known = sessions[session].inbound.released(identifier)
             let reasonCode = known ? ReasonCode.success : .packetIdentifierNotFound
-            // The client may use the identifier for another message as soon as it has PUBCOMP.
-            let position = known ? recordReleased(session, identifier) : .none
-            owe(slot, OwedAcknowledgement(.pubComp, identifier, reasonCode), until: position)
+            if known { recordReleased(session, identifier) }
+            // The client may use the identifier for another message as soon as it has PUBCOMP; the store may not know yet
+            // of a PUBREL that came on a connection that is gone.
+            let owed = OwedAcknowledgement(.pubComp, identifier, reasonCode)
+            owe(slot, owed, until: sessions[session].releasePosition)
         default:
             let number = sessions[session].outbound.number(of: identifier)
             let answer = sessions[session].outbound.receivedPubComp(identifier)
@@ -76,9 +78,9 @@ extension Shard {
         store.record(.completed(identifier), of: sessions[session].number)
     }
 
-    private func recordReleased(_ session: Int, _ identifier: PacketIdentifier) -> StorePosition {
-        guard sessions[session].number.isStored, sessions[session].hasStoredInbound else { return .none }
-        return store.record(.released(identifier), of: sessions[session].number)
+    private mutating func recordReleased(_ session: Int, _ identifier: PacketIdentifier) {
+        guard sessions[session].number.isStored, sessions[session].hasStoredInbound else { return }
+        sessions[session].releasePosition = store.record(.released(identifier), of: sessions[session].number)
     }
 
     private mutating func finish(_ slot: Int, _ session: Int, _ acknowledgement: OutboundPublishes.Acknowledgement) {

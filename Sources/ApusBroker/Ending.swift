@@ -11,6 +11,8 @@ extension Shard {
     /// What becomes of the will when a connection ends.
     enum WillFate {
         case publish
+        /// The same, but not before the first tick: until then sessions that must get it may not be there yet.
+        case publishAfterStart
         /// After a normal DISCONNECT the will is gone [MQTT-3.14.4-3].
         case discard
     }
@@ -132,13 +134,13 @@ extension Shard {
 
     mutating func settleWill(_ session: Int, _ fate: WillFate) {
         guard let will = sessions[session].will else { return }
-        guard fate == .publish else {
+        guard fate != .discard else {
             sessions[session].will = nil
             return
         }
         // Whichever comes first, the delay or the session's end [MQTT-3.1.3-9].
         let delay = min(will.delaySeconds, sessions[session].expirySeconds)
-        guard delay > 0 else { return publishWill(session) }
+        guard delay > 0 || fate == .publishAfterStart else { return publishWill(session) }
         sessions[session].willDueAt = now.adding(seconds: Int64(delay))
         scheduleWill(session)
     }

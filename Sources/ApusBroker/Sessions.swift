@@ -12,7 +12,7 @@ extension Shard {
     /// Gives the connection its session, a new one or the one that waits for it [MQTT-3.1.2-4 … 3.1.2-6].
     ///
     /// - Returns: whether an earlier session goes on [MQTT-3.2.2-2, MQTT-3.2.2-3], and up to where the store must commit
-    ///   before CONNACK may say that it does not: a crash must not bring an old session back.
+    ///   before CONNACK may say so: a crash must not bring an old session back, nor forget one that is there.
     mutating func startSession(_ slot: Int, _ connect: Connect) -> (present: Bool, until: StorePosition) {
         let expiry = min(expiryInterval(of: connect), limits.sessionExpirySeconds)
         let window = min(connect.receiveMaximum, limits.inFlightMessages)
@@ -31,7 +31,9 @@ extension Shard {
         let session: Int
         if present, let existing = self.session(tenant, connect.clientIdentifier) {
             session = existing
-            // A delayed will of the last connection is not sent [MQTT-3.1.3-9].
+            // Its delay may have passed, though its timer has not fired yet.
+            if sessions[session].willDueAt <= now { publishWill(session) }
+            // A will that is still delayed is not sent [MQTT-3.1.3-9].
             sessions[session].will = nil
             sessions[session].willDueAt = .distantFuture
             changeExpiry(session, seconds: expiry)
@@ -46,6 +48,8 @@ extension Shard {
         connections[slot].session = Int32(truncatingIfNeeded: session)
         if present {
             recordSession(session)
+            // The CONNACK that was to say so first may have gone with its connection.
+            position = sessions[session].beginningPosition
         } else if sessions[session].isPersistent {
             position = recordNewSession(session)
         }

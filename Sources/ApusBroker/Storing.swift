@@ -115,7 +115,9 @@ extension Shard {
     mutating func recordNewSession(_ session: Int) -> StorePosition {
         let number = store.newSessionNumber()
         sessions[session].number = number
-        return store.record(.state(storedRecord(session)), of: number)
+        let position = store.record(.state(storedRecord(session)), of: number)
+        sessions[session].beginningPosition = position
+        return position
     }
 
     /// A stored message is done with for the session.
@@ -233,7 +235,7 @@ extension Shard {
         sessions[session].disconnectedAt = disconnectedAt
         sessions[session].will = found.record.will.map { WillMessage($0, found.record.instance) }
         if found.record.disconnectedAt == nil {
-            settleWill(session, .publish)
+            settleWill(session, .publishAfterStart)
         } else if sessions[session].will != nil {
             sessions[session].willDueAt = found.record.willDueAt
             scheduleWill(session)

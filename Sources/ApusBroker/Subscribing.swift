@@ -164,10 +164,9 @@ extension Shard {
         sessions[session].mustCheckRights = store.backlog(of: sessions[session].handle).messages > 0
     }
 
-    @discardableResult
-    private func recordUnsubscribed(_ session: Int, _ filter: TopicFilter) -> StorePosition {
-        guard sessions[session].isPersistent else { return .none }
-        return store.record(.unsubscribed(filter), of: sessions[session].number)
+    private mutating func recordUnsubscribed(_ session: Int, _ filter: TopicFilter) {
+        guard sessions[session].isPersistent else { return }
+        sessions[session].releasePosition = store.record(.unsubscribed(filter), of: sessions[session].number)
     }
 
     mutating func receiveUnsubscribe(_ slot: Int, _ packet: Unsubscribe) {
@@ -179,7 +178,6 @@ extension Shard {
             return violate(slot, .topicFilterInvalid, rule: "MQTT-4.7.1-1", "\(error)")
         }
         var codes: [ReasonCode] = []
-        var position = StorePosition.none
         for filter in filters {
             guard sessions[session].subscriptions.remove(filter) else {
                 codes.append(.noSubscriptionExisted)
@@ -187,10 +185,12 @@ extension Shard {
             }
             instance(ofSession: session).unsubscribe(filter, target: sessions[session].handle.rawValue)
             stopReplay(of: filter, slot)
-            position = recordUnsubscribed(session, filter)
+            recordUnsubscribed(session, filter)
             codes.append(.success)
         }
         let answer = UnsubAck(packetIdentifier: packet.packetIdentifier, reasonCodes: codes)
+        // Also when there was none: it may have ended on a connection that is gone, and the store not know of it yet.
+        let position = sessions[session].releasePosition
         guard answerWhenStored(slot, .unsubAck(answer), until: position) else { return cannotAnswer(slot) }
     }
 

@@ -15,6 +15,8 @@ package struct Session: ~Copyable, Sendable {
     package var handle: SessionHandle
     /// Its number in the store; `.none` if it never outlived a connection.
     package var number = SessionNumber.none
+    /// Where the store holds its beginning; no CONNACK says before that that it is there.
+    package var beginningPosition = StorePosition.none
     /// The slot of the live connection, -1 while offline.
     package var connection: Int32 = -1
     /// Seconds that the session outlives its connection; `.max` is for ever, 0 ends it with the connection
@@ -38,6 +40,9 @@ package struct Session: ~Copyable, Sendable {
     /// The will of the live connection, or of the last one while it waits for its delay.
     package var will: WillMessage?
     package var subscriptions = Subscriptions()
+    /// Where the store holds what the client last gave up, a subscription or the packet identifier of a QoS 2 message:
+    /// that it is gone is not said before, however often the client asks.
+    package var releasePosition = StorePosition.none
     package var inbound = InboundPublishes()
     /// Where the store holds the last QoS 2 message of the client; each of its PUBREC packets waits at most for that.
     package var inboundPosition = StorePosition.none

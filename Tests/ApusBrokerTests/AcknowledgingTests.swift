@@ -159,6 +159,40 @@ struct AcknowledgingTests {
         #expect(publisher.takeAll().map(\.type) == [.pubComp])
     }
 
+    @Test func `a repeated PUBREL is not answered before the store knows that the identifier is free`() {
+        let first = harness.client("p", expiry: 100)
+        commit()
+        first.publish("stored", qos: .exactlyOnce, id: 1)
+        commit()
+        first.acknowledge(.pubRel, 1)
+        first.lose()
+        let second = harness.client("p", clean: false, expiry: 100)
+        second.acknowledge(.pubRel, 1)
+        #expect(second.received.isEmpty)
+        commit()
+        #expect(second.takeAcknowledgements().map(\.type) == [.pubComp])
+    }
+
+    @Test func `a repeated UNSUBSCRIBE is not answered before the store knows of the first`() {
+        let unsubscribe = Packet.unsubscribe(Unsubscribe(packetIdentifier: 6, topicFilters: ["stored"]))
+        let first = harness.client("s", clean: false, expiry: 100)
+        first.send(unsubscribe)
+        first.lose()
+        let second = harness.client("s", clean: false, expiry: 100)
+        second.send(unsubscribe)
+        #expect(second.received.isEmpty)
+        commit()
+        #expect(second.takeAll().map(\.type) == [.unsubAck])
+    }
+
+    @Test func `CONNACK does not say that a session is there before the store knows of it`() {
+        harness.connect("c", expiry: 100).lose()
+        let second = harness.connect("c", clean: false, expiry: 100)
+        #expect(second.received.isEmpty)
+        commit()
+        #expect(second.takeConnAck()?.sessionPresent == true)
+    }
+
     @Test(.spec("MQTT-3.2.0-1"))
     func `CONNACK of a new stored session waits for the store, and nothing comes before it`() {
         let client = harness.connect("new", expiry: 100)

@@ -144,6 +144,41 @@ struct RestoringTests {
         #expect(harness.sessionCount == 1)
     }
 
+    private func will(_ text: String) -> StoredWill {
+        StoredWill(
+            topic: Array("w".utf8),
+            properties: [],
+            payload: Array(text.utf8),
+            qos: .atLeastOnce,
+            retain: false,
+            delaySeconds: 0,
+            expirySeconds: nil,
+        )
+    }
+
+    @Test func `a will without delay reaches those too that are restored after its session`() throws {
+        let lost = RestoredSession(number: number, record: record(away: nil, will: will("gone")))
+        let watcher = RestoredSession(
+            number: SessionNumber(rawValue: 41),
+            record: SessionRecord(clientID: "watcher", expirySeconds: 100, disconnectedAt: harness.now),
+            subscriptions: [try subscription("w")],
+        )
+        harness.shards[0].restore([lost, watcher])
+        harness.advance(seconds: 0.1)
+        #expect(harness.client("watcher", clean: false, expiry: 100).takePayloads() == ["gone"])
+    }
+
+    @Test(.spec("MQTT-3.1.3-9"))
+    func `a will that is due is published though its client is back before the first timer`() {
+        let watcher = harness.client("watcher")
+        watcher.subscribe("w", qos: .atLeastOnce)
+        restore(RestoredSession(number: number, record: record(away: nil, will: will("gone"))))
+        #expect(harness.client("c", clean: false, expiry: 100).connAck?.sessionPresent == true)
+        #expect(watcher.takePayloads() == ["gone"])
+        harness.advance(seconds: 1)
+        #expect(watcher.takePayloads().isEmpty)
+    }
+
     @Test func `a member of a shared subscription gets what waited for the group while it was away`() throws {
         restore(RestoredSession(number: number, record: record(), subscriptions: [try subscription("$share/g/t")]))
         harness.client("p").publish("t", "m", qos: .atLeastOnce, id: 1)

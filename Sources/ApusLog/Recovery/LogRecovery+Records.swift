@@ -23,12 +23,21 @@ extension LogRecovery {
             try applyMessage(bytes, body, position, size, &place)
         case .finished:
             guard body.count >= 16 else { throw .malformed }
-            table.finish(StorePosition(rawValue: raw.word(start &+ 8)), by: raw.uint32(start &+ 4))
+            let finished = StorePosition(rawValue: raw.word(start &+ 8))
+            let session = raw.uint32(start &+ 4)
+            if session == SessionNumber.retained.rawValue { noteRetainedGone(finished, position) }
+            table.finish(finished, by: session)
         case .inbound, .released, .completed, .received:
             try applyIdentifier(raw, body, size)
         default:
             try applyOther(bytes, body, size, index)
         }
+    }
+
+    /// The retained messages let go of one; the record that says so stands at `position`.
+    private mutating func noteRetainedGone(_ finished: StorePosition, _ position: StorePosition) {
+        let isMet = finished.batchNumber == position.batchNumber || log.place(of: finished.batchNumber) != nil
+        if !isMet { retainedGone.insert(finished) }
     }
 
     private mutating func applyMessage(
@@ -53,7 +62,9 @@ extension LogRecovery {
         place.messageBytes = place.messageBytes &+ UInt32(truncatingIfNeeded: size)
         if view.header.isKeptAsRetained {
             let spec = DeliverySpec(rawValue: 1 << 28)
-            table.add(identity, spec, size: footprint, to: SessionNumber.retained.rawValue)
+            if retainedGone.isEmpty || !retainedGone.contains(identity) {
+                table.add(identity, spec, size: footprint, to: SessionNumber.retained.rawValue)
+            }
             place.references &+= 1
         }
         var groups = BodyReader(bytes, view.groupsStart..<view.end)

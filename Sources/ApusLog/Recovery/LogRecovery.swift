@@ -22,6 +22,9 @@ package struct LogRecovery {
     /// Batches of which a part was damaged: one with the same number may be whole.
     private var brokenBatches: Set<UInt64> = []
     var highestBatch: UInt64 = 0
+    /// Retained messages that were let go before their batch was met: shards replace each other's in memory, before
+    /// either has handed over.
+    var retainedGone: Set<StorePosition> = []
     var unsortedRelocations: [(relocation: Relocation, order: Int)] = []
     /// Where the last write begins; looked for when the first damage is met.
     private var lastWrite: (source: Int, offset: Int)?

@@ -97,9 +97,9 @@ struct VacatingExchange: Sendable {
         return taken
     }
 
-    /// Call when the batches that were handed over with them are in the table.
-    mutating func applyReleases(to places: inout PlaceTable) {
-        for release in releases { places.release(release.batch, Int(release.count)) }
-        releases.removeAll(keepingCapacity: true)
+    mutating func takeReleases() -> [Release] {
+        var taken: [Release] = []
+        swap(&taken, &releases)
+        return taken
     }
 }

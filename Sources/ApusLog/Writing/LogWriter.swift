@@ -30,6 +30,8 @@ final class LogWriter {
     /// Copied between two commits when a segment is vacated; what is handed over meanwhile waits no longer than that.
     var copyBytes = 256 << 10
     var uncommitted: [HandedBatch] = []
+    /// Handed over with them, or before.
+    private var releases: [VacatingExchange.Release] = []
 
     private var active: SegmentFile?
     private var spare: SpareSegment?
@@ -110,12 +112,13 @@ final class LogWriter {
     }
 
     private func take() {
-        let (handed, effects) = shared.exchange.withLock { exchange in
+        let (handed, effects, releases) = shared.exchange.withLock { exchange in
             var handed: [HandedBatch] = []
             swap(&handed, &exchange.handed)
-            return (handed, exchange.vacating.takeEffects())
+            return (handed, exchange.vacating.takeEffects(), exchange.vacating.takeReleases())
         }
         uncommitted.append(contentsOf: handed)
+        self.releases.append(contentsOf: releases)
         vacating.apply(effects)
     }
 
@@ -206,8 +209,10 @@ final class LogWriter {
                 for relocation in batch.relocations { exchange.places.move(relocation) }
                 offset += batch.bytes.count
             }
-            if count == uncommitted.count, exchange.handed.isEmpty {
-                exchange.vacating.applyReleases(to: &exchange.places)
+            if count == uncommitted.count {
+                // Now the batches that they are of are in the table; more may have been handed over meanwhile.
+                for release in releases { exchange.places.release(release.batch, Int(release.count)) }
+                releases.removeAll(keepingCapacity: releases.count <= 1 << 16)
             }
             statistics.liveBytes = exchange.places.liveBytes
         }

@@ -47,6 +47,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
     var shortWrites = Int.max
     /// Reads that must not wait find nothing.
     var isCold = false
+    /// What other threads do while a file is synced.
+    var whileSynchronizing: () -> Void = {}
 
     init(seed: UInt64 = 1) { random = SeededGenerator(seed: seed) }
 
@@ -230,6 +232,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         }
 
         func synchronize() throws(SystemError) {
+            disk.whileSynchronizing()
             do {
                 try disk.count(.synchronize)
             } catch {

@@ -257,6 +257,22 @@ struct LogRecoveryTests {
     }
 
     @Test
+    func `a retained message that was replaced before its own batch was handed over stays replaced`() {
+        let header = MessageHeader(qos: .atLeastOnce, retain: true, isKeptAsRetained: true)
+        var replaced = StorePosition.none
+        // Begun later by one shard, handed over later too; the other shard has seen its message in memory already.
+        let late = LogFixture.batch(2, shard: 1) { replaced = $0.message("old", header: header, to: []) }
+        var newer = StorePosition.none
+        var fixture = LogFixture()
+        fixture.append(1) { builder in
+            newer = builder.message("new", header: header, to: [])
+            _ = builder.finished(replaced, by: .retained)
+        }
+        fixture.append(late)
+        #expect(fixture.recover().retained == [newer])
+    }
+
+    @Test
     func `progress comes to the end`() {
         var fixture = LogFixture()
         fixture.append(1) { $0.session(1) }

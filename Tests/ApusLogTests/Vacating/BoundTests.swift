@@ -9,15 +9,18 @@ import Testing
 @Suite("Bounds of a log")
 struct BoundTests {
     private func turn(_ log: LogUnderTest, _ session: SessionNumber, _ handle: SessionHandle) {
-        let store = log.stores[0]
-        if store.isVacating {
-            if store.mustRecordAgain(session) {
-                _ = store.record(.state(SessionRecord(clientID: "one", expirySeconds: 60)), of: session)
-            }
-            store.keepQueue(of: handle)
-            store.vacated()
-        }
+        name(log.stores[0], session, handle)
         log.commit()
+    }
+
+    /// Tells the store what is needed, when it asks.
+    private func name(_ store: LogStore, _ session: SessionNumber, _ handle: SessionHandle) {
+        guard store.isVacating else { return }
+        if store.mustRecordAgain(session) {
+            _ = store.record(.state(SessionRecord(clientID: "one", expirySeconds: 60)), of: session)
+        }
+        store.keepQueue(of: handle)
+        store.vacated()
     }
 
     @Test(arguments: [0, 10, 200])
@@ -41,6 +44,31 @@ struct BoundTests {
         #expect(largest < max(8 * 4096, 2 * backlog * 180 + 8 * 4096), "\(largest)")
         #expect(log.log.statistics.segmentsVacated > 50)
         #expect(store.drain(handle(1)) == (0..<backlog).map { "old \($0)" })
+        #expect(log.log.statistics.unreadable == 0)
+    }
+
+    @Test func `traffic that never rests while the disk works leaves a bounded log`() throws {
+        let disk = SimulatedDisk()
+        var options = LogOptions()
+        options.segmentBytes = 32 << 10
+        let log = try LogUnderTest(disk, options: options)
+        let store = log.stores[0]
+        let number = store.makeSession("one")
+        store.handOver()
+        disk.whileSynchronizing = {
+            store.put("m", number, handle(1), payload: 500)
+            if let delivery = store.next(handle(1)) { _ = store.finished(delivery.position, by: number) }
+            self.name(store, number, handle(1))
+            store.handOver()
+        }
+        var largest = 0
+        for _ in 0..<3000 {
+            _ = log.log.writer.step()
+            largest = max(largest, disk.usedBytes)
+        }
+        disk.whileSynchronizing = {}
+        #expect(largest < 8 * options.segmentBytes, "\(largest)")
+        #expect(log.log.statistics.segmentsVacated > 20)
         #expect(log.log.statistics.unreadable == 0)
     }
 
