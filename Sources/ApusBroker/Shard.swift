@@ -47,6 +47,8 @@ package struct Shard: ~Copyable {
     var awaitingStore: [Int32] = []
     /// The next session to see to while a part of the store is vacated.
     var vacatingFrom = 0
+    /// How far the queue of that session has been seen to.
+    var vacatingQueue: (session: SessionHandle, place: UInt64)?
     var retainedVacating = RetainedWalk()
     var counters = Counters()
     var trace: TraceRing

@@ -78,6 +78,7 @@ extension Shard {
             if let session = slot(of: handle), sessions[session].hasBacklog { pump(session) }
         case .vacate:
             vacatingFrom = 0
+            vacatingQueue = nil
             vacate()
         }
     }
@@ -145,16 +146,18 @@ extension Shard {
 
     // MARK: - Vacating
 
-    /// Sessions seen to before other work comes first.
+    /// Sessions, and messages in their queues, seen to before other work comes first: some hundred microseconds.
     private static var sessionsPerSlice: Int { 256 }
+    private static var messagesPerSlice: Int { 16_384 }
 
     /// Names to the store what this shard still needs of the part that is to be vacated, a slice at a time.
     mutating func vacate() {
         guard store.isVacating else { return }
         var next = sessions.firstOccupied(from: vacatingFrom)
+        var messages = Self.messagesPerSlice
         for _ in 0..<Self.sessionsPerSlice {
-            guard let session = next else { break }
-            keep(session)
+            guard let session = next, messages > 0 else { break }
+            guard keep(session, &messages) else { break }
             next = sessions.firstOccupied(from: session + 1)
         }
         if let next {
@@ -165,30 +168,50 @@ extension Shard {
         keepRetained()
     }
 
-    private mutating func keep(_ session: Int) {
-        let number = sessions[session].number
-        guard number.isStored else { return store.keepQueue(of: sessions[session].handle) }
-        let underWay = sessions[session].outbound.underWay
-        if store.mustRecordAgain(number) {
-            store.record(.state(storedRecord(session)), of: number)
-            for subscription in sessions[session].subscriptions {
-                store.record(.subscribed(StoredSubscription(subscription)), of: number)
-            }
-            for identifier in sessions[session].inbound.identifiers { store.record(.inbound(identifier), of: number) }
-            for message in underWay {
-                if message.isReceived {
-                    store.record(.received(message.identifier, .none), of: number)
-                } else if let delivery = message.delivery, delivery.qos == .exactlyOnce {
-                    let change = SessionChange.sent(message.identifier, delivery.position, recipient(session, delivery))
-                    store.record(change, of: number)
-                }
-            }
+    /// - Parameter messages: how many of the queue may still be looked at in this slice.
+    /// - Returns: whether the session is done with.
+    private mutating func keep(_ session: Int, _ messages: inout Int) -> Bool {
+        let handle = sessions[session].handle
+        var place: UInt64 = 0
+        // A session that ended in between has nothing to keep; another may have its slot.
+        if let begun = vacatingQueue, begun.session == handle {
+            place = begun.place
+        } else {
+            recordAgain(session)
         }
-        for message in underWay {
+        let waiting = store.backlog(of: handle).messages
+        if let next = store.keepQueue(of: handle, from: place, limit: messages) {
+            messages = 0
+            vacatingQueue = (handle, next)
+            return false
+        }
+        messages -= min(messages, waiting)
+        vacatingQueue = nil
+        guard sessions[session].number.isStored else { return true }
+        for message in sessions[session].outbound.underWay {
             guard let delivery = message.delivery, delivery.position != .none else { continue }
             store.keep(delivery.position, for: recipient(session, delivery))
         }
-        store.keepQueue(of: sessions[session].handle)
+        return true
+    }
+
+    /// Records the session's state anew when it stands in the part that is to be vacated.
+    private mutating func recordAgain(_ session: Int) {
+        let number = sessions[session].number
+        guard number.isStored, store.mustRecordAgain(number) else { return }
+        store.record(.state(storedRecord(session)), of: number)
+        for subscription in sessions[session].subscriptions {
+            store.record(.subscribed(StoredSubscription(subscription)), of: number)
+        }
+        for identifier in sessions[session].inbound.identifiers { store.record(.inbound(identifier), of: number) }
+        for message in sessions[session].outbound.underWay {
+            if message.isReceived {
+                store.record(.received(message.identifier, .none), of: number)
+            } else if let delivery = message.delivery, delivery.qos == .exactlyOnce {
+                let change = SessionChange.sent(message.identifier, delivery.position, recipient(session, delivery))
+                store.record(change, of: number)
+            }
+        }
     }
 
     /// The retained messages are common to all shards; the first one sees to them.

@@ -57,6 +57,18 @@ package struct Configuration: Sendable, Equatable {
         package var shardBacklogBytes = 16 << 20
     }
 
+    /// The management API; with it, accounts, instances and credentials come from the catalog.
+    package struct API: Sendable, Equatable {
+        /// `http://HOST:PORT`; `nil` for a broker without catalog and API.
+        package var listen: String?
+        /// Blank-separated.
+        package var domains = "localhost"
+    }
+
+    package struct Trace: Sendable, Equatable {
+        package var events = 100_000
+    }
+
     package struct Statistics: Sendable, Equatable {
         package var intervalSeconds = 10
     }
@@ -90,6 +102,8 @@ package struct Configuration: Sendable, Equatable {
     package var authentication = Authentication()
     package var authorization = Authorization()
     package var limits = Limits()
+    package var api = API()
+    package var trace = Trace()
     package var statistics = Statistics()
     package var logging = Logging()
     package var io = IO.epoll

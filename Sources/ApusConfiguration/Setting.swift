@@ -175,6 +175,50 @@ extension Setting {
         }
     }
 
+    /// Text of one line that must be there.
+    static func text(
+        _ key: String,
+        _ path: any Path<String>,
+        values: String,
+        _ documentation: String,
+        _ effect: Effect = .restart,
+    ) -> Setting {
+        Setting(
+            key: key,
+            documentation: documentation,
+            values: values,
+            effect: effect,
+            example: nil,
+        ) { (text, configuration) throws(InvalidValue) in
+            configuration[keyPath: path] = try lineText(text) ?? ""
+        } text: {
+            $0[keyPath: path]
+        }
+    }
+
+    /// `http://HOST:PORT`; empty text unsets it.
+    static func endpoint(
+        _ key: String,
+        _ path: any Path<String?>,
+        example: String,
+        _ documentation: String,
+        _ effect: Effect = .restart,
+    ) -> Setting {
+        Setting(
+            key: key,
+            documentation: documentation,
+            values: "http://HOST:PORT; port 0 lets the system choose",
+            effect: effect,
+            example: example,
+        ) { (text, configuration) throws(InvalidValue) in
+            let line = try lineText(text)
+            if let line { _ = try HTTPEndpoint(line) }
+            configuration[keyPath: path] = line
+        } text: {
+            $0[keyPath: path]
+        }
+    }
+
     /// A path that need not be there; empty text unsets it.
     static func optionalPath(
         _ key: String,

@@ -3,7 +3,7 @@ extension Setting {
     ///
     /// Only the lists, `listeners` and `tls.hosts`, are read and written by code of their own.
     static let all: [Setting] =
-        general + tls + access + limits + operation
+        general + tls + access + service + limits + operation
 
     private static let general: [Setting] = [
         .path(
@@ -99,6 +99,30 @@ extension Setting {
             \.authorization.aclFile,
             example: "/etc/apus/acl",
             "The file of rights; without one, whoever may connect may do everything. SIGHUP reads it anew.",
+        ),
+    ]
+
+    private static let service: [Setting] = [
+        .endpoint(
+            "api.listen",
+            \.api.listen,
+            example: "http://127.0.0.1:18083",
+            "Where the management API listens. With it the broker is a message service: accounts, access keys, instances, "
+                + "parent topics, groups and credentials stand in the catalog, <data.directory>/catalog.sqlite. --api lies "
+                + "over it.",
+        ),
+        .text(
+            "api.domains",
+            \.api.domains,
+            values: "domain names separated by blanks",
+            "A TLS server name or WebSocket host <instance>.<domain> names the instance that a client is for.",
+        ),
+        .count(
+            "trace.events",
+            \.trace.events,
+            0...10_000_000,
+            "Events of connections and messages that are kept for the trace queries, the oldest making room; some 100 "
+                + "bytes each. 0 keeps none. Only with the management API.",
         ),
     ]
 

@@ -34,10 +34,13 @@ extension LogStore {
         return task.contains(batch: place)
     }
 
-    package func keepQueue(of session: SessionHandle) {
-        guard let task = vacating.task, let index = queues.index(forKey: session) else { return }
+    package func keepQueue(of session: SessionHandle, from place: UInt64, limit: Int) -> UInt64? {
+        guard let task = vacating.task, let index = queues.index(forKey: session) else { return nil }
         let queue = queues.values[index]
-        for place in 0..<queue.count {
+        // What was taken out since then is under way or finished.
+        let start = place > queue.taken ? Int(clamping: place - queue.taken) : 0
+        let end = min(queue.count, start + limit)
+        for place in start..<max(start, end) {
             let entry = queue[place]
             guard entry.position != .none, task.contains(entry.position) else { continue }
             let extra = queue.extra(entry).map { extra in
@@ -48,6 +51,7 @@ extension LogStore {
             }
             note(entry.position, queue.number, entry.spec, extra)
         }
+        return end < queue.count ? queue.taken + UInt64(end) : nil
     }
 
     package func keep(_ position: StorePosition, for recipient: Recipient) {

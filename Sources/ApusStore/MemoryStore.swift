@@ -120,7 +120,7 @@ package final class MemoryStore: MessageStore, @unchecked Sendable {
 
     package func mustRecordAgain(_ session: SessionNumber) -> Bool { false }
 
-    package func keepQueue(of session: SessionHandle) {}
+    package func keepQueue(of session: SessionHandle, from place: UInt64, limit: Int) -> UInt64? { nil }
 
     package func keep(_ position: StorePosition, for recipient: Recipient) {}
 

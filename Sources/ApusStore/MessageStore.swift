@@ -120,8 +120,12 @@ package protocol MessageStore: AnyObject, Sendable {
     /// Whether the session's state stands in that part and must be recorded anew, beginning with `.state`.
     func mustRecordAgain(_ session: SessionNumber) -> Bool
 
-    /// Keeps what waits for the session; returns when all of it is seen to.
-    func keepQueue(of session: SessionHandle)
+    /// Keeps a part of what waits for the session, at most `limit` messages.
+    ///
+    /// - Parameter place: 0 at first, then what the last call returned; messages may have come and gone in between.
+    /// - Returns: where to go on; `nil` when all of it is seen to. What is under way to the session is to be kept after
+    ///   that: a message may have gone from the one to the other in the meantime.
+    func keepQueue(of session: SessionHandle, from place: UInt64, limit: Int) -> UInt64?
 
     /// Keeps a message that is under way to a session, or retained.
     func keep(_ position: StorePosition, for recipient: Recipient)

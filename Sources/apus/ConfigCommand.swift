@@ -77,6 +77,9 @@ struct ConfigurationOptions: ParsableArguments {
     )
     var listen: [String] = []
 
+    @Option(name: .long, help: "http://HOST:PORT of the management API; overrides `api.listen`.")
+    var api: String?
+
     @Option(
         name: .long,
         help: ArgumentHelp("Any other setting, as key=value; may be repeated.", valueName: "key=value")
@@ -107,6 +110,7 @@ struct ConfigurationOptions: ParsableArguments {
             if let data {
                 overrides.append(ConfigurationOverride(option: "--data", key: "data.directory", value: data))
             }
+            if let api { overrides.append(ConfigurationOverride(option: "--api", key: "api.listen", value: api)) }
             overrides += listen.map { ConfigurationOverride(option: "--listen", key: "listeners", value: $0) }
             return Configuration.Examination(
                 file: config,

@@ -69,7 +69,9 @@ class ForwardingStore: MessageStore, @unchecked Sendable {
 
     var isVacating: Bool { memory.isVacating }
     func mustRecordAgain(_ session: SessionNumber) -> Bool { memory.mustRecordAgain(session) }
-    func keepQueue(of session: SessionHandle) { memory.keepQueue(of: session) }
+    func keepQueue(of session: SessionHandle, from place: UInt64, limit: Int) -> UInt64? {
+        memory.keepQueue(of: session, from: place, limit: limit)
+    }
     func keep(_ position: StorePosition, for recipient: Recipient) { memory.keep(position, for: recipient) }
     func vacated() { memory.vacated() }
 }

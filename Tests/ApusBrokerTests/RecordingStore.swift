@@ -74,7 +74,10 @@ final class RecordingStore: ForwardingStore, @unchecked Sendable {
 
     override var isVacating: Bool { vacates }
     override func mustRecordAgain(_ session: SessionNumber) -> Bool { mustMove.contains(session) }
-    override func keepQueue(of session: SessionHandle) { lines.append("keep queue") }
+    override func keepQueue(of session: SessionHandle, from place: UInt64, limit: Int) -> UInt64? {
+        lines.append("keep queue")
+        return nil
+    }
 
     override func keep(_ position: StorePosition, for recipient: Recipient) {
         lines.append("keep for \(recipient.session == .retained ? "retained" : text(recipient))")

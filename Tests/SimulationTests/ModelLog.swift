@@ -346,7 +346,7 @@ final class ModelStore: WatchedStore, @unchecked Sendable {
 
     var isVacating: Bool { false }
     func mustRecordAgain(_ session: SessionNumber) -> Bool { false }
-    func keepQueue(of session: SessionHandle) {}
+    func keepQueue(of session: SessionHandle, from place: UInt64, limit: Int) -> UInt64? { nil }
     func keep(_ position: StorePosition, for recipient: Recipient) {}
     func vacated() {}
 }

@@ -10,6 +10,8 @@ struct EntryQueue {
     private var head = 0
     private(set) var count = 0
     private(set) var bytes = 0
+    /// Entries that have ever been taken out: the place of the front entry among all that there were.
+    private(set) var taken: UInt64 = 0
     private var rare: Rare?
     /// Of the session.
     var number = SessionNumber.none
@@ -62,6 +64,7 @@ struct EntryQueue {
         guard let entry = first else { return nil }
         head = (head &+ 1) & (ring.count &- 1)
         count -= 1
+        taken += 1
         bytes -= Int(entry.size)
         guard let rare else { return (entry, nil, nil) }
         if entry.position == .none { return (entry, nil, rare.unstored.popFirst()) }

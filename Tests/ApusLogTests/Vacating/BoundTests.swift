@@ -19,7 +19,7 @@ struct BoundTests {
         if store.mustRecordAgain(session) {
             _ = store.record(.state(SessionRecord(clientID: "one", expirySeconds: 60)), of: session)
         }
-        store.keepQueue(of: handle)
+        store.keepWholeQueue(of: handle)
         store.vacated()
     }
 
@@ -35,7 +35,7 @@ struct BoundTests {
             store.put("m\(index)", number, handle(2), payload: 50)
             if let delivery = store.next(handle(2)) { _ = store.finished(delivery.position, by: number) }
             if index % 5 == 0 {
-                if store.isVacating { store.keepQueue(of: handle(1)) }
+                if store.isVacating { store.keepWholeQueue(of: handle(1)) }
                 turn(log, number, handle(2))
             }
             largest = max(largest, disk.usedBytes)
@@ -124,7 +124,7 @@ struct BoundTests {
             if let delivery = store.next(handle(2)) { _ = store.finished(delivery.position, by: number) }
             if store.isVacating {
                 store.keep(retained.position, for: Recipient(session: .retained, qos: .atLeastOnce, retain: true))
-                store.keepQueue(of: handle(1))
+                store.keepWholeQueue(of: handle(1))
             }
             turn(log, number, handle(2))
         }

@@ -244,7 +244,7 @@ final class LogModel {
             for delivery in session.underWay {
                 store.keep(delivery.position, for: Recipient(session: session.number, qos: .atLeastOnce))
             }
-            store.keepQueue(of: session.handle)
+            store.keepWholeQueue(of: session.handle)
         }
         walking[shard] = next
         guard next == mine.count else { return }

@@ -77,7 +77,7 @@ struct ThreadTests {
                 if store.mustRecordAgain(number) {
                     _ = store.record(.state(SessionRecord(clientID: "client \(index)", expirySeconds: 60)), of: number)
                 }
-                store.keepQueue(of: handle)
+                store.keepWholeQueue(of: handle)
                 store.vacated()
             }
             store.handOver()
