@@ -149,6 +149,10 @@ struct BoundTests {
             turn(log, number, handle(2))
         }
         #expect(log.log.statistics.messagesRetired == 20)
+        let reported = log.events.now.reduce(0) { sum, event in
+            if case .retired(let messages) = event { sum + messages } else { sum }
+        }
+        #expect(reported == 20)
         guard case .expired = store.dequeue(for: handle(1)) else {
             Issue.record("an old message is still there")
             return
