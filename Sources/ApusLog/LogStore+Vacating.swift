@@ -102,7 +102,9 @@ extension LogStore {
         lastVacatingStage = raw
         let stage = VacatingStage(rawValue: raw)
         switch stage.step {
-        case .none: vacating.task = nil
+        case .none:
+            vacating.task = nil
+            reading.follow(shared.fileEpoch.load(ordering: .acquiring))
         case .marking, .settling:
             if vacating.task?.number != stage.task { vacating.task = shared.exchange.withLock { $0.vacating.task } }
             state.vacating.store(raw, ordering: .releasing)

@@ -25,7 +25,7 @@ struct StoreReading {
 
     fileprivate var reader = MessageReader()
     fileprivate var recent = Recent.none
-    fileprivate var epoch: UInt64 = 0
+    private var epoch: UInt64 = 0
     private var requests: [SessionHandle: ReadAhead.Request] = [:]
 
     /// Whether the disk was waited for already, so that a further read may take its time.
@@ -39,6 +39,14 @@ struct StoreReading {
 
     fileprivate mutating func await(_ request: ReadAhead.Request, _ session: SessionHandle) {
         requests[session] = request
+    }
+
+    /// Lets go of files that may have been deleted since: what one holds on to keeps its room on the disk.
+    mutating func follow(_ epoch: UInt64) {
+        guard epoch != self.epoch else { return }
+        self.epoch = epoch
+        recent = .none
+        _ = reader.forget()
     }
 
     mutating func forget(_ session: SessionHandle) {
@@ -57,12 +65,7 @@ extension LogStore {
             // A copy of the reference only, gone before the next record is written.
             return message(of: builder.written, at: position.offsetInBatch, position)
         }
-        let epoch = shared.fileEpoch.load(ordering: .acquiring)
-        if epoch != reading.epoch {
-            reading.epoch = epoch
-            reading.recent = .none
-            _ = reading.reader.forget()
-        }
+        reading.follow(shared.fileEpoch.load(ordering: .acquiring))
         switch reading.recent {
         case .uncommitted(number, let bytes):
             return message(of: bytes, at: position.offsetInBatch, position)

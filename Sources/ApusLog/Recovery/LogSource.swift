@@ -37,13 +37,13 @@ package struct LogSource: Sendable {
         return try file.read(into: &buffer, range.lowerBound..<range.lowerBound + count, at: offset)
     }
 
-    /// The number in the name of a segment's file, twelve digits and `.log`; `nil` for other files.
+    /// The number in the name of a segment's file, twelve digits and `.log`, from 1 to 2^32 - 1; `nil` for other files.
     package static func number(ofFile name: String) -> UInt64? {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 2, parts[1] == "log", parts[0].utf8.count == 12,
             parts[0].utf8.allSatisfy({ (0x30...0x39).contains($0) })
         else { return nil }
-        return UInt64(parts[0])
+        return UInt64(parts[0]).flatMap { (1...UInt64(UInt32.max)).contains($0) ? $0 : nil }
     }
 
     /// The name of a segment's file.

@@ -13,6 +13,8 @@ struct Vacating {
     fileprivate var late: [QueueExtraKey: UInt32] = [:]
     /// Of the task.
     fileprivate var copiedBytes = 0
+    /// Messages of the task that were given up for their age.
+    fileprivate var retired = 0
     /// Written to the log when the last task ended, and how much must be written before the next.
     fileprivate var bytesBefore = 0
     fileprivate var bytesBetween = 0
@@ -127,6 +129,7 @@ extension LogWriter {
         shared.exchange.withLock { $0.vacating.task = task }
         vacating.task = task
         vacating.copiedBytes = 0
+        vacating.retired = 0
         enter(.marking, task)
         shared.wakeAll()
     }
@@ -237,6 +240,7 @@ extension LogWriter {
         }
         if isRetired(view, references, now) {
             statistics.messagesRetired += 1
+            vacating.retired += 1
             return
         }
         var header = view.header
@@ -312,6 +316,7 @@ extension LogWriter {
         enter(.none, task)
         statistics.segmentsVacated += 1
         shared.events(.vacated(segment: oldest.number, bytes: oldest.bytes, copied: vacating.copiedBytes))
+        if vacating.retired > 0 { shared.events(.retired(messages: vacating.retired)) }
         let isWorthIt = vacating.copiedBytes < oldest.bytes / 2
         vacating.bytesBefore = statistics.bytesWritten
         // What gave little back may not be tried again at once, or the log would be copied round and round.

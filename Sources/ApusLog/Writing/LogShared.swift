@@ -90,7 +90,6 @@ struct Exchange: Sendable {
     var uncommitted: [UInt64: [UInt8]] = [:]
     var places: PlaceTable
     var vacating = VacatingExchange()
-    var isClosing = false
 
     init(places: PlaceTable) { self.places = places }
 }

@@ -299,6 +299,17 @@ struct DamageTests {
         #expect(LogRecovery.recover(sources).damage.map(\.kind) == [.missingSegment])
     }
 
+    @Test(arguments: [("000000000001.log", 1), ("004294967295.log", 4_294_967_295)])
+    func `twelve digits name a segment`(name: String, number: UInt64) {
+        #expect(LogSource.number(ofFile: name) == number)
+        #expect(LogSource.name(ofSegment: number) == name)
+    }
+
+    @Test(arguments: ["000000000000.log", "004294967296.log", "999999999999.log", "1.log", "00000000000a.log", "spare"])
+    func `other files are none, nor are numbers that no segment has`(name: String) {
+        #expect(LogSource.number(ofFile: name) == nil)
+    }
+
     @Test
     func `a segment made in advance and never used is no damage`() {
         var fixture = LogFixture()

@@ -1,3 +1,4 @@
+import ApusLoop
 import ApusMessage
 import ApusStore
 import MQTTCodec
@@ -72,6 +73,25 @@ struct BoundTests {
         #expect(log.log.statistics.unreadable == 0)
     }
 
+    @Test func `a store that reads no more does not hold on to segments that are gone`() throws {
+        let log = try LogUnderTest(SimulatedDisk())
+        let store = log.stores[0]
+        let number = store.makeSession("one")
+        store.put("first", number, handle(1))
+        log.commit()
+        #expect(store.drain(handle(1)) == ["first"])
+        weak let first = log.log.shared.exchange.withLock { $0.places.files[1] } as AnyObject?
+        #expect(first != nil)
+        for _ in 0..<500 {
+            if let message = store.store("m", for: [number], payload: 50) {
+                _ = store.finished(message.position, by: number)
+            }
+            turn(log, number, handle(1))
+        }
+        #expect(log.log.statistics.segmentsVacated > 0)
+        #expect(first == nil)
+    }
+
     @Test func `a large backlog that was finished gives its space back at once`() throws {
         let disk = SimulatedDisk()
         let log = try LogUnderTest(disk)
@@ -129,6 +149,10 @@ struct BoundTests {
             turn(log, number, handle(2))
         }
         #expect(log.log.statistics.messagesRetired == 20)
+        let reported = log.events.now.reduce(0) { sum, event in
+            if case .retired(let messages) = event { sum + messages } else { sum }
+        }
+        #expect(reported == 20)
         guard case .expired = store.dequeue(for: handle(1)) else {
             Issue.record("an old message is still there")
             return
