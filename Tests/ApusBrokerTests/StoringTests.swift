@@ -175,8 +175,8 @@ struct StoringTests {
         harness.shards[0].receive(.store(.vacate))
         #expect(
             store.takeLines() == [
-                "1 state a 100", "1 subscribed t", "1 subscribed u", "1 received 1", "1 sent 3 1/2", "keep for 1/1",
-                "keep for 1/2", "keep queue",
+                "1 state a 100", "1 subscribed t", "1 subscribed u", "1 received 1", "1 sent 3 1/2", "keep queue",
+                "keep for 1/1", "keep for 1/2",
                 "2 state p 50", "2 inbound 3", "2 inbound 5", "keep queue",
                 "keep for retained", "vacated",
             ]

@@ -241,10 +241,10 @@ final class LogModel {
                     _ = store.record(.subscribed(subscription), of: session.number)
                 }
             }
+            store.keepWholeQueue(of: session.handle)
             for delivery in session.underWay {
                 store.keep(delivery.position, for: Recipient(session: session.number, qos: .atLeastOnce))
             }
-            store.keepWholeQueue(of: session.handle)
         }
         walking[shard] = next
         guard next == mine.count else { return }
