@@ -1,0 +1,158 @@
+package import ApusMessage
+internal import Synchronization
+
+/// The catalog in memory: what authentication, rights and the API look up.
+///
+/// Safe from every thread; a look-up takes a lock for as long as a hash table needs. Lists are sorted by their keys.
+package final class ResourceDirectory: Sendable {
+    private let state: Mutex<ResourceState>
+    private let revisions = Atomic<UInt64>(1)
+
+    package init(_ contents: CatalogContents) { state = Mutex(ResourceState(contents)) }
+
+    /// Grows with each change.
+    package var revision: UInt64 { revisions.load(ordering: .acquiring) }
+
+    /// Makes changes visible, all at once. ``ResourceManager`` calls it when they are safe.
+    package func apply(_ changes: [CatalogChange]) {
+        state.withLock { state in for change in changes { state.apply(change) } }
+        // After the change: what is remembered under the new revision must be a new answer.
+        revisions.add(1, ordering: .releasing)
+    }
+
+    /// What the rules look at. A copy costs nothing until it is changed.
+    func inspect<Answer>(_ body: (ResourceState) throws(ResourceError) -> Answer) throws(ResourceError) -> Answer {
+        let state = state.withLock { $0 }
+        return try body(state)
+    }
+
+    // MARK: - Accounts
+
+    package func account(_ name: String) -> Account? { state.withLock { $0.accounts[name] } }
+    package var accounts: [Account] { state.withLock { Array($0.accounts.values) }.sorted { $0.name < $1.name } }
+    package func accessKey(id: String) -> AccessKey? { state.withLock { $0.accessKeys[id] } }
+    package func accessKeys(ofAccount name: String) -> [AccessKey] {
+        state.withLock { $0.accessKeys.values.filter { $0.account == name } }.sorted { $0.id < $1.id }
+    }
+
+    // MARK: - Instances
+
+    /// The instance of exactly this id.
+    package func instance(id: String) -> Instance? {
+        state.withLock { state in state.numbers[id].flatMap { state.instances[$0] } }
+    }
+    package func instance(_ number: InstanceNumber) -> Instance? { state.withLock { $0.instances[number] } }
+    /// By number: the first running one is that of connections that name none.
+    package var instances: [Instance] {
+        state.withLock { Array($0.instances.values) }.sorted { $0.number < $1.number }
+    }
+
+    package func hasTopic(_ instance: InstanceNumber, _ name: String) -> Bool {
+        state.withLock { $0.tenants[instance]?.topics[name] != nil }
+    }
+    package func topics(of instance: InstanceNumber) -> [ParentTopic] {
+        state.withLock { Array($0.tenants[instance]?.topics.values ?? [:].values) }.sorted { $0.name < $1.name }
+    }
+    package func hasGroup(_ instance: InstanceNumber, _ id: String) -> Bool {
+        state.withLock { $0.tenants[instance]?.groups[id] != nil }
+    }
+    package func groups(of instance: InstanceNumber) -> [Group] {
+        state.withLock { Array($0.tenants[instance]?.groups.values ?? [:].values) }.sorted { $0.id < $1.id }
+    }
+    package func tags(of instance: InstanceNumber) -> [Tag] {
+        state.withLock { Array($0.tenants[instance]?.tags.values ?? [:].values) }
+            .sorted { ($0.kind.rawValue, $0.resource, $0.key) < ($1.kind.rawValue, $1.resource, $1.key) }
+    }
+    package func serverNames(of instance: InstanceNumber) -> ServerNameConfiguration? {
+        state.withLock { $0.tenants[instance]?.serverNames }
+    }
+
+    // MARK: - Credentials
+
+    package func deviceCredential(_ instance: InstanceNumber, clientID: String) -> DeviceCredential? {
+        state.withLock { $0.tenants[instance]?.credentials[clientID] }
+    }
+    package func deviceCredential(_ instance: InstanceNumber, accessKeyID: String) -> DeviceCredential? {
+        state.withLock { state in
+            let tenant = state.tenants[instance]
+            return tenant?.credentialsByKey[accessKeyID].flatMap { tenant?.credentials[$0] }
+        }
+    }
+    /// Client ids with a credential of their own: all of the instance, or of one group; at most `limit` behind `after`.
+    package func deviceCredentialClientIDs(
+        _ instance: InstanceNumber,
+        group: String?,
+        after: String,
+        limit: Int,
+    ) -> (clientIDs: [String], total: Int) {
+        let prefix = group.map { "\($0)@@@" } ?? ""
+        let all = state.withLock { Array($0.tenants[instance]?.credentials.keys ?? [:].keys) }
+            .filter { $0.hasPrefix(prefix) }.sorted()
+        return (Array(all.filter { $0 > after }.prefix(limit)), all.count)
+    }
+
+    /// The entry of user name and client id before that of the user name alone.
+    package func identity(_ instance: InstanceNumber, userName: String, clientID: String) -> CustomIdentity? {
+        state.withLock { state in
+            let entries = state.tenants[instance]?.identities[userName]
+            return (clientID.isEmpty ? nil : entries?[clientID]) ?? entries?[""]
+        }
+    }
+    package func identities(of instance: InstanceNumber) -> [CustomIdentity] {
+        state.withLock { $0.tenants[instance]?.identities.values.flatMap(\.values) ?? [] }
+            .sorted { ($0.userName, $0.clientID ?? "") < ($1.userName, $1.clientID ?? "") }
+    }
+    package func permissions(of instance: InstanceNumber) -> [CustomPermission] {
+        state.withLock { $0.tenants[instance]?.permissions.values.flatMap(\.values) ?? [] }
+            .sorted { ($0.type.rawValue, $0.identity, $0.topic) < ($1.type.rawValue, $1.identity, $1.topic) }
+    }
+    /// Those of the user name and those of the client id.
+    package func permissions(_ instance: InstanceNumber, userName: String, clientID: String) -> [CustomPermission] {
+        state.withLock { state in
+            let all = state.tenants[instance]?.permissions
+            let ofUser = all?[ResourceState.PermissionKey(type: .user, identity: userName)]
+            let ofClient = all?[ResourceState.PermissionKey(type: .client, identity: clientID)]
+            return Array(ofUser?.values ?? [:].values) + Array(ofClient?.values ?? [:].values)
+        }
+    }
+    package func bans(of instance: InstanceNumber) -> [BannedClient] {
+        state.withLock { Array($0.tenants[instance]?.bans ?? []) }.sorted()
+            .map { BannedClient(instance: instance, clientID: $0) }
+    }
+    package func isBanned(_ instance: InstanceNumber, clientID: String) -> Bool {
+        state.withLock { $0.tenants[instance]?.bans.contains(clientID) ?? false }
+    }
+    package func isRevoked(_ instance: InstanceNumber, tokenID: String) -> Bool {
+        state.withLock { $0.tenants[instance]?.revokedTokens[tokenID] != nil }
+    }
+
+    // MARK: - Certificates and secrets
+
+    package func caCertificates(of instance: InstanceNumber) -> [CACertificate] {
+        state.withLock { Array($0.tenants[instance]?.authorities.values ?? [:].values) }
+            .sorted { $0.serialNumber < $1.serialNumber }
+    }
+    package func caCertificate(_ instance: InstanceNumber, serialNumber: String) -> CACertificate? {
+        state.withLock { $0.tenants[instance]?.authorities[serialNumber] }
+    }
+    package func deviceCertificate(
+        _ instance: InstanceNumber,
+        caSerialNumber: String,
+        serialNumber: String,
+    ) -> DeviceCertificate? {
+        state.withLock { $0.tenants[instance]?.deviceCertificates[caSerialNumber]?[serialNumber] }
+    }
+    /// Of one authority, or of all.
+    package func deviceCertificates(
+        of instance: InstanceNumber,
+        caSerialNumber: String?,
+    ) -> [DeviceCertificate] {
+        state.withLock { state in
+            let all = state.tenants[instance]?.deviceCertificates
+            return caSerialNumber.map { Array(all?[$0]?.values ?? [:].values) }
+                ?? all?.values.flatMap(\.values) ?? []
+        }
+        .sorted { ($0.caSerialNumber, $0.serialNumber) < ($1.caSerialNumber, $1.serialNumber) }
+    }
+    package func serviceSecret(_ name: String) -> [UInt8]? { state.withLock { $0.serviceSecrets[name] } }
+}
