@@ -98,8 +98,9 @@ final class CertificateCheck: Sendable {
         return Finding(identity: identity, unregistered: device)
     }
 
-    /// Why a certificate that was good is no longer; `nil` while it is. One that was deleted is, until its next use
-    /// registers it again.
+    /// Why a certificate that was good is no longer.
+    ///
+    /// - Returns: `nil` while it is; that goes for one that was deleted too, for its next use registers it again.
     func failure(of identity: CertificateIdentity, _ instance: InstanceNumber) -> String? {
         guard let authority = directory.caCertificate(instance, serialNumber: identity.caSerialNumber) else {
             return "the CA certificate \(identity.caSerialNumber) of the client certificate was deleted"

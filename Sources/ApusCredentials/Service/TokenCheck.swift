@@ -77,7 +77,9 @@ struct TokenCheck {
         return held
     }
 
-    /// Why a token that was good is no longer; `nil` while it is. Says nothing about the access key.
+    /// Why a token that was good is no longer, whatever became of its access key.
+    ///
+    /// - Returns: `nil` while it is.
     func failure(of held: HeldToken, now: Timestamp) -> TokenFailure? {
         let name = "the \(held.type.rawValue) token"
         if held.token.expiresAt <= now.milliseconds {

@@ -2,7 +2,9 @@
 struct TopicLevels {
     /// The first level.
     let parent: Substring.UTF8View
-    /// What follows `{parent}/p2p/`, to the end: a device id may hold `/`. `nil` when the second level is not exactly
+    /// What follows `{parent}/p2p/`, to the end.
+    ///
+    /// A device id may hold `/`. `nil` when the second level is not exactly
     /// `p2p`, in lower case, or is the last one (apsaramq-facts 3.2).
     let p2pTarget: Substring.UTF8View?
 
