@@ -85,7 +85,7 @@ struct JWTTests {
         (jwt(#"{\#(claims)}"#, header: #"{"alg":"HS256","crit":["x"]}"#), "demands extensions"),
         (jwt(#"{\#(claims)}"#, header: #"{"typ":"JWT"}"#), "has a header that is not the JSON"),
         ("eyJ.eyJ.", "is not three parts"), ("eyJ..", "is not three parts"),
-        ("e30..", "has a header that is not the JSON"),
+       
         ("eyJ" + String(repeating: "A", count: 20_000) + "..", "is longer than 16384 bytes"),
     ])
     func `an unsigned or mangled token is a guess, and the client learns no more`(
