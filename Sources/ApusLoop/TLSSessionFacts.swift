@@ -18,6 +18,16 @@ extension TLSSession {
         return String(decoding: subject, as: UTF8.self)
     }
 
+    /// The peer's verified certificate in DER; nil without one.
+    package var peerCertificate: [UInt8]? {
+        guard let certificate = SSL_get0_peer_certificate(session) else { return nil }
+        var bytes: UnsafeMutablePointer<UInt8>?
+        let count = i2d_X509(certificate, &bytes)
+        guard count > 0, let bytes else { return nil }
+        defer { CRYPTO_free(bytes, #file, #line) }
+        return Array(UnsafeBufferPointer(start: bytes, count: Int(count)))
+    }
+
     /// The first common name of the peer's verified certificate; nil if there is none or it holds a NUL.
     package var peerCommonName: String? {
         guard

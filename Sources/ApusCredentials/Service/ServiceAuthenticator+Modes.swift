@@ -117,12 +117,21 @@ extension ServiceAuthenticator {
         }
         if let hook = options.hooks[instance.id] { return ask(hook, login, reply: reply) }
         if isStandard, let passwords = options.passwords {
-            return passwords.authenticate(request) { [self] outcome in
-                guard case .accepted(let principal) = outcome else { return reply(outcome) }
-                reply(self.outcome(of: login, proving: .password, userName: principal.userName))
-            }
+            return check(login, by: passwords, reply: reply)
         }
         reply(unknownUserOutcome(login))
+    }
+
+    /// Lets another authenticator decide, whose users belong to the instance from then on.
+    func check(
+        _ login: Login,
+        by passwords: any Authenticator,
+        reply: @escaping @Sendable (AuthenticationOutcome) -> Void,
+    ) {
+        passwords.authenticate(login.request) { [self] outcome in
+            guard case .accepted(let principal) = outcome else { return reply(outcome) }
+            reply(self.outcome(of: login, proving: .password, userName: principal.userName))
+        }
     }
 
     private func unknownUserOutcome(_ login: Login) -> AuthenticationOutcome {
@@ -134,7 +143,7 @@ extension ServiceAuthenticator {
                 clientID: login.request.clientID,
             )
             let modes = ServiceUserName.Mode.allCases.map(\.rawValue)
-            let prefix = String(Substring(login.userName.utf8.prefix { $0 != UInt8(ascii: "|") }))
+            let prefix = String(Substring(login.userName.utf8.prefix(20).prefix { $0 != UInt8(ascii: "|") }))
             if let mode = modes.first(where: { $0.lowercased() == prefix.lowercased() }) {
                 throw Guess("unknown user \(quoted(login.userName)); the mode is written `\(mode)|`", form: nil)
             }
@@ -152,19 +161,19 @@ extension ServiceAuthenticator {
         if identity.type == .client || identity.signMode == .signed { parts.append(clientID) }
         return guarded(login, at: parts) { () throws(Guess) in
             let name = "identity \(quoted(login.userName)) (\(identity.type.rawValue), \(identity.signMode.rawValue))"
+            let mistake = ClientIDSignature.mistake(in: login.password, secret: identity.secret, clientID: clientID)
             switch identity.signMode {
             case .origin:
                 // As hashes, so that not even the length of the secret shows.
                 let (given, stored) = (Digest.sha256(login.password), Digest.sha256(Array(identity.secret.utf8)))
                 guard constantTimeEqual(given, stored) else {
-                    throw Guess("\(name): wrong password; in SignMode ORIGIN it is the stored secret itself", form: nil)
+                    let hint = mistake == nil ? "; this is the signature, which SignMode SIGNED demands" : ""
+                    throw Guess(
+                        "\(name): wrong password; in SignMode ORIGIN it is the stored secret itself\(hint)",
+                        form: nil,
+                    )
                 }
             case .signed:
-                let mistake = ClientIDSignature.mistake(
-                    in: login.password,
-                    secret: identity.secret,
-                    clientID: clientID,
-                )
                 if let mistake { throw Guess("\(name): \(mistake)", form: nil) }
             }
             let rights = CustomRights(login.instance.number, userName: login.userName, clientID: clientID)

@@ -38,10 +38,15 @@ package final class ServiceAuthenticator: Authenticator {
         package var anonymousOnLoopback = true
         /// The names of listeners that refuse anonymous connections all the same.
         package var listenersWithoutAnonymous: Set<String> = []
+        /// Whether the common name of a client certificate is the user name in instances of the `standard` profile; the
+        /// authenticator of `passwords` must be set up likewise.
+        package var userNameFromCertificate = false
         /// Ids of instances that demand a client certificate of one of their authorities.
         package var certificateInstances: Set<String> = []
-        /// Told, on a shard's thread, of a device certificate that has come for the first time: to be registered
-        /// (apsaramq-facts 2.8), elsewhere and in time of its own.
+        /// Told of a device certificate that the catalog does not know, for its registration (apsaramq-facts 2.8).
+        ///
+        /// Called on the thread of the decision, a shard's as a rule, at each CONNECT until it is known: the registration
+        /// happens elsewhere, and only if the certificate is still unknown then.
         package var newDeviceCertificate: (@Sendable (DeviceCertificate) -> Void)?
         package var addressFailures = FailurePolicy()
         package var identityFailures = FailurePolicy(freeFailures: 10)
@@ -90,6 +95,10 @@ package final class ServiceAuthenticator: Authenticator {
             return reply(.refused(.notAuthorized, explanation: "the instance was deleted a moment ago"))
         }
         if let refusal = refusalBeforeProof(request, entry) { return reply(refusal.outcome) }
+        if let passwords = certificateUsers(request, entry) {
+            let login = Login(request: request, entry: entry, userName: "", password: [])
+            return check(login, by: passwords, reply: reply)
+        }
         guard let userName = request.userName else { return reply(anonymousOutcome(request, entry)) }
         guard let password = request.password else {
             return reply(
@@ -192,6 +201,17 @@ package final class ServiceAuthenticator: Authenticator {
                 noticeAt: noticeAt,
             )
         )
+    }
+
+    /// Who takes the user name from a certificate, where that is wanted and the user name is of none of our modes.
+    private func certificateUsers(
+        _ request: AuthenticationRequest,
+        _ entry: InstanceTable.Entry,
+    ) -> (any Authenticator)? {
+        guard options.userNameFromCertificate, entry.instance.profile == .standard,
+            request.peer.certificateSubject != nil, ServiceUserName(request.userName ?? "") == .plain
+        else { return nil }
+        return options.passwords
     }
 
     private func anonymousOutcome(

@@ -59,7 +59,7 @@ package final class ServiceAuthorizer: Authorizer {
             return .rule(sentence)
         }
         // What is left of P2P filters is the client's own.
-        if access == .subscribe, entry.settings.policies.p2p, levels.p2pTarget != nil { return nil }
+        if access == .subscribe, entry.settings.policies.p2p, levels.behindP2P != nil { return nil }
         return missingRight(of: access, to: topic, grant, principal)
     }
 
@@ -108,11 +108,13 @@ package final class ServiceAuthorizer: Authorizer {
                 return sentence
             }
         }
-        guard let target else { return nil }
-        if let sentence = excess(of: String(Substring(target)), over: ClientIDRule.maximumCharacters, "P2P client id") {
+        if let target,
+            let sentence = excess(of: String(Substring(target)), over: ClientIDRule.maximumCharacters, "P2P client id")
+        {
             return sentence
         }
-        if access == .subscribe, !target.elementsEqual(clientID.utf8) {
+        guard policies.p2p, access == .subscribe, let wanted = levels.behindP2P else { return nil }
+        guard wanted.elementsEqual(clientID.utf8) else {
             return
                 "\(quoted(topic)): P2P messages reach their client without a subscription, and nobody may subscribe to "
                 + "those of another"

@@ -37,6 +37,8 @@ struct InstanceRulesTests {
         (.subscribe, other, "nobody may subscribe to those of another"),
         (.subscribe, "orders/p2p/+", "nobody may subscribe to those of another"),
         (.subscribe, "orders/p2p/#", "nobody may subscribe to those of another"),
+        (.publish, "orders/p2p/", nil), (.publish, "orders/p2p/a/b", nil),
+        (.publish, "orders/p2p/" + String(repeating: "x/", count: 32), "has 75 characters"),
         (.subscribe, own + "/#", "nobody may subscribe to those of another"),
         (.publish, "$SYS/broker/uptime", "only the broker publishes beneath $SYS"),
         (.subscribe, "$SYS/#", "only an administrator's key reads them"), (.subscribe, "$SYS/tokenExpireNotice", nil),

@@ -85,7 +85,7 @@ struct JWTTests {
         (jwt(#"{\#(claims)}"#, header: #"{"alg":"HS256","crit":["x"]}"#), "demands extensions"),
         (jwt(#"{\#(claims)}"#, header: #"{"typ":"JWT"}"#), "has a header that is not the JSON"),
         ("eyJ.eyJ.", "is not three parts"), ("eyJ..", "is not three parts"),
-       
+
         ("eyJ" + String(repeating: "A", count: 20_000) + "..", "is longer than 16384 bytes"),
     ])
     func `an unsigned or mangled token is a guess, and the client learns no more`(
@@ -375,6 +375,27 @@ struct StandardModesTests {
         #expect(elsewhere.code == .clientIdentifierNotValid)
         let there = await service.connect("alice", "secret", isLoopback: true)
         #expect(there.explanation.hasPrefix("unknown user `alice`"))
+    }
+
+    @Test func `a certificate names the user where that is configured, but not in the service's own modes`()
+        async throws
+    {
+        var options = PasswordAuthenticator.Options()
+        options.userNameFromCertificate = true
+        let passwords = try PasswordAuthenticator(options: options)
+        let service = try ServiceFixture(options: {
+            $0.passwords = passwords
+            $0.userNameFromCertificate = true
+        })
+        func outcome(_ userName: String?, subject: String?) async -> AuthenticationOutcome {
+            var request = ServiceFixture.request(userName, [1], clientID: "any", instance: ServiceFixture.standard)
+            request.peer.certificateSubject = subject
+            return await service.authenticator.outcome(of: request)
+        }
+        #expect(await outcome("mallory", subject: "CN=meter-7").principal?.userName == "meter-7")
+        #expect(await outcome(nil, subject: "CN=meter-7").principal?.userName == "meter-7")
+        #expect(await outcome("mallory", subject: nil).principal == nil)
+        #expect(await outcome("Signature|LTAIexampleAK|Plain-00001", subject: "CN=meter-7").principal == nil)
     }
 
     @Test func `SCRAM belongs to an instance too`() async throws {
