@@ -62,7 +62,10 @@ let package = Package(
             "ApusTransport",
             ["ApusBroker", "ApusLoop", "ApusMemory", "ApusCrypto", "ApusMessage", "ProxyProtocol", "WebSocketCodec"]
         ),
-        room("ApusCredentials", ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        room(
+            "ApusCredentials",
+            ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec"]
+        ),
         room("ApusLog", ["ApusStore", "ApusLoop", "ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("ApusConfiguration", [.product(name: "Yams", package: "Yams")]),
         // Level 5: the executable.
@@ -94,7 +97,10 @@ let package = Package(
             ]
         ),
         tests("ApusLog", ["ApusStore", "ApusLoop", "ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
-        tests("ApusCredentials", ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        tests(
+            "ApusCredentials",
+            ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec"]
+        ),
         tests("ApusConfiguration"),
         tests("ApusBroker", ["ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec"]),
         .testTarget(

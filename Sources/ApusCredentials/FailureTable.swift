@@ -9,10 +9,13 @@ package struct FailurePolicy: Sendable {
     package var longestPauseMilliseconds: Int64 = 60_000
     /// An address that has not failed for so long starts anew.
     package var forgottenAfterMilliseconds: Int64 = 300_000
-    /// So many addresses are remembered; beyond, the one that failed longest ago is forgotten.
+    /// So many addresses are remembered; beyond, those that failed longest ago are forgotten.
     package var addresses = 4096
 
     package init() {}
+
+    /// - Parameter freeFailures: at least 0.
+    package init(freeFailures: Int) { self.freeFailures = freeFailures }
 }
 
 /// The failed logins of each address, bounded.
@@ -60,16 +63,15 @@ struct FailureTable: Sendable {
             now.milliseconds - $0.value.lastFailure.milliseconds <= policy.forgottenAfterMilliseconds
         }
         guard records.count >= policy.addresses else { return }
-        // Linear, but whoever makes us come here has paid with a slow hash.
-        if let oldest = records.min(by: { $0.value.lastFailure < $1.value.lastFailure }) {
-            records[oldest.key] = nil
-        }
+        // Several at once, so that the walk over all of them is paid for by many failures.
+        let oldest = records.sorted { $0.value.lastFailure < $1.value.lastFailure }
+        for record in oldest.prefix(max(1, policy.addresses / 16)) { records[record.key] = nil }
     }
 
     /// The host of a peer's address; of an IPv6 address its first four groups.
     static func key(of peerAddress: String) -> String {
         guard peerAddress.hasPrefix("["), let end = peerAddress.firstIndex(of: "]") else {
-            return String(peerAddress[..<(peerAddress.lastIndex(of: ":") ?? peerAddress.endIndex)])
+            return host(of: peerAddress)
         }
         let host = peerAddress[peerAddress.index(after: peerAddress.startIndex)..<end]
         // An IPv4 address in disguise; and ::1 with its neighbours, who are not to be mixed up with one another.
@@ -81,5 +83,13 @@ struct FailureTable: Sendable {
         }
         groups += Array(repeating: "0", count: 4 - groups.count)
         return groups.joined(separator: ":") + "::/64"
+    }
+
+    /// A peer's address without its port and without brackets.
+    static func host(of peerAddress: String) -> String {
+        if peerAddress.hasPrefix("["), let end = peerAddress.firstIndex(of: "]") {
+            return String(peerAddress[peerAddress.index(after: peerAddress.startIndex)..<end])
+        }
+        return String(peerAddress[..<(peerAddress.lastIndex(of: ":") ?? peerAddress.endIndex)])
     }
 }

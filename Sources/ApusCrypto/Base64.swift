@@ -42,6 +42,22 @@ package enum Base64 {
         return bytes
     }
 
+    /// The bytes of a text in the URL-safe alphabet without padding (RFC 4648, section 5), as JWTs are written; as strict.
+    package static func decodeURLSafe(_ text: some StringProtocol) -> [UInt8]? {
+        var standard: [UInt8] = []
+        for character in text.utf8 {
+            switch character {
+            case UInt8(ascii: "-"): standard.append(UInt8(ascii: "+"))
+            case UInt8(ascii: "_"): standard.append(UInt8(ascii: "/"))
+            case UInt8(ascii: "+"), UInt8(ascii: "/"), padding: return nil
+            default: standard.append(character)
+            }
+        }
+        guard standard.count % 4 != 1 else { return nil }
+        standard += Array(repeating: padding, count: (4 - standard.count % 4) % 4)
+        return decode(String(decoding: standard, as: UTF8.self))
+    }
+
     private static func value(of character: UInt8) -> Int? {
         switch character {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"): Int(character) - 65

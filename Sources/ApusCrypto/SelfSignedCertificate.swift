@@ -110,40 +110,12 @@ package struct SelfSignedCertificate: Sendable, Equatable {
     private static func text(_ write: (OpaquePointer?) -> Int32) throws(CryptoError) -> String {
         let memory = Owned(BIO_new(BIO_s_mem()), BIO_free_all)
         try check(write(memory.pointer), "PEM")
-        var text: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 4096)
-        while case let count = BIO_read(memory.pointer, &block, Int32(block.count)), count > 0 {
-            text += block[..<Int(count)]
-        }
-        return String(decoding: text, as: UTF8.self)
+        return String(decoding: memory.content, as: UTF8.self)
     }
 }
 
-/// An object of libcrypto, freed at the end of its scope; the functions of libcrypto refuse or ignore null.
-private struct Owned: ~Copyable {
-    let pointer: OpaquePointer?
-    private let free: (OpaquePointer?) -> Void
-
-    init(_ pointer: OpaquePointer?, _ free: @escaping (OpaquePointer?) -> Void) {
-        self.pointer = pointer
-        self.free = free
-    }
-
-    init(_ pointer: OpaquePointer?, _ free: @escaping (OpaquePointer?) -> Int32) {
-        self.init(pointer) { _ = free($0) }
-    }
-
-    deinit { free(pointer) }
-
-    /// A text to read from, in libcrypto's own memory: `BIO_new_mem_buf` would point into a string that may be gone.
-    static func copy(of text: String) -> Owned {
-        let memory = Owned(BIO_new(BIO_s_mem()), BIO_free_all)
-        let bytes = Array(text.utf8)
-        _ = BIO_write(memory.pointer, bytes, Int32(clamping: bytes.count))
-        return memory
-    }
-
-    static func makeKey() throws(CryptoError) -> Owned {
+extension Owned {
+    fileprivate static func makeKey() throws(CryptoError) -> Owned {
         let context = Owned(EVP_PKEY_CTX_new_from_name(nil, "EC", nil), EVP_PKEY_CTX_free)
         var key: OpaquePointer?
         try check(EVP_PKEY_keygen_init(context.pointer), "key")

@@ -21,14 +21,11 @@ extension TLSSession {
     /// The peer's verified certificate in DER; nil without one.
     package var peerCertificate: [UInt8]? {
         guard let certificate = SSL_get0_peer_certificate(session) else { return nil }
-        let count = i2d_X509(certificate, nil)
-        guard count > 0 else { return nil }
-        var bytes = [UInt8](repeating: 0, count: Int(count))
-        let written = bytes.withUnsafeMutableBufferPointer { buffer in
-            var end = buffer.baseAddress
-            return i2d_X509(certificate, &end)
-        }
-        return written == count ? bytes : nil
+        var bytes: UnsafeMutablePointer<UInt8>?
+        let count = i2d_X509(certificate, &bytes)
+        guard count > 0, let bytes else { return nil }
+        defer { CRYPTO_free(bytes, #file, #line) }
+        return Array(UnsafeBufferPointer(start: bytes, count: Int(count)))
     }
 
     /// The first common name of the peer's verified certificate; nil if there is none or it holds a NUL.

@@ -97,7 +97,10 @@ extension ShardLoop where Network: ~Copyable {
             let staging = Int(links[index].staging)
             var peer = stagings[staging].peer
             if let name = session.serverName { peer.serverName = name }
-            if let subject = session.peerSubject { peer.certificateSubject = subject }
+            if let subject = session.peerSubject {
+                peer.certificateSubject = subject
+                peer.certificate = session.peerCertificate
+            }
             stagings[staging].peer = peer
             if server.gates[Int(links[index].listener)].configuration.kind.isWebSocket {
                 links[index].phase = .upgrade

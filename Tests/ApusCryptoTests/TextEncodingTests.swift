@@ -28,6 +28,18 @@ struct TextEncodingTests {
         #expect(Base64.decode(text) == nil)
     }
 
+    @Test(arguments: [
+        ("", []), ("Zg", [0x66]), ("Zm8", [0x66, 0x6F]), ("-_-_", [0xFB, 0xFF, 0xBF]), ("Zm9v", [0x66, 0x6F, 0x6F]),
+    ])
+    func `URL-safe Base64 has no padding`(text: String, bytes: [UInt8]) {
+        #expect(Base64.decodeURLSafe(text) == bytes)
+    }
+
+    @Test(arguments: ["Z", "Zg==", "Zm9=", "+/+/", "Zh", "Zm9vZ", "Zm9v\n", "Zm9v.", "Zm9ü"])
+    func `what is not URL-safe Base64 is refused`(text: String) {
+        #expect(Base64.decodeURLSafe(text) == nil)
+    }
+
     @Test func `hexadecimal takes either case and nothing else`() {
         #expect(Hex.decode("00fFAb") == [0, 255, 171])
         for text in ["0", "0g", "0x", " 00", "-1"] { #expect(Hex.decode(text) == nil) }

@@ -106,6 +106,8 @@ struct TLSContextTests {
         #expect(pair.handshake() == (.done, .done))
         #expect(pair.server.peerSubject == "CN=device-7,OU=Floor 3,O=Example\\, Inc.")
         #expect(pair.server.peerCommonName == "device-7")
+        // DER begins with a sequence.
+        #expect(pair.server.peerCertificate?.first == 0x30)
     }
 
     @Test(arguments: [(TLSClientCertificates.none, true), (.optional, true), (.required, false)])
@@ -118,6 +120,7 @@ struct TLSContextTests {
         #expect((result == .done) == isGood)
         if !isGood { #expect(reason(result).contains("peer did not return a certificate")) }
         #expect(pair.server.peerSubject == nil)
+        #expect(pair.server.peerCertificate == nil)
     }
 
     @Test(arguments: [TLSClientCertificates.optional, .required])

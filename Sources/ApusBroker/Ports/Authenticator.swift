@@ -11,6 +11,8 @@ package struct Peer: Sendable, Equatable {
     package var isLoopback: Bool
     /// The subject of the verified client certificate, RFC 2253 text; `nil` without one.
     package var certificateSubject: String?
+    /// The verified client certificate itself, in DER; `nil` without one.
+    package var certificate: [UInt8]?
     /// The server name of the TLS handshake or the Host of the WebSocket upgrade.
     package var serverName: String?
 
@@ -19,12 +21,14 @@ package struct Peer: Sendable, Equatable {
         listener: String,
         isLoopback: Bool,
         certificateSubject: String? = nil,
+        certificate: [UInt8]? = nil,
         serverName: String? = nil,
     ) {
         self.address = address
         self.listener = listener
         self.isLoopback = isLoopback
         self.certificateSubject = certificateSubject
+        self.certificate = certificate
         self.serverName = serverName
     }
 }

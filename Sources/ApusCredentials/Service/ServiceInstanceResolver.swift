@@ -1,0 +1,77 @@
+package import ApusBroker
+package import ApusMessage
+package import ApusResources
+
+/// Finds the instance of a CONNECT in the directory (design, section 1).
+///
+/// In this order, and the first that names an instance decides, also when it names a wrong one:
+/// 1. the third part of the user name, `Signature|<key>|<instance id>`;
+/// 2. the TLS server name or the WebSocket Host, `<instance id>.<domain>`, in any case, a port being left out;
+/// 3. the listener's own instance;
+/// 4. the first running instance, by number.
+package struct ServiceInstanceResolver: InstanceResolver {
+    private let table: InstanceTable
+    private let domains: [String]
+    private let listenerInstances: [String: String]
+
+    /// - Parameters:
+    ///   - domains: What follows `<instance id>.` in host names, such as `localhost` and `mqtt.example.com`.
+    ///   - listenerInstances: Instance ids by the names of listeners that have an instance of their own.
+    package init(
+        directory: ResourceDirectory,
+        domains: [String] = ["localhost"],
+        listenerInstances: [String: String] = [:],
+    ) {
+        table = InstanceTable(directory)
+        self.domains = domains.map { $0.lowercased() }
+        self.listenerInstances = listenerInstances
+    }
+
+    package func resolve(userName: String?, peer: Peer) -> InstanceChoice {
+        if let userName, case .service(_, _, let id) = ServiceUserName(userName) {
+            return choice(table.entry(id: id), otherwise: "the user name names instance \(quoted(id))")
+        }
+        if let host = peer.serverName, let label = instanceLabel(of: host) {
+            return choice(
+                table.entry(lowercaseID: label),
+                otherwise: "host \(quoted(host)) names instance \(quoted(label))"
+            )
+        }
+        if let id = listenerInstances[peer.listener] {
+            return choice(
+                table.entry(id: id),
+                otherwise: "listener \(quoted(peer.listener)) belongs to instance \(quoted(id))",
+            )
+        }
+        guard let first = table.firstRunning else {
+            return .refused(
+                explanation: "neither user name nor host nor listener names an instance, and no instance is running; "
+                    + "create or start one",
+            )
+        }
+        return .instance(first.settings)
+    }
+
+    package func settings(of instance: InstanceNumber) -> InstanceSettings? { table.entry(instance)?.settings }
+
+    private func choice(_ entry: InstanceTable.Entry?, otherwise source: String) -> InstanceChoice {
+        guard let entry else { return .refused(explanation: "\(source), which does not exist") }
+        guard entry.isRunning else {
+            return .refused(explanation: "\(source), which is stopped; start it or use another")
+        }
+        return .instance(entry.settings)
+    }
+
+    /// The part of a host name before one of the domains, in lower case; `nil` when it is not of this form.
+    private func instanceLabel(of host: String) -> String? {
+        var name = host.lowercased()
+        // `[::1]:80` has no name before its port, and no domain either.
+        if let colon = name.lastIndex(of: ":") { name = String(name[..<colon]) }
+        if name.hasSuffix(".") { name.removeLast() }
+        for domain in domains where name.hasSuffix("." + domain) {
+            let label = String(name.dropLast(domain.count + 1))
+            return label.isEmpty ? nil : label
+        }
+        return nil
+    }
+}

@@ -1,0 +1,103 @@
+import ApusBroker
+import ApusMessage
+import ApusResources
+import Testing
+
+@testable import ApusCredentials
+
+@Suite("Which instance a CONNECT is for")
+struct ServiceInstanceResolverTests {
+    private func resolver(_ change: (inout CatalogContents) -> Void = { _ in }) -> ServiceInstanceResolver {
+        var contents = ServiceFixture.contents
+        change(&contents)
+        return ServiceInstanceResolver(
+            directory: ResourceDirectory(contents),
+            domains: ["localhost", "mqtt.Example.com"],
+            listenerInstances: ["own": "Plain-00001", "lost": "gone"],
+        )
+    }
+
+    private func peer(_ host: String?, listener: String = "tcp") -> Peer {
+        Peer(address: "192.0.2.1:1", listener: listener, isLoopback: false, serverName: host)
+    }
+
+    @Test(
+        arguments: [
+            ("Signature|k|post-cn-other0001", "post-cn-apus00001.localhost", "own", 3), (nil, nil, "tcp", 1),
+            (nil, "plain-00001.localhost", "tcp", 2), (nil, "Plain-00001.LOCALHOST:8083", "tcp", 2),
+            (nil, "post-cn-other0001.mqtt.example.com.", "own", 3), (nil, "localhost", "own", 2),
+            (nil, "elsewhere.example.com", "own", 2), (nil, "[::1]:8083", "tcp", 1), (nil, ".localhost", "tcp", 1),
+            ("alice", nil, "own", 2), ("a|b|post-cn-other0001", nil, "tcp", 1), ("Signature|k", nil, "tcp", 1),
+            ("Token|k|post-cn-other0001|x", nil, "tcp", 1),
+        ] as [(String?, String?, String, UInt32)]
+    )
+    func `user name, then host, then listener, then the first`(
+        userName: String?,
+        host: String?,
+        listener: String,
+        number: UInt32,
+    ) {
+        let choice = resolver().resolve(userName: userName, peer: peer(host, listener: listener))
+        guard case .instance(let settings) = choice else {
+            Issue.record("\(choice)")
+            return
+        }
+        #expect(settings.number.rawValue == number)
+        #expect(settings.policies.p2p == (number != 2))
+        #expect(settings.limits.topicCharacters == (number == 2 ? 0 : 64))
+    }
+
+    @Test(
+        arguments: [
+            ("Signature|k|none", nil, "tcp", "the user name names instance `none`, which does not exist"),
+            ("Signature|k|POST-CN-APUS00001", nil, "tcp", "which does not exist"),
+            (
+                "Token|k|post-cn-stopped01", nil, "tcp",
+                "the user name names instance `post-cn-stopped01`, which is stopped; start it or use another"
+            ),
+            (nil, "x.localhost", "tcp", "host `x.localhost` names instance `x`, which does not exist"),
+            (nil, "post-cn-stopped01.localhost", "tcp", "which is stopped"),
+            (nil, nil, "lost", "listener `lost` belongs to instance `gone`, which does not exist"),
+        ] as [(String?, String?, String, String)]
+    )
+    func `a wrong name is refused, not replaced by another instance`(
+        userName: String?,
+        host: String?,
+        listener: String,
+        sentence: String,
+    ) {
+        let choice = resolver().resolve(userName: userName, peer: peer(host, listener: listener))
+        guard case .refused(let explanation) = choice else {
+            Issue.record("\(choice)")
+            return
+        }
+        #expect(explanation.contains(sentence))
+    }
+
+    @Test func `the first instance is the first that runs`() {
+        let resolver = resolver { contents in
+            contents.instances[0].state = .stopped
+            contents.instances.reverse()
+        }
+        guard case .instance(let settings) = resolver.resolve(userName: nil, peer: peer(nil)) else {
+            Issue.record("refused")
+            return
+        }
+        #expect(settings.number == ServiceFixture.standard)
+        guard case .refused = self.resolver({ $0.instances = [] }).resolve(userName: nil, peer: peer(nil)) else {
+            Issue.record("an instance out of nothing")
+            return
+        }
+    }
+
+    @Test func `settings are those of now`() throws {
+        let directory = ResourceDirectory(ServiceFixture.contents)
+        let resolver = ServiceInstanceResolver(directory: directory)
+        #expect(resolver.settings(of: ServiceFixture.apsaramq)?.limits.connections == 100_000)
+        var instance = ServiceFixture.instance(ServiceFixture.apsaramq, "post-cn-apus00001", .apsaramq)
+        instance.limits.values[.connections] = 5
+        directory.apply([.putInstance(instance), .deleteInstance(ServiceFixture.standard)])
+        #expect(resolver.settings(of: ServiceFixture.apsaramq)?.limits.connections == 5)
+        #expect(resolver.settings(of: ServiceFixture.standard) == nil)
+    }
+}
