@@ -96,7 +96,13 @@ let package = Package(
         tests("ApusLog", ["ApusStore", "ApusLoop", "ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         tests("ApusCredentials", ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         tests("ApusConfiguration"),
-        tests("ApusBroker", ["ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec"]),
+        tests(
+            "ApusBroker",
+            [
+                "ApusLog", "ApusLoop", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics",
+                "MQTTCodec",
+            ]
+        ),
         .testTarget(
             name: "ApusCommandTests",
             dependencies: [
