@@ -319,7 +319,9 @@ extension Shard {
     private func isGhost(_ session: Int) -> Bool {
         let slot = Int(sessions[session].connection)
         let keepAlive = Int64(connections[slot].keepAliveSeconds)
-        return keepAlive > 0 && connections[slot].lastReceived.adding(seconds: keepAlive) < now
+        // One that the broker itself does not read is not silent.
+        guard keepAlive > 0, !connections[slot].isPaused, !connections[slot].isHeld else { return false }
+        return connections[slot].lastReceived.adding(seconds: keepAlive) < now
     }
 
     /// Refuses a client id that is in use, and has the connection that uses it probed, so that a dead one does not lock

@@ -48,7 +48,6 @@ extension Shard {
     private mutating func takeIn(_ slot: Int, _ bytes: Span<UInt8>, _ view: PublishView, topic: Span<UInt8>) {
         let session = Int(connections[slot].session)
         let tenant = Int(connections[slot].tenant)
-        if tenants[tenant].limits.hasRate { countRate(slot, tenant) }
         if view.qos > .atMostOnce {
             guard view.qos <= tenants[tenant].policies.maximumQoS else {
                 return violate(
@@ -189,33 +188,35 @@ extension Shard {
         return nil
     }
 
-    /// Counts a PUBLISH against the limits of its client and its instance; past them nothing more of the client is read
-    /// in this second.
-    private mutating func countRate(_ slot: Int, _ tenant: Int) {
+    /// Counts a PUBLISH that is next against the limits of its client and its instance.
+    ///
+    /// - Returns: false when one is reached: then neither it nor what follows is looked at before the next second.
+    mutating func admitsPublish(_ slot: Int) -> Bool {
+        guard connections[slot].phase == .connected else { return true }
+        let tenant = Int(connections[slot].tenant)
+        guard tenants[tenant].limits.hasRate else { return true }
         let second = now.milliseconds / 1000
         let details = connections[slot].details
-        var isOver = false
+        if details.publishSecond != second {
+            details.publishSecond = second
+            details.publishCount = 0
+        }
         let perClient = tenants[tenant].limits.clientPublishPerSecond
-        if perClient > 0 {
-            if details.publishSecond != second {
-                details.publishSecond = second
-                details.publishCount = 0
-            }
-            details.publishCount += 1
-            isOver = details.publishCount >= perClient
+        guard perClient == 0 || details.publishCount < perClient, takePermit(tenant, second) else {
+            throttle(slot, until: Timestamp(milliseconds: (second + 1) * 1000), tenant)
+            return false
         }
         let limit = tenants[tenant].limits.publishPerSecond
-        if limit > 0 {
-            if tenants[tenant].permitSecond != second || tenants[tenant].permits == 0 {
-                let shards = broker.configuration.shardCount
-                let got = tenants[tenant].instance.takePermits(limit: limit, shards: shards, now: now)
-                tenants[tenant].permits = got
-                tenants[tenant].permitSecond = second
-            }
-            if tenants[tenant].permits > 0 { tenants[tenant].permits -= 1 }
-            isOver = isOver || tenants[tenant].permits == 0
+        guard limit > 0 else { return true }
+        if tenants[tenant].permitSecond != second || tenants[tenant].permits == 0 {
+            let shards = broker.configuration.shardCount
+            let got = tenants[tenant].instance.takePermits(limit: limit, shards: shards, now: now)
+            tenants[tenant].permits = got
+            tenants[tenant].permitSecond = second
         }
-        if isOver { throttle(slot, until: Timestamp(milliseconds: (second + 1) * 1000), tenant) }
+        guard tenants[tenant].permits > 0 else { return false }
+        tenants[tenant].permits -= 1
+        return true
     }
 
     private mutating func throttle(_ slot: Int, until time: Timestamp, _ tenant: Int) {

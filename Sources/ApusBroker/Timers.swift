@@ -72,6 +72,7 @@ extension Shard {
             !connections[slot].details.awaitsConnAck
         else { return }
         connections[slot].isHeld = false
+        connections[slot].lastReceived = now
         processHeldBytes(slot)
     }
 
