@@ -101,11 +101,7 @@ extension Shard {
             instance: tenants[tenant].instance.number,
             publisher: sessions[session].handle,
         )
-        if target != nil {
-            publication.isDroppedAway =
-                !sessions[session].isPersistent
-                || (view.qos == .exactlyOnce && !tenants[tenant].policies.persistentQoS2)
-        }
+        if target != nil { publication.isDroppedAway = isDroppedAway(view.qos, of: session) }
         if view.qos == .exactlyOnce { publication.packetIdentifier = view.packetIdentifier }
         let isTraced = tenants[tenant].isTraced
         if isTraced { publication.transientNumber = nextNumber() }
@@ -272,8 +268,7 @@ extension Shard {
     /// Sends a message of the broker to one client.
     mutating func send(_ notice: SystemNotice, to slot: Int) {
         let message = Message(topic: notice.topic, payload: notice.payload)
-        let delivery = Delivery(message: message, qos: .atMostOnce, retain: false)
-        if fits(slot, delivery) { transmit(slot, delivery, 0, dup: false) }
+        sendAfterConnAck(slot, Delivery(message: message, qos: .atMostOnce, retain: false))
     }
 
     private mutating func exceedsReceiveMaximum(_ slot: Int) {
