@@ -168,8 +168,7 @@ extension Shard {
                     return disconnect(slot, .notAuthorized, "a re-authentication cannot change the user")
                 }
                 details.isReauthenticating = false
-                details.principal = principal
-                details.authorizedRevision = .max
+                replacePrincipal(slot, principal)
                 send(authPacket(slot, .success, data), to: slot)
             } else {
                 accept(slot, principal, authenticationData: data)
@@ -227,7 +226,7 @@ extension Shard {
         case .reauthenticate where connections[slot].phase == .connected && details.enhancedAuthentication == nil:
             let request = AuthenticationRequest(
                 peer: details.peer,
-                instance: details.principal.instance,
+                instance: tenants[Int(connections[slot].tenant)].instance.number,
                 clientID: details.clientID,
                 userName: nil,
                 password: nil,
@@ -246,6 +245,15 @@ extension Shard {
         default:
             violate(slot, .protocolError, rule: "MQTT-4.12.0-3", "AUTH does not fit the state of the authentication")
         }
+    }
+
+    /// The client has proven something else than before; its session stays.
+    mutating func replacePrincipal(_ slot: Int, _ principal: Principal) {
+        let details = connections[slot].details
+        details.principal = principal
+        details.authorizedRevision = .max
+        schedulePrincipal(slot)
+        endForbiddenSubscriptions(ofSession: Int(connections[slot].session))
     }
 
     // MARK: - Acceptance

@@ -253,9 +253,7 @@ extension Shard {
         case .none: return false
         case .accepted: break
         case .replaced(let principal):
-            details.principal = principal
-            details.authorizedRevision = .max
-            schedulePrincipal(slot)
+            replacePrincipal(slot, principal)
         case .refused(let reasonCode, let explanation, let notice):
             if let notice { send(notice, to: slot) }
             disconnect(slot, reasonCode, explanation)
