@@ -202,6 +202,12 @@ extension Shard {
             throttle(slot, until: Timestamp(milliseconds: (second + 1) * 1000), tenant)
             return false
         }
+        details.publishCount += 1
+        return true
+    }
+
+    /// Takes one of the PUBLISH packets that the instance may still send in this second.
+    private mutating func takePermit(_ tenant: Int, _ second: Int64) -> Bool {
         let limit = tenants[tenant].limits.publishPerSecond
         guard limit > 0 else { return true }
         if tenants[tenant].permitSecond != second || tenants[tenant].permits == 0 {
@@ -216,8 +222,6 @@ extension Shard {
     }
 
     private mutating func throttle(_ slot: Int, until time: Timestamp, _ tenant: Int) {
-        // Other shards may have left some: one look, and the answer holds for this packet.
-        guard !connections[slot].isHeld else { return }
         connections[slot].isHeld = true
         counters.throttled += 1
         schedule(.throttled, slot: slot, at: time)
