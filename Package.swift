@@ -102,7 +102,13 @@ let package = Package(
             ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec"]
         ),
         tests("ApusConfiguration"),
-        tests("ApusBroker", ["ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec"]),
+        tests(
+            "ApusBroker",
+            [
+                "ApusLog", "ApusLoop", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics",
+                "MQTTCodec",
+            ]
+        ),
         .testTarget(
             name: "ApusCommandTests",
             dependencies: [

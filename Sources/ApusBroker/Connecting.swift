@@ -168,8 +168,7 @@ extension Shard {
                     return disconnect(slot, .notAuthorized, "a re-authentication cannot change the user")
                 }
                 details.isReauthenticating = false
-                details.principal = principal
-                details.authorizedRevision = .max
+                replacePrincipal(slot, principal)
                 send(authPacket(slot, .success, data), to: slot)
             } else {
                 accept(slot, principal, authenticationData: data)
@@ -227,7 +226,7 @@ extension Shard {
         case .reauthenticate where connections[slot].phase == .connected && details.enhancedAuthentication == nil:
             let request = AuthenticationRequest(
                 peer: details.peer,
-                instance: details.principal.instance,
+                instance: tenants[Int(connections[slot].tenant)].instance.number,
                 clientID: details.clientID,
                 userName: nil,
                 password: nil,
@@ -246,6 +245,15 @@ extension Shard {
         default:
             violate(slot, .protocolError, rule: "MQTT-4.12.0-3", "AUTH does not fit the state of the authentication")
         }
+    }
+
+    /// The client has proven something else than before; its session stays.
+    mutating func replacePrincipal(_ slot: Int, _ principal: Principal) {
+        let details = connections[slot].details
+        details.principal = principal
+        details.authorizedRevision = .max
+        schedulePrincipal(slot)
+        endForbiddenSubscriptions(ofSession: Int(connections[slot].session))
     }
 
     // MARK: - Acceptance
@@ -280,11 +288,11 @@ extension Shard {
             takeOver(live)
         }
         guard broker.connectionCount.load(ordering: .relaxed) < limits.connections else {
-            return refuse(slot, .quotaExceeded, "the broker has its limit of \(limits.connections) connections")
+            return refuse(slot, .quotaExceeded, "the broker has its limit connections of \(limits.connections)")
         }
         let most = tenants[tenant].limits.connections
         guard most == 0 || tenants[tenant].instance.connectionCount.load(ordering: .relaxed) < most else {
-            return refuse(slot, .quotaExceeded, "the instance has its limit of \(most) connections")
+            return refuse(slot, .quotaExceeded, "the instance has its limit connections of \(most)")
         }
         broker.connectionCount.add(1, ordering: .relaxed)
         tenants[tenant].instance.connectionCount.add(1, ordering: .relaxed)
@@ -319,7 +327,9 @@ extension Shard {
     private func isGhost(_ session: Int) -> Bool {
         let slot = Int(sessions[session].connection)
         let keepAlive = Int64(connections[slot].keepAliveSeconds)
-        return keepAlive > 0 && connections[slot].lastReceived.adding(seconds: keepAlive) < now
+        // One that the broker itself does not read is not silent.
+        guard keepAlive > 0, !connections[slot].isPaused, !connections[slot].isHeld else { return false }
+        return connections[slot].lastReceived.adding(seconds: keepAlive) < now
     }
 
     /// Refuses a client id that is in use, and has the connection that uses it probed, so that a dead one does not lock

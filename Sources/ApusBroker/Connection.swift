@@ -120,6 +120,8 @@ final class ConnectionDetails {
     var publishCount = 0
     /// What the trace knows the connection by.
     var channelID = ""
+    /// When the next timer for the principal fires.
+    var principalTimerAt = Timestamp.distantFuture
     /// When the connection was accepted as the session's.
     var connectedAt = Timestamp(milliseconds: 0)
 

@@ -150,6 +150,12 @@ extension Shard {
                 return drop(.slowConsumer, publication.number, session: session)
             }
             trace(.delivered, publication.number, session: session)
+            if awaitsConnAck(slot) {
+                let message = kept.get(publication, topic: topic, properties: properties, payload: payload)
+                let identifier = subscriber.subscriptionIdentifier
+                let delivery = makeDelivery(message, publication, qos, retain, identifier, further, group)
+                return sendAfterConnAck(slot, delivery)
+            }
             transmit(
                 slot,
                 publication,
@@ -236,7 +242,17 @@ extension Shard {
     /// Whether a new QoS 1 or 2 message may go out at once: room in the window and the output, and nothing before it.
     private func canSend(_ session: Int, _ slot: Int) -> Bool {
         !sessions[session].hasBacklog && sessions[session].outbound.hasRoom
-            && connections[slot].output.count < limits.outputBytesPerConnection
+            && connections[slot].output.count < limits.outputBytesPerConnection && !awaitsConnAck(slot)
+    }
+
+    /// Whether CONNACK still waits for the store; nothing may come before it [MQTT-3.2.0-1].
+    func awaitsConnAck(_ slot: Int) -> Bool { connections[slot].isHeld && connections[slot].details.awaitsConnAck }
+
+    /// Sends a QoS 0 message, which may come before CONNACK has left.
+    mutating func sendAfterConnAck(_ slot: Int, _ delivery: Delivery) {
+        guard fits(slot, delivery) else { return counters.drop(.tooLargeForReceiver) }
+        guard awaitsConnAck(slot) else { return transmit(slot, delivery, 0, dup: false) }
+        sendWhenStored(slot, .publish(0, delivery, dup: false), until: .none)
     }
 
     /// Puts a delivery at the end of the session's queue; what must go for it is counted.
@@ -267,7 +283,7 @@ extension Shard {
     /// Bounded by the window, so that a large backlog cannot starve other connections.
     mutating func pump(_ session: Int) {
         let slot = Int(sessions[session].connection)
-        guard slot >= 0 else { return }
+        guard slot >= 0, !awaitsConnAck(slot) else { return }
         let bound = limits.outputBytesPerConnection
         while connections[slot].output.count < bound, let repetition = sessions[session].outbound.nextRepetition() {
             switch repetition {

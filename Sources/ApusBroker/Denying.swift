@@ -28,7 +28,7 @@ extension Shard {
         let own = instanceLimits(slot)
         let most = Tenant.lower(own.subscriptionsPerClient, limits.subscriptionsPerClient)
         if sessions[session].subscriptions.count >= most {
-            return (.quotaExceeded, "the session has its limit of \(most) subscriptions")
+            return (.quotaExceeded, "the session has its limit subscriptionsPerClient of \(most)")
         }
         if own.wildcardSubscriptionsPerParent > 0, let parent = filter.parentOfWildcard,
             instance(ofSession: session).wildcardCount(beneath: parent) >= own.wildcardSubscriptionsPerParent
@@ -36,14 +36,15 @@ extension Shard {
             let limit = own.wildcardSubscriptionsPerParent
             return (
                 .quotaExceeded,
-                "the parent topic `\(parent)` has its limit of \(limit) subscriptions with wildcards"
+                "the parent topic `\(parent)` has its limit wildcardSubscriptionsPerParent of \(limit)"
             )
         }
         return nil
     }
 
     /// Why a QoS 2 subscription does not take effect; `nil` when it does (apsaramq-facts 3.1).
-    func refusal(ofQoS qos: QoS, _ slot: Int, _ session: Int) -> (ReasonCode, String)? {
+    func refusal(ofQoS asked: QoS, _ slot: Int, _ session: Int) -> (ReasonCode, String)? {
+        let qos = min(asked, policies(slot).maximumQoS)
         guard qos == .exactlyOnce, sessions[session].isPersistent, !policies(slot).persistentQoS2 else { return nil }
         return (
             .implementationSpecificError,

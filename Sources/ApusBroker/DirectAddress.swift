@@ -63,6 +63,12 @@ extension Shard {
         }
     }
 
+    /// Whether a P2P message of the session is not to wait for a client that is away (apsaramq-facts 3.1).
+    func isDroppedAway(_ qos: QoS, of session: Int) -> Bool {
+        !sessions[session].isPersistent
+            || (qos == .exactlyOnce && !tenants[Int(sessions[session].tenant)].policies.persistentQoS2)
+    }
+
     /// Who gets a P2P message.
     ///
     /// - Parameter isDroppedAway: whether a client that is away is not to get it later.

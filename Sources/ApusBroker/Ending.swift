@@ -156,17 +156,21 @@ extension Shard {
 
     /// Publishes a message of the broker's own or a will.
     mutating func publish(_ message: Message, _ tenant: Int, publisher: SessionHandle? = nil) {
+        var target: Range<Int>?
+        if tenants[tenant].policies.p2p { target = DirectAddress.clientID(in: message.topicBytes.span) }
         var publication = Publication(
             qos: message.qos,
-            retain: message.retain,
+            // As a client's PUBLISH.
+            retain: message.retain && target == nil,
             expiresAt: message.expiresAt,
             instance: message.instance,
             publisher: publisher,
         )
         publication.isAcknowledged = false
+        if target != nil, let session = publisher.flatMap({ slot(of: $0) }) {
+            publication.isDroppedAway = isDroppedAway(message.qos, of: session)
+        }
         let bytes = message.bytes
-        var target: Range<Int>?
-        if tenants[tenant].policies.p2p { target = DirectAddress.clientID(in: message.topicBytes.span) }
         _ = publish(
             &publication,
             tenant,

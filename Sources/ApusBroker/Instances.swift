@@ -75,35 +75,72 @@ extension Shard {
         sessionsByClientID[SessionKey(tenants[tenant].instance.number, clientID)].map(Int.init)
     }
 
-    /// An instance's rules have changed, or it was stopped or deleted: what may no longer be, ends.
+    /// An instance's rules have changed, or it was deleted: what may no longer be, ends.
     mutating func instanceChanged(_ number: InstanceNumber) {
-        guard let known = tenantsByNumber[number] else { return }
-        guard let settings = broker.instances.settings(of: number) else { return endInstance(Int(known)) }
-        tenants[Int(known)].apply(settings, hasTrace: trace.capacity > 0)
+        guard let settings = broker.instances.settings(of: number) else { return endInstance(number) }
+        guard let tenant = tenantsByNumber[number].map(Int.init) else { return }
+        let hadP2P = tenants[tenant].policies.p2p
+        tenants[tenant].apply(settings, hasTrace: trace.capacity > 0)
+        if settings.policies.p2p != hadP2P { changeP2P(tenant) }
         checkStanding(of: number)
         endForbiddenSubscriptions(of: number)
     }
 
-    /// Ends all of an instance that was deleted: connections, sessions, and on the first shard its retained messages.
-    private mutating func endInstance(_ tenant: Int) {
+    /// P2P was switched on or off: sessions get their addresses, and topics are looked at anew.
+    private mutating func changeP2P(_ tenant: Int) {
+        forEachSession(of: tenant) { shard, session in
+            shard.enterAddress(session)
+            guard shard.sessions[session].isConnected else { return }
+            shard.connections[Int(shard.sessions[session].connection)].details.authorizedRevision = .max
+        }
+    }
+
+    private mutating func forEachSession(of tenant: Int, _ body: (inout Shard, Int) -> Void) {
         var next = sessions.firstOccupied(from: 0)
         while let session = next {
             next = sessions.firstOccupied(from: session + 1)
-            guard Int(sessions[session].tenant) == tenant else { continue }
-            changeExpiry(session, seconds: 0)
-            if sessions[session].isConnected {
-                let explanation = "the instance was deleted"
-                disconnect(Int(sessions[session].connection), .administrativeAction, explanation)
-            } else {
-                endSession(session, .administrative)
-            }
+            if Int(sessions[session].tenant) == tenant { body(&self, session) }
         }
-        guard index == 0 else { return }
-        let scan = tenants[tenant].instance.retained.scanAll()
+    }
+
+    /// Ends all of an instance that was deleted: its connections and sessions on this shard, and its retained messages.
+    private mutating func endInstance(_ number: InstanceNumber) {
+        if let tenant = tenantsByNumber[number].map(Int.init) {
+            refuseNewcomers(to: tenant)
+            forEachSession(of: tenant) { $0.endWithInstance($1) }
+        }
+        // On every shard: another one may have taken a retained message before it heard of the end.
+        guard let retained = broker.liveInstances.first(where: { $0.number == number })?.retained else { return }
+        let scan = retained.scanAll()
         while !scan.isFinished {
-            for message in scan.next(limit: 1_024) where tenants[tenant].instance.retained.forget(message) {
+            for message in scan.next(limit: 1_024) where retained.forget(message) {
                 if message.position != .none { store.finished(message.position, by: .retained) }
             }
         }
     }
+
+    private mutating func endWithInstance(_ session: Int) {
+        // Nobody is left to read it.
+        sessions[session].will = nil
+        sessions[session].willDueAt = .distantFuture
+        changeExpiry(session, seconds: 0)
+        if sessions[session].isConnected {
+            disconnect(Int(sessions[session].connection), .administrativeAction, Self.instanceDeleted)
+        } else {
+            endSession(session, .administrative)
+        }
+    }
+
+    /// Those whose authentication is under way.
+    private mutating func refuseNewcomers(to tenant: Int) {
+        var next = connections.firstOccupied(from: 0)
+        while let slot = next {
+            next = connections.firstOccupied(from: slot + 1)
+            if Int(connections[slot].tenant) == tenant, connections[slot].phase == .authenticating {
+                refuse(slot, .notAuthorized, Self.instanceDeleted)
+            }
+        }
+    }
+
+    private static var instanceDeleted: String { "the instance was deleted" }
 }

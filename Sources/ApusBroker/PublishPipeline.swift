@@ -48,7 +48,6 @@ extension Shard {
     private mutating func takeIn(_ slot: Int, _ bytes: Span<UInt8>, _ view: PublishView, topic: Span<UInt8>) {
         let session = Int(connections[slot].session)
         let tenant = Int(connections[slot].tenant)
-        if tenants[tenant].limits.hasRate { countRate(slot, tenant) }
         if view.qos > .atMostOnce {
             guard view.qos <= tenants[tenant].policies.maximumQoS else {
                 return violate(
@@ -102,11 +101,7 @@ extension Shard {
             instance: tenants[tenant].instance.number,
             publisher: sessions[session].handle,
         )
-        if target != nil {
-            publication.isDroppedAway =
-                !sessions[session].isPersistent
-                || (view.qos == .exactlyOnce && !tenants[tenant].policies.persistentQoS2)
-        }
+        if target != nil { publication.isDroppedAway = isDroppedAway(view.qos, of: session) }
         if view.qos == .exactlyOnce { publication.packetIdentifier = view.packetIdentifier }
         let isTraced = tenants[tenant].isTraced
         if isTraced { publication.transientNumber = nextNumber() }
@@ -189,38 +184,44 @@ extension Shard {
         return nil
     }
 
-    /// Counts a PUBLISH against the limits of its client and its instance; past them nothing more of the client is read
-    /// in this second.
-    private mutating func countRate(_ slot: Int, _ tenant: Int) {
+    /// Counts a PUBLISH that is next against the limits of its client and its instance.
+    ///
+    /// - Returns: false when one is reached: then neither it nor what follows is looked at before the next second.
+    mutating func admitsPublish(_ slot: Int) -> Bool {
+        guard connections[slot].phase == .connected else { return true }
+        let tenant = Int(connections[slot].tenant)
+        guard tenants[tenant].limits.hasRate else { return true }
         let second = now.milliseconds / 1000
         let details = connections[slot].details
-        var isOver = false
+        if details.publishSecond != second {
+            details.publishSecond = second
+            details.publishCount = 0
+        }
         let perClient = tenants[tenant].limits.clientPublishPerSecond
-        if perClient > 0 {
-            if details.publishSecond != second {
-                details.publishSecond = second
-                details.publishCount = 0
-            }
-            details.publishCount += 1
-            isOver = details.publishCount >= perClient
+        guard perClient == 0 || details.publishCount < perClient, takePermit(tenant, second) else {
+            throttle(slot, until: Timestamp(milliseconds: (second + 1) * 1000), tenant)
+            return false
         }
+        details.publishCount += 1
+        return true
+    }
+
+    /// Takes one of the PUBLISH packets that the instance may still send in this second.
+    private mutating func takePermit(_ tenant: Int, _ second: Int64) -> Bool {
         let limit = tenants[tenant].limits.publishPerSecond
-        if limit > 0 {
-            if tenants[tenant].permitSecond != second || tenants[tenant].permits == 0 {
-                let shards = broker.configuration.shardCount
-                let got = tenants[tenant].instance.takePermits(limit: limit, shards: shards, now: now)
-                tenants[tenant].permits = got
-                tenants[tenant].permitSecond = second
-            }
-            if tenants[tenant].permits > 0 { tenants[tenant].permits -= 1 }
-            isOver = isOver || tenants[tenant].permits == 0
+        guard limit > 0 else { return true }
+        if tenants[tenant].permitSecond != second || tenants[tenant].permits == 0 {
+            let shards = broker.configuration.shardCount
+            let got = tenants[tenant].instance.takePermits(limit: limit, shards: shards, now: now)
+            tenants[tenant].permits = got
+            tenants[tenant].permitSecond = second
         }
-        if isOver { throttle(slot, until: Timestamp(milliseconds: (second + 1) * 1000), tenant) }
+        guard tenants[tenant].permits > 0 else { return false }
+        tenants[tenant].permits -= 1
+        return true
     }
 
     private mutating func throttle(_ slot: Int, until time: Timestamp, _ tenant: Int) {
-        // Other shards may have left some: one look, and the answer holds for this packet.
-        guard !connections[slot].isHeld else { return }
         connections[slot].isHeld = true
         counters.throttled += 1
         schedule(.throttled, slot: slot, at: time)
@@ -256,9 +257,7 @@ extension Shard {
         case .none: return false
         case .accepted: break
         case .replaced(let principal):
-            details.principal = principal
-            details.authorizedRevision = .max
-            schedulePrincipal(slot)
+            replacePrincipal(slot, principal)
         case .refused(let reasonCode, let explanation, let notice):
             if let notice { send(notice, to: slot) }
             disconnect(slot, reasonCode, explanation)
@@ -271,8 +270,7 @@ extension Shard {
     /// Sends a message of the broker to one client.
     mutating func send(_ notice: SystemNotice, to slot: Int) {
         let message = Message(topic: notice.topic, payload: notice.payload)
-        let delivery = Delivery(message: message, qos: .atMostOnce, retain: false)
-        if fits(slot, delivery) { transmit(slot, delivery, 0, dup: false) }
+        sendAfterConnAck(slot, Delivery(message: message, qos: .atMostOnce, retain: false))
     }
 
     private mutating func exceedsReceiveMaximum(_ slot: Int) {

@@ -98,6 +98,7 @@ extension Shard {
                         maximumPacketSize: maximumPacketBytes(slot),
                     )
                 else { break }
+                if frame.firstByte >> 4 == 3, !admitsPublish(slot) { break }
                 counters.packetsReceived += 1
                 try handle(slot, bytes, frame)
                 // CONNECT of a session that lives elsewhere goes there whole.

@@ -29,6 +29,8 @@ extension Shard {
             guard connections[slot].details.awaitsConnAck else { return }
             connections[slot].details.awaitsConnAck = false
             connections[slot].isHeld = false
+            let session = Int(connections[slot].session)
+            if sessions[session].hasBacklog { pump(session) }
             processHeldBytes(slot)
         case .answer(let bytes): sendEncoded(bytes, to: slot)
         case .publish(let identifier, let delivery, let dup): transmit(slot, delivery, identifier, dup: dup)

@@ -72,20 +72,24 @@ extension Shard {
             !connections[slot].details.awaitsConnAck
         else { return }
         connections[slot].isHeld = false
+        connections[slot].lastReceived = now
         processHeldBytes(slot)
     }
 
     /// Sets the timer for what a principal has to be told, or for its end.
     mutating func schedulePrincipal(_ slot: Int) {
-        let principal = connections[slot].details.principal
-        let time = min(principal.noticeAt, principal.validUntil)
-        guard time < .distantFuture else { return }
-        schedule(.principal, slot: slot, at: min(time, now.adding(seconds: Self.farthestSeconds)))
+        let details = connections[slot].details
+        let due = min(details.principal.noticeAt, details.principal.validUntil)
+        let time = min(due, now.adding(seconds: Self.farthestSeconds))
+        guard due < .distantFuture, time < details.principalTimerAt else { return }
+        details.principalTimerAt = time
+        schedule(.principal, slot: slot, at: time)
     }
 
     private mutating func principalDue(_ slot: Int) {
         guard connections[slot].phase == .connected else { return }
         let details = connections[slot].details
+        if details.principalTimerAt <= now { details.principalTimerAt = .distantFuture }
         if details.principal.noticeAt <= now {
             details.principal.noticeAt = .distantFuture
             if let notice = broker.authorizer?.notice(to: details.principal, now: now) { send(notice, to: slot) }

@@ -11,12 +11,14 @@ final class ShardHarness {
     let broker: Broker
     let events: RecordedEvents
     var shards = Slab<Shard>()
-    private(set) var now = Timestamp(milliseconds: 1_700_000_000_000)
+    private(set) var now: Timestamp
     /// Every connection by shard and slot.
     private var clients: [Place: ScriptedClient] = [:]
     private let mailbox: Mailbox
     /// How bytes of a client are cut before they reach the shard; by default not at all.
     var cut: ([UInt8]) -> [[UInt8]] = { [$0] }
+    /// Whether mail between the shards stays on its way.
+    private var isMailHeld = false
 
     private struct Place: Hashable {
         let shard: Int
@@ -28,8 +30,11 @@ final class ShardHarness {
         authenticator: any Authenticator = AdmitsEverybody(),
         authorizer: (any Authorizer)? = nil,
         stores: [any MessageStore] = [],
+        instances: (any InstanceResolver)? = nil,
+        now: Timestamp = Timestamp(milliseconds: 1_700_000_000_000),
         change: (inout BrokerConfiguration) -> Void = { _ in },
     ) {
+        self.now = now
         var configuration = BrokerConfiguration(shardCount: count, seed: 7)
         configuration.statisticsSeconds = 0
         change(&configuration)
@@ -39,6 +44,7 @@ final class ShardHarness {
             authenticator: authenticator,
             authorizer: authorizer,
             events: events,
+            instances: instances,
         )
         mailbox = Mailbox(count)
         for index in 0..<count {
@@ -61,10 +67,11 @@ final class ShardHarness {
         _ version: ProtocolVersion = .v5,
         onShard shard: Int = 0,
         acceptedBefore milliseconds: Int64 = 0,
+        through listener: String = "test",
     ) -> ScriptedClient {
         let client = ScriptedClient(self, version: version)
         let acceptedAt = now.adding(milliseconds: -milliseconds)
-        attach(client, shard, shards[shard].opened(Self.peer, acceptedAt: acceptedAt))
+        attach(client, shard, shards[shard].opened(Self.peer(listener), acceptedAt: acceptedAt))
         settle()
         return client
     }
@@ -76,9 +83,10 @@ final class ShardHarness {
         clean: Bool = true,
         expiry: UInt32 = 0,
         onShard shard: Int = 0,
+        through listener: String = "test",
         change: (inout Connect) -> Void = { _ in },
     ) -> ScriptedClient {
-        let client = open(version, onShard: shard)
+        let client = open(version, onShard: shard, through: listener)
         var connect = Connect(version: version, clientIdentifier: clientID, cleanStart: clean)
         if version == .v5 { connect.sessionExpiryInterval = expiry }
         change(&connect)
@@ -93,14 +101,25 @@ final class ShardHarness {
         clean: Bool = true,
         expiry: UInt32 = 0,
         onShard shard: Int = 0,
+        through listener: String = "test",
         change: (inout Connect) -> Void = { _ in },
     ) -> ScriptedClient {
-        let client = connect(clientID, version, clean: clean, expiry: expiry, onShard: shard, change: change)
+        let client = connect(
+            clientID,
+            version,
+            clean: clean,
+            expiry: expiry,
+            onShard: shard,
+            through: listener,
+            change: change,
+        )
         client.connAck = client.takeConnAck()
         return client
     }
 
-    private static let peer = Peer(address: "127.0.0.1:1", listener: "test", isLoopback: true)
+    private static func peer(_ listener: String) -> Peer {
+        Peer(address: "127.0.0.1:1", listener: listener, isLoopback: true)
+    }
 
     private func attach(_ client: ScriptedClient, _ shard: Int, _ slot: Int) {
         client.shard = shard
@@ -146,7 +165,7 @@ final class ShardHarness {
         while isBusy {
             isBusy = false
             for shard in 0..<shards.count {
-                for mail in mailbox.take(for: shard) {
+                for mail in isMailHeld ? [] : mailbox.take(for: shard) {
                     shards[shard].receive(mail)
                     isBusy = true
                 }
@@ -161,6 +180,14 @@ final class ShardHarness {
             }
             for client in Array(clients.values) where deliver(client) { isBusy = true }
         }
+    }
+
+    /// What happens in `body` happens on all shards at the same moment: mail comes only after it.
+    func holdMail(_ body: () -> Void) {
+        isMailHeld = true
+        body()
+        isMailHeld = false
+        settle()
     }
 
     /// Lets the shard read a piece of what the client has sent.

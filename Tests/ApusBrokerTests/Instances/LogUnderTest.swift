@@ -1,0 +1,1 @@
+../../ApusLogTests/Writing/LogUnderTest.swift

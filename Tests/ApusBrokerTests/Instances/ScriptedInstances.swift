@@ -1,0 +1,58 @@
+import ApusMessage
+import Synchronization
+
+@testable import ApusBroker
+
+/// Several instances, as a test sets and changes them.
+///
+/// A CONNECT belongs to the instance that the third part of its user name names, else to that of its listener.
+final class ScriptedInstances: InstanceResolver {
+    private let known: Mutex<[String: InstanceSettings]>
+
+    /// - Parameter ids: numbered from 1 in this order, each with the same rules.
+    init(_ ids: [String], policies: Policies = Policies(), limits: InstanceLimits = InstanceLimits()) {
+        var known: [String: InstanceSettings] = [:]
+        for (at, id) in ids.enumerated() {
+            let number = InstanceNumber(rawValue: UInt32(at) + 1)
+            known[id] = InstanceSettings(number: number, id: id, policies: policies, limits: limits)
+        }
+        self.known = Mutex(known)
+    }
+
+    func change(_ id: String, _ change: (inout InstanceSettings) -> Void) {
+        known.withLock { known in
+            guard var settings = known[id] else { return }
+            change(&settings)
+            known[id] = settings
+        }
+    }
+
+    func delete(_ id: String) { known.withLock { $0[id] = nil } }
+
+    func resolve(userName: String?, peer: Peer) -> InstanceChoice {
+        let parts = (userName ?? "").split(separator: "|", omittingEmptySubsequences: false)
+        let id = parts.count == 3 ? String(parts[2]) : peer.listener
+        guard let settings = known.withLock({ $0[id] }) else {
+            return .refused(explanation: "there is no instance `\(id)`")
+        }
+        return .instance(settings)
+    }
+
+    func settings(of instance: InstanceNumber) -> InstanceSettings? {
+        known.withLock { $0.values.first { $0.number == instance } }
+    }
+}
+
+extension InstanceNumber {
+    /// The first and the second of ``ScriptedInstances``.
+    static let a = InstanceNumber(rawValue: 1)
+    static let b = InstanceNumber(rawValue: 2)
+}
+
+extension ShardHarness {
+    /// The instance's rules have changed.
+    func announceChange(of instance: InstanceNumber) {
+        broker.instanceChanged(instance)
+        settle()
+    }
+}

@@ -1,0 +1,1 @@
+../../ApusLogTests/Disk/SimulatedDisk.swift
