@@ -95,7 +95,10 @@ struct ServiceModesTests {
             "origin", "OriginPassword", .badUserNameOrPassword,
             "identity `origin` (USER, ORIGIN): wrong password; in SignMode ORIGIN it is the stored secret itself", false
         ),
-        ("origin", ServiceFixture.signature("originPassword"), .badUserNameOrPassword, "wrong password", false),
+        (
+            "origin", ServiceFixture.signature("originPassword"), .badUserNameOrPassword,
+            "this is the signature, which SignMode SIGNED demands", false
+        ),
         ("signed", "customSecret0001", .badUserNameOrPassword, "this is the secret itself", false),
         ("both", "ofTheUser", .badUserNameOrPassword, "identity `both` (CLIENT, ORIGIN): wrong password", false),
     ]
