@@ -33,7 +33,7 @@ final class GuessGuard: Sendable {
     /// One try at an identity.
     struct Attempt {
         let address: String
-        /// Hexadecimal; no name of an attacker's choosing and length.
+        /// 20 characters of Base64; no name of an attacker's choosing and length.
         fileprivate let identity: String
         fileprivate let tag: [UInt8]
     }
@@ -41,10 +41,16 @@ final class GuessGuard: Sendable {
     /// - Parameter identity: What a secret belongs to; its parts in the order of their making.
     func attempt(at identity: [String], password: [UInt8], from address: String) -> Attempt {
         // Each part with its length before it, so that no two identities are written alike.
-        let text = identity.flatMap { part in Array("\(part.utf8.count):".utf8) + Array(part.utf8) }
+        var text: [UInt8] = []
+        text.reserveCapacity(identity.reduce(0) { $0 + $1.utf8.count + 4 })
+        for part in identity {
+            let count = UInt32(truncatingIfNeeded: part.utf8.count)
+            for shift in [24, 16, 8, 0] as [UInt32] { text.append(UInt8(truncatingIfNeeded: count >> shift)) }
+            text.append(contentsOf: part.utf8)
+        }
         return Attempt(
             address: address,
-            identity: Hex.encode(HMAC.sha256(key: processKey, text)),
+            identity: Base64.encode(Array(HMAC.sha256(key: processKey, text).prefix(15))),
             tag: HMAC.sha256(key: processKey, password),
         )
     }
