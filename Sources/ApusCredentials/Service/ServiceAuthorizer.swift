@@ -157,7 +157,7 @@ package final class ServiceAuthorizer: Authorizer {
         _ grant: ServiceGrant,
         _ principal: Principal,
     ) -> AccessDenial? {
-        let verb = access == .publish ? "publish to" : "subscribe to"
+        var verb: String { access == .publish ? "publish to" : "subscribe to" }
         switch grant.proof {
         case .accessKey, .deviceCredential, .rules(nil, _):
             return nil
@@ -176,7 +176,7 @@ package final class ServiceAuthorizer: Authorizer {
                 )
             }
         case .custom(let rights):
-            let owner = "user \(quoted(rights.userName)) or client id \(quoted(principal.clientID))"
+            var owner: String { "user \(quoted(rights.userName)) or client id \(quoted(principal.clientID))" }
             return denial(
                 rights.rules(from: directory).decision(on: access, to: topic),
                 missing:
@@ -215,7 +215,8 @@ package final class ServiceAuthorizer: Authorizer {
         guard let entry = table.entry(principal.instance) else {
             return ended(.administrativeAction, "the instance was deleted")
         }
-        let id = quoted(entry.instance.id)
+        // Made only for a sentence: this is asked of all connections at a time.
+        var id: String { quoted(entry.instance.id) }
         guard entry.isRunning else { return ended(.administrativeAction, "instance \(id) was stopped") }
         if directory.isBanned(principal.instance, clientID: principal.clientID) {
             return ended(.administrativeAction, "client id \(quoted(principal.clientID)) was banned in instance \(id)")
