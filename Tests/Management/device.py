@@ -49,7 +49,7 @@ class Device:
     """A connected client; use it in a `with`."""
 
     def __init__(self, service, client_id, login=None, *, version=V5, clean=True, expiry=None, will=None,
-                 instance=FIRST, keepalive=60, endpoint=None):
+                 instance=FIRST, keepalive=60, endpoint=None, tls=None):
         """`login` is (user name, password); without it the mode Signature with the administrator's key."""
         self.messages, self.ends = [], []
         self.client_id, self.version = client_id, version
@@ -70,6 +70,8 @@ class Device:
         self.client.username_pw_set(*(login or signature(client_id, instance)))
         if will:
             self.client.will_set(**will)
+        if tls:
+            self.client.tls_set_context(tls)
         arguments = {}
         if five:
             arguments["clean_start"] = clean

@@ -35,7 +35,8 @@ def code_of(call, *arguments, **parameters):
 
 
 def test_the_sdks_have_as_many_actions_as_the_documents_say():
-    assert [len([1 for version, _ in ACTIONS if version == wanted]) for wanted in ("2020-04-20", "2019-12-11")] == [50, 10]
+    versions = [version for version, _ in ACTIONS]
+    assert (versions.count("2020-04-20"), versions.count("2019-12-11")) == (50, 10)
 
 
 @pytest.mark.parametrize("version, action", ACTIONS, ids="-".join)
@@ -110,7 +111,8 @@ def test_a_data_key_may_send_and_not_manage(service, name):
 
 
 def test_tags(sdk):
-    tag, other = models_2020.TagResourcesRequestTag("stage", "test"), models_2020.TagResourcesRequestTag("team", "a b&c")
+    tag = models_2020.TagResourcesRequestTag("stage", "test")
+    other = models_2020.TagResourcesRequestTag("team", "a b&c")
 
     def tags_of(instance, **wanted):
         answer = sdk("ListTagResources", resource_type="INSTANCE", resource_id=[instance], **wanted)
@@ -406,7 +408,8 @@ def test_the_traces_of_a_message(service, sdk, client_id, name):
         receiver.subscribe(f"chat/{name}", 1)
         device.publish(f"chat/{name}", b"x")
         receiver.payloads(1)
-        published = sdk("QueryMqttTraceMessageOfClient", client_id=sender, current_page=1, page_size=100, **since(begin))
+        pages = {"current_page": 1, "page_size": 100, **since(begin)}
+        published = sdk("QueryMqttTraceMessageOfClient", client_id=sender, **pages)
         events = [entry for entry in published.message_of_client_list if entry.action == "pub_mqtt"]
         assert published.total == len(published.message_of_client_list)
         assert [(entry.client_id, entry.action_code) for entry in events] == [
@@ -436,7 +439,8 @@ def test_certificates_of_authorities(sdk, name):
     code = sdk("GetRegisterCode", mqtt_instance_id=FIRST).register_code
     assert code
     authority = Authority(f"CA {name}")
-    wrong = {"ca_name": name, "ca_content": authority.pem, "verification_content": authority.issue("something else").pem}
+    wrong = {"ca_name": name, "ca_content": authority.pem,
+             "verification_content": authority.issue("something else").pem}
     assert code_of(sdk, "RegisterCaCertificate", mqtt_instance_id=FIRST, **wrong) == "RegisterCodeError"
     strange = {**wrong, "verification_content": Authority("another").issue(code).pem}
     code_of(sdk, "RegisterCaCertificate", mqtt_instance_id=FIRST, **strange)
@@ -533,7 +537,8 @@ def test_messages_by_the_older_version(service, sdk, client_id, name):
     message = models_2019.BatchSendMessagesRequestMessages
     with Device(service, client_id) as device:
         device.subscribe(f"chat/{name}/#", 1)
-        one = sdk.old_version("SendMessage", instance_id=FIRST, mqtt_topic=f"chat/{name}", payload="one", receipt_id="r")
+        one = sdk.old_version("SendMessage", instance_id=FIRST, mqtt_topic=f"chat/{name}", payload="one",
+                              receipt_id="r")
         assert MESSAGE_ID.fullmatch(one.msg_id)
         answer = sdk.old_version("BatchSendMessages", instance_id=FIRST, messages=[
             message(id=7, payload="two", topics=[f"chat/{name}/a", f"chat/{name}/b"], receipt_id="r2"),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from device import (
-    BAD_CLIENT_ID, BANNED, LOGIN_REFUSED, NOT_AUTHORIZED, SUCCESS, V3, V5, Device, credential_login, refusal, signature,
+    BAD_CLIENT_ID, BANNED, LOGIN_REFUSED, NOT_AUTHORIZED, SUCCESS, V3, Device, credential_login, refusal, signature,
     token_login,
 )
 from service import ADMIN, DATA, FIRST, FOREIGN, MANAGER, RIVAL, SECOND, STANDARD, hmac_sha1, now
@@ -120,7 +120,8 @@ def test_what_tokens_allow(service, admin, client_id, name, version, tokens, may
 @pytest.mark.parametrize("resource, topic, allowed", [
     ("orders/a", "orders/a", True), ("orders/a", "orders/a/b", False), ("orders/a", "orders/b", False),
     ("orders/+", "orders/a", True), ("orders/+", "orders/a/b", False), ("orders/#", "orders/a/b", True),
-    ("orders/#", "orders", True), ("orders/#", "chat/a", False), ("orders", "orders", True), ("orders", "orders/a", False),
+    ("orders/#", "orders", True), ("orders/#", "chat/a", False), ("orders", "orders", True),
+    ("orders", "orders/a", False),
 ])
 def test_the_resources_of_a_token(service, admin, client_id, resource, topic, allowed):
     login = token_login({"W": admin.token(FIRST, "W", resource)})
@@ -241,6 +242,11 @@ def test_a_device_credential_is_of_its_instance(service, admin, client_id):
 # MARK: custom
 
 
+def identify(admin, name, secret, mode="ORIGIN"):
+    admin("AddCustomAuthIdentity", instance_id=FIRST, identity_type="USER", username=name, secret=secret,
+          sign_mode=mode)
+
+
 def permit(admin, name, topic, action="PUB_SUB", effect="ALLOW", identity=None):
     admin("AddCustomAuthPermission", instance_id=FIRST, identity_type="CLIENT" if identity else "USER",
           identity=identity or name, topic=topic, permit_action=action, effect=effect)
@@ -248,8 +254,7 @@ def permit(admin, name, topic, action="PUB_SUB", effect="ALLOW", identity=None):
 
 @pytest.mark.parametrize("mode", ["ORIGIN", "SIGNED"])
 def test_a_custom_user(service, admin, client_id, name, version, mode):
-    admin("AddCustomAuthIdentity", instance_id=FIRST, identity_type="USER", username=name, secret="own secret",
-          sign_mode=mode)
+    identify(admin, name, "own secret", mode)
     permit(admin, name, f"orders/{name}/#")
     right, wrong = "own secret", hmac_sha1("own secret", client_id)
     if mode == "SIGNED":
@@ -278,7 +283,7 @@ def test_a_custom_client(service, admin, client_id, name, version):
         assert device.still_works(f"orders/{name}")
     other = f"{client_id}-2"
     assert refusal(service, other, (name, "mine"), version=version).code in LOGIN_REFUSED
-    admin("AddCustomAuthIdentity", instance_id=FIRST, identity_type="USER", username=name, secret="all", sign_mode="ORIGIN")
+    identify(admin, name, "all")
     with Device(service, other, (name, "all"), version=version):
         pass
     assert refusal(service, client_id, (name, "all"), version=version).code in LOGIN_REFUSED
@@ -286,7 +291,7 @@ def test_a_custom_client(service, admin, client_id, name, version):
 
 @pytest.mark.parametrize("action, may", [("PUB", "W"), ("SUB", "R"), ("PUB_SUB", "RW")])
 def test_custom_permissions_by_action(service, admin, client_id, name, action, may):
-    admin("AddCustomAuthIdentity", instance_id=FIRST, identity_type="USER", username=name, secret="s", sign_mode="ORIGIN")
+    identify(admin, name, "s")
     permit(admin, name, f"orders/{name}/#", action)
     with Device(service, client_id, (name, "s")) as device:
         assert (device.publish(f"orders/{name}/x", b"x") in (SUCCESS, 0x10)) == ("W" in may)
@@ -295,7 +300,7 @@ def test_custom_permissions_by_action(service, admin, client_id, name, action, m
 
 
 def test_a_denial_wins_and_changes_count_at_once(service, admin, client_id, name):
-    admin("AddCustomAuthIdentity", instance_id=FIRST, identity_type="USER", username=name, secret="s", sign_mode="ORIGIN")
+    identify(admin, name, "s")
     permit(admin, name, f"orders/{name}/#")
     permit(admin, name, f"orders/{name}/secret", effect="DENY")
     with Device(service, client_id, (name, "s")) as device:

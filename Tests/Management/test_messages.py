@@ -154,7 +154,8 @@ def test_a_topic_never_subscribed_stores_nothing(service, client_id, name):
 
 def test_qos_2_with_a_persistent_session_does_not_take_effect(service, client_id, name, version):
     topic = f"chat/{name}"
-    with Device(service, client_id, version=version, clean=False) as receiver, Device(service, f"{client_id}-s") as sender:
+    with Device(service, client_id, version=version, clean=False) as receiver, \
+            Device(service, f"{client_id}-s") as sender:
         codes = receiver.subscribe(topic, 2)
         assert codes[0] >= 0x80
         assert receiver.is_connected

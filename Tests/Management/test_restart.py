@@ -1,11 +1,12 @@
 """`kill -9` and a new start: what was acknowledged is still there."""
 
+import pathlib
 import tempfile
 
 import pytest
 
 from device import LOGIN_REFUSED, Device, credential_login, refusal, signature, token_login
-from service import ADMIN, FIRST, Sdk, Service
+from service import FIRST, Sdk, Service
 
 
 @pytest.fixture
@@ -28,7 +29,8 @@ def test_all_that_was_acknowledged_survives(data, version):
         credential = sdk("RegisterDeviceCredential", instance_id=FIRST, client_id=me).device_credential
         good, revoked = sdk.token(FIRST, "R,W", "orders/#"), sdk.token(FIRST, "R,W", "orders/#")
         sdk("RevokeToken", instance_id=FIRST, token=revoked)
-        sdk("AddCustomAuthIdentity", instance_id=FIRST, identity_type="USER", username="u", secret="s", sign_mode="ORIGIN")
+        sdk("AddCustomAuthIdentity", instance_id=FIRST, identity_type="USER", username="u", secret="s",
+            sign_mode="ORIGIN")
         sdk("AddCustomAuthPermission", instance_id=FIRST, identity_type="USER", identity="u", topic="orders/#",
             permit_action="PUB_SUB", effect="ALLOW")
         sdk("AddCustomAuthConnectBlack", instance_id=FIRST, client_id="GID_new@@@banned")
@@ -46,7 +48,8 @@ def test_all_that_was_acknowledged_survives(data, version):
         service = Service(data=data, resources=None)
         sdk = Sdk(service)
         assert {"GID_apus", "GID_new"} <= {entry.group_id for entry in sdk("ListGroupId", instance_id=FIRST).data}
-        assert sdk("GetDeviceCredential", instance_id=FIRST, client_id=me).device_credential.to_map() == credential.to_map()
+        kept = sdk("GetDeviceCredential", instance_id=FIRST, client_id=me).device_credential
+        assert kept.to_map() == credential.to_map()
         assert sdk("QueryToken", instance_id=FIRST, token=good).token_status is True
         assert sdk("QueryToken", instance_id=FIRST, token=revoked).token_status is False
         with Device(service, "GID_apus@@@away", version=version, clean=False) as receiver:
@@ -80,7 +83,6 @@ def test_the_same_file_again_changes_nothing(data):
 def test_files_with_secrets_are_the_owners(data):
     service = Service(data=data, resources=None)
     try:
-        import pathlib
         file = pathlib.Path(data) / "administrator.json"
         assert file.stat().st_mode & 0o777 == 0o600
         for path in pathlib.Path(data).rglob("*"):

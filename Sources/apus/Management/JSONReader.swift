@@ -135,10 +135,9 @@ struct JSONReader {
             // The first half of a pair; the second must follow.
             guard unit < 0xDC00, take("\\"), take("u") else { throw error("half of a surrogate pair") }
             let low = try codeUnit()
-            let value = 0x10000 + ((UInt32(unit) - 0xD800) << 10) + (UInt32(low) &- 0xDC00)
-            guard (0xDC00...0xDFFF).contains(low), let scalar = Unicode.Scalar(value) else {
-                throw error("half of a surrogate pair")
-            }
+            guard (0xDC00...0xDFFF).contains(low),
+                let scalar = Unicode.Scalar(0x10000 + (UInt32(unit) - 0xD800) << 10 + UInt32(low) - 0xDC00)
+            else { throw error("half of a surrogate pair") }
             return scalar
         default: throw error("no such escape")
         }

@@ -1,6 +1,6 @@
 /// A JSON text as a value; members keep their order, numbers their digits.
-enum JSONValue: Equatable {
-    struct Member: Equatable {
+enum JSONValue: Equatable, Sendable {
+    struct Member: Equatable, Sendable {
         var key: String
         var value: JSONValue
     }

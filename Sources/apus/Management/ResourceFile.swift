@@ -43,7 +43,7 @@ struct ResourceFile {
 
     private static let largest = 16 << 20
     private static let deepest = 32
-    private static let most = 1_000_000
+    private static let most = 250_000
 
     /// What the API says about a part, with the place where it stands.
     func place(of field: String?) -> String {
@@ -74,9 +74,6 @@ struct ResourceFile {
                 }
                 let childPlace = place.isEmpty ? name : "\(place).\(name)"
                 lines[childPlace] = key.mark?.line
-                guard !members.contains(where: { $0.key == name }) else {
-                    throw CommandFailure("\(file):\(key.mark?.line ?? 0): \(childPlace) comes twice")
-                }
                 let value = try value(child, at: childPlace, file: file, depth: depth + 1, &lines)
                 members.append(.init(key: name, value: value))
             }
@@ -87,18 +84,25 @@ struct ResourceFile {
                     try value(child, at: "\(place)[\(index)]", file: file, depth: depth + 1, &lines)
                 }
             )
-        case .scalar(let scalar): return Self.scalar(scalar, node)
+        case .scalar(let scalar): return Self.scalar(scalar)
         case .alias: throw CommandFailure("\(file): aliases are not supported")
         }
     }
 
     /// Plain scalars have the type that YAML gives them; quoted ones are text.
-    private static func scalar(_ scalar: Node.Scalar, _ node: Node) -> JSONValue {
-        guard scalar.style == .plain || scalar.style == .any else { return .string(scalar.string) }
-        if node.null != nil { return .null }
-        if let value = node.bool { return .bool(value) }
-        if let value = node.int { return .number(value) }
-        return .string(scalar.string)
+    ///
+    /// Only the forms that such a file needs: Yams' own resolver tries some regular expressions on each.
+    private static func scalar(_ scalar: Node.Scalar) -> JSONValue {
+        let text = scalar.string
+        guard scalar.style == .plain || scalar.style == .any else { return .string(text) }
+        switch text {
+        case "", "~", "null", "Null", "NULL": return .null
+        case "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON": return .bool(true)
+        case "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF": return .bool(false)
+        default:
+            guard let first = text.utf8.first, first < UInt8(ascii: "A") else { return .string(text) }
+            return Int(text.replacing("_", with: "")).map { .number($0) } ?? .string(text)
+        }
     }
 }
 
