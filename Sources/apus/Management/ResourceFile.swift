@@ -43,7 +43,7 @@ struct ResourceFile {
 
     private static let largest = 16 << 20
     private static let deepest = 32
-    private static let most = 250_000
+    private static let most = 100_000
 
     /// What the API says about a part, with the place where it stands.
     func place(of field: String?) -> String {
