@@ -75,14 +75,17 @@ struct APIClient {
     ) throws -> [JSONValue] {
         var items: [JSONValue] = []
         var next: String?
+        var last: String?
         repeat {
+            last = next
             let size = min(limit.map { $0 - items.count } ?? Self.pageSize, Self.pageSize)
             var pairs = query
             pairs += [("limit", "\(size)"), (cursor, next)]
             let page = try call("GET", path, query: pairs)
             items += page["items"]?.items ?? []
             next = page["next"].map { $0.string ?? $0.text }
-        } while next != nil && items.count < limit ?? .max
+            // A cursor that stays where it is would lead on for ever.
+        } while next != nil && next != last && items.count < limit ?? .max
         return items
     }
 
