@@ -1,5 +1,7 @@
 """An MQTT client as devices use it: paho-mqtt 2, connected when made, with everything that came to wait for."""
 
+import itertools
+import socket
 import threading
 
 import paho.mqtt.client as paho
@@ -49,8 +51,11 @@ class Device:
     """A connected client; use it in a `with`."""
 
     def __init__(self, service, client_id, login=None, *, version=V5, clean=True, expiry=None, will=None,
-                 instance=FIRST, keepalive=60, endpoint=None, tls=None):
-        """`login` is (user name, password); without it the mode Signature with the administrator's key."""
+                 instance=FIRST, keepalive=60, endpoint=None, tls=None, source=""):
+        """`login` is (user name, password); without it the mode Signature with the administrator's key.
+
+        `source` is the address of loopback to come from.
+        """
         self.messages, self.ends = [], []
         self.client_id, self.version = client_id, version
         self._acknowledged, self._granted = {}, {}
@@ -82,7 +87,7 @@ class Device:
                 properties.SessionExpiryInterval = expiry
                 arguments["properties"] = properties
         endpoint = endpoint or service.endpoint()
-        self.client.connect(endpoint.host, endpoint.port, keepalive, **arguments)
+        self.client.connect(endpoint.host, endpoint.port, keepalive, source, **arguments)
         self.client.loop_start()
         self._until(lambda: self._connack or self.ends, "CONNACK")
         code, self.session_present, properties = self._connack or (None, False, None)
@@ -141,6 +146,10 @@ class Device:
         self._until(lambda: any(message.topic == topic for message in self.messages), topic, patience)
         return next(message.payload for message in self.messages if message.topic == topic)
 
+    def wait_for_end_or_messages(self, count):
+        """Waits until so many messages of peers have come, or the connection has ended."""
+        self._until(lambda: self.ends or len(self.of_peers()) >= count, f"the end, or message {count}")
+
     def wait_for_end(self, patience=PATIENCE):
         """Waits until the broker has ended the connection; reason code and sentence."""
         self._until(lambda: self.ends, "the end of the connection", patience)
@@ -160,7 +169,7 @@ class Device:
 
     def drop(self):
         """Ends the connection without DISCONNECT, as a broken network would."""
-        self.client._sock_close()
+        self.client.socket().shutdown(socket.SHUT_RDWR)
         self.client.loop_stop()
 
     def __enter__(self):
@@ -174,10 +183,18 @@ def words(properties):
     return getattr(properties, "ReasonString", "") or ""
 
 
+_sources = itertools.count(1)
+
+
 def refusal(service, client_id, login, **options):
-    """The refusal of a CONNECT that must not succeed."""
+    """The refusal of a CONNECT that must not succeed.
+
+    Who fails again and again is made to wait, by address; so each comes from an address of its own.
+    """
+    number = next(_sources)
+    source = f"127.{number // 62500 + 1}.{number // 250 % 250}.{number % 250 + 1}"
     try:
-        Device(service, client_id, login, **options).disconnect()
+        Device(service, client_id, login, source=source, **options).disconnect()
     except Refused as refused:
         return refused
     raise AssertionError(f"{client_id} was let in")

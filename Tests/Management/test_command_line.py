@@ -6,7 +6,7 @@ import pytest
 
 from apus import BINARY, run
 from device import Device, refusal, signature, token_login
-from service import ADMIN, DATA, FIRST, MESSAGE_ID, SECOND, hmac_sha1
+from service import ADMIN, DATA, FIRST, MESSAGE_ID, SECOND, Service, hmac_sha1
 
 
 @pytest.fixture
@@ -241,9 +241,11 @@ def test_a_healthy_device(service, client_id, name):
     (lambda me: (me, ("nobody", "x")), ["custom identities"]),
     (lambda me: (me, token_login({"R,W": "x"})), ["RW"]),
 ], ids=["the secret", "another secret", "mode", "parts", "client id", "group", "custom", "token"])
-def test_a_device_that_is_refused(service, client_id, make, words):
+def test_a_device_that_is_refused(client_id, make, words):
     client_id, login = make(client_id)
-    status, steps = doctor(service, client_id, login)
+    # Its own service: whoever fails again and again is made to wait, by address.
+    with Service() as service:
+        status, steps = doctor(service, client_id, login)
     assert status == 1
     assert steps["TCP"]["outcome"] == "ok" and steps["CONNECT"]["outcome"] == "failed"
     text = json.dumps(steps["CONNECT"])

@@ -40,11 +40,11 @@ def test_p2p_needs_no_subscription(service, client_id, version, qos):
 
 
 def test_p2p_reaches_nobody_else(service, client_id, version):
-    """Wildcards do not see it, nor does the sender, nor whoever subscribes to its very topic."""
+    """Wildcards do not see it, and the sender does not."""
     with Device(service, client_id, version=version) as receiver, \
             Device(service, f"{client_id}-w", version=version) as witness, \
             Device(service, f"{client_id}-s", version=version) as sender:
-        for filter in ["orders/#", "orders/+/+", "orders/p2p/#"]:
+        for filter in ["orders/#", "orders/+/+", "orders/+/#"]:
             witness.subscribe(filter, 1)
         sender.subscribe("orders/#", 1)
         sender.publish(p2p(client_id), b"secret")
@@ -52,6 +52,20 @@ def test_p2p_reaches_nobody_else(service, client_id, version):
         sender.publish("orders/end", b"end")
         assert witness.payloads(1) == [b"end"]
         assert sender.payloads(1) == [b"end"]
+
+
+@pytest.mark.parametrize("filter", ["orders/p2p/{}", "orders/p2p/#", "orders/p2p/+"])
+def test_nobody_subscribes_to_the_p2p_messages_of_another(service, client_id, version, filter):
+    with Device(service, client_id, version=version) as receiver, \
+            Device(service, f"{client_id}-w", version=version) as witness:
+        witness.subscribe(filter.format(client_id), 1)
+        with Device(service, f"{client_id}-s", version=version) as sender:
+            sender.publish(p2p(client_id), b"secret")
+            assert receiver.payloads(1) == [b"secret"]
+            sender.publish(p2p(f"{client_id}-w"), b"end")
+        # Closed, or served with its own only.
+        witness.wait_for_end_or_messages(1)
+        assert b"secret" not in [message.payload for message in witness.messages]
 
 
 def test_p2p_by_any_parent_topic(service, client_id):
