@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 30
 CRASH_KILLS ?= 300
 export SWIFT PYTHON
 
-.PHONY: help run build test unit third-party crash asan tsan fuzz lint conformance clean
+.PHONY: help run build test unit third-party management crash asan tsan fuzz lint conformance clean
 
 help: ## list the goals
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -19,7 +19,7 @@ build: ## build the release binary, Swift runtime linked statically
 	@scripts/bootstrap build
 	@$(SWIFT) build -c release --static-swift-stdlib --product apus
 
-test: ## everything: build, unit, wire, third-party and crash tests, lint, conformance, a little fuzzing
+test: ## everything: build, unit, wire, third-party, management and crash tests, lint, conformance, a little fuzzing
 	@scripts/test
 
 unit: ## build the tests and run the Swift ones only
@@ -27,6 +27,9 @@ unit: ## build the tests and run the Swift ones only
 
 third-party: ## real clients against the debug binary
 	@scripts/test build third-party
+
+management: ## the vendor's SDKs against the debug binary
+	@scripts/test build management
 
 crash: ## the long crash test: CRASH_KILLS times kill -9 on the debug binary
 	@scripts/test build

@@ -76,6 +76,7 @@ let package = Package(
                 "ApusMessage",
                 "ApusStore", "ApusTransport", "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings,
         ),

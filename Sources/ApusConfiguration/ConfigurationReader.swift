@@ -45,8 +45,10 @@ struct ConfigurationReader {
 
     // MARK: - Environment
 
-    /// Variables that begin with `APUS_` and are no settings.
-    private static let otherVariables: Set<String> = ["APUS_CONFIG"]
+    /// Variables that begin with `APUS_` and are no settings: those of the tools.
+    private static let otherVariables: Set<String> = [
+        "APUS_CONFIG", "APUS_PASSWORD", "APUS_API", "APUS_ACCESS_KEY_ID", "APUS_ACCESS_KEY_SECRET", "APUS_INSTANCE",
+    ]
 
     mutating func read(environment: [String: String]) {
         let variables = Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.environmentVariable, $0) })

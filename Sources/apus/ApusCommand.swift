@@ -11,6 +11,16 @@ struct ApusCommand: ParsableCommand {
             ServeCommand.self, PubCommand.self, SubCommand.self, ConfigCommand.self, PasswordCommand.self,
             LogCommand.self, BackupCommand.self, RestoreCommand.self, VersionCommand.self,
         ],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "The message service:",
+                subcommands: [
+                    InstanceCommand.self, TopicCommand.self, GroupCommand.self, KeyCommand.self, CredentialCommand.self,
+                    TokenCommand.self, ClientCommand.self, SessionCommand.self, RetainedCommand.self,
+                    PublishCommand.self, AuditCommand.self, ApplyCommand.self, ExportCommand.self, DoctorCommand.self,
+                ],
+            )
+        ],
     )
 }
 

@@ -13,7 +13,9 @@ enum CommandHint {
             command = next
             rest = rest.dropFirst()
         }
-        if let word = rest.first, !word.hasPrefix("-"), command.configuration.defaultSubcommand == nil,
+        if let word = rest.first, !word.hasPrefix("-"),
+            // Where a verb has a default, the word may well be an argument of that.
+            command.configuration.defaultSubcommand == nil || message.contains("Unexpected argument '\(word)'"),
             let meant = nearestName(to: word, among: command.configuration.subcommands.map(name))
         {
             return "did you mean `\(meant)`?"

@@ -18,6 +18,14 @@ enum SecretPrompt {
         return secret
     }
 
+    /// A secret that is used once, so it is asked for once.
+    static func readOnce(_ prompt: String) throws -> String {
+        guard let secret = try read(prompt).secret, !secret.isEmpty else {
+            throw CommandFailure("no secret came on standard input; pipe one line into the command or type it")
+        }
+        return secret
+    }
+
     private static func read(_ prompt: String) throws -> (secret: String?, isTyped: Bool) {
         // Before the terminal falls silent: however it ends, it shows again what is typed.
         let signals = try SignalWaiter()

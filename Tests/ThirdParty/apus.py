@@ -76,7 +76,8 @@ class Apus:
             if not chunk:
                 raise AssertionError(f"the broker did not become ready; it said:\n{text}{self.logged()}")
             text += chunk.decode()
-        return [line.split()[1] for line in text.splitlines() if line.startswith("endpoint ")]
+        self.announced = text.splitlines()
+        return [line.split()[1] for line in self.announced if line.startswith("endpoint ")]
 
     def endpoint(self, scheme="mqtt", index=0):
         return [endpoint for endpoint in self.endpoints if endpoint.scheme == scheme][index]

@@ -39,6 +39,29 @@ package struct ClientEndpoint: Sendable, Hashable, CustomStringConvertible {
         address = .internet(host: host, port: port ?? defaultPort)
     }
 
+    /// Reads the URL of an HTTP server, `http://host:port` or `https:`; without a port the scheme's own counts: 80, 443.
+    ///
+    /// A path, as of a proxy that serves several services, stands in `path` without its last slash.
+    package init(api text: String) throws(ClientError) {
+        self.text = text
+        let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
+        let kinds: [String: (ListenerConfiguration.Kind, UInt16)] = ["http": (.tcp, 80), "https": (.tls, 443)]
+        guard parts.count == 2, let (kind, defaultPort) = kinds[parts[0].lowercased()] else {
+            throw ClientError("\(text): the URL of an API starts with http:// or https://")
+        }
+        let authority = parts[1].prefix { $0 != "/" }
+        var path = parts[1][authority.endIndex...]
+        while path.last == "/" { path.removeLast() }
+        guard !authority.contains("@"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "?") })
+        else {
+            throw ClientError("\(text): the URL of an API is a scheme, a host, a port and perhaps a path")
+        }
+        let (host, port) = try Self.hostAndPort(authority, text)
+        self.kind = kind
+        self.path = String(path)
+        address = .internet(host: host, port: port ?? defaultPort)
+    }
+
     private static let schemes: [String: (ListenerConfiguration.Kind, UInt16)] = [
         "mqtt": (.tcp, 1883), "tcp": (.tcp, 1883),
         "mqtts": (.tls, 8883), "ssl": (.tls, 8883),
@@ -66,7 +89,7 @@ package struct ClientEndpoint: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The value of the HTTP field `Host`.
-    var hostField: String {
+    package var hostField: String {
         switch address {
         case .unix: "localhost"
         case .internet(let host, let port):

@@ -1,0 +1,92 @@
+import ArgumentParser
+import Foundation
+import Testing
+
+@testable import apus
+
+@Suite("Options of the management verbs")
+struct ManagementOptionTests {
+    private func folder(_ administrator: String?) throws -> String {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        if let administrator {
+            try Data(administrator.utf8).write(to: folder.appending(path: "administrator.json"))
+        }
+        return folder.path
+    }
+
+    private static let file = #"{"api":"http://f:1","accessKeyId":"FILE","accessKeySecret":"fs"}"#
+    private static let key = ["APUS_ACCESS_KEY_ID": "ENV", "APUS_ACCESS_KEY_SECRET": "es"]
+
+    private func access(_ arguments: [String], _ environment: [String: String], _ file: String?) throws -> APIAccess {
+        let folder = try folder(file)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        return try APIOptions.parse(arguments + ["--data", folder]).access(environment: environment)
+    }
+
+    @Test func `the file of the first start is enough`() throws {
+        #expect(try access([], [:], Self.file) == APIAccess(url: "http://f:1", keyID: "FILE", secret: "fs"))
+    }
+
+    @Test func `the environment lies over the file and options over both`() throws {
+        let environment = Self.key.merging(["APUS_API": "http://e:1"]) { $1 }
+        #expect(try access([], environment, Self.file) == APIAccess(url: "http://e:1", keyID: "ENV", secret: "es"))
+        let arguments = ["--api", "http://o:1", "--access-key", "OPT:o:s"]
+        let chosen = APIAccess(url: "http://o:1", keyID: "OPT", secret: "o:s")
+        #expect(try access(arguments, environment, nil) == chosen)
+    }
+
+    @Test func `the key alone may come from elsewhere`() throws {
+        #expect(try access([], Self.key, Self.file) == APIAccess(url: "http://f:1", keyID: "ENV", secret: "es"))
+    }
+
+    @Test func `halves of two keys are never put together`() {
+        #expect(throws: CommandFailure.self) { try access([], ["APUS_ACCESS_KEY_ID": "ENV"], Self.file) }
+    }
+
+    @Test(arguments: [nil, "", "[]", "{}", #"{"accessKeyId":"x"}"#, "no JSON"])
+    func `without a key it says how to give one`(file: String?) {
+        #expect(throws: CommandFailure.self) { try access([], [:], file) }
+    }
+
+    @Test(arguments: [("90", 90), ("90s", 90), ("15m", 900), ("12h", 43_200), ("30d", 2_592_000)])
+    func `times have units`(text: String, seconds: Int64) throws {
+        #expect(try LifetimeText.seconds(text) == seconds)
+    }
+
+    @Test(arguments: ["", "0", "-1s", "1w", "s", "1.5h", "99999999999d"])
+    func `what is no time is refused`(text: String) {
+        #expect(throws: ValidationError.self) { try LifetimeText.seconds(text) }
+    }
+
+    @Test(
+        arguments: [
+            ("p2p=true", .bool(true)), ("onDenied=close", .string("close")), ("connections=5", .number("5")),
+            ("connections=default", .null), ("x=a=b", .string("a=b")),
+        ] as [(String, JSONValue)]
+    )
+    func `settings have types`(text: String, value: JSONValue) throws {
+        #expect(try SettingText.assignment(text).value == value)
+    }
+
+    @Test func `a table has aligned columns and no control characters`() throws {
+        let items = try JSONReader.read(Array(#"[{"id":"a","n":5},{"id":"b\u001b[2J","n":100,"on":true}]"#.utf8)).items
+        let columns = [Column("name", "id"), Column("count", "n", right: true), Column("on", "on")]
+        let expected = """
+            NAME        COUNT  ON
+            a               5
+            b\\u001b[2J    100  yes
+
+            """
+        #expect(Column.table(items, columns) == expected)
+    }
+
+    /// Every verb can be parsed and has completions.
+    @Test(arguments: ["bash", "zsh", "fish"])
+    func `completion scripts name the verbs`(shell: String) throws {
+        let script = ApusCommand.completionScript(for: try #require(CompletionShell(rawValue: shell)))
+        for verb in ["instance", "topic", "group", "key", "credential", "token", "client", "session", "retained"] {
+            #expect(script.contains(verb))
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import Testing
+
+@testable import apus
+
+@Suite("Resources files")
+struct ResourceFileTests {
+    private func file(_ text: String) throws -> ResourceFile { try ResourceFile(text: text, path: "r.yaml") }
+
+    @Test func `YAML becomes the JSON of the API`() throws {
+        let text = """
+            accounts:
+              - name: shop
+                keys: [{id: LTAI1, secret: "007", rights: data}]
+            instances:
+              - id: post-cn-1
+                topics: [orders, 42x]
+                policies: {p2p: true, onDenied: close}
+                limits: {connections: 100_000}
+                note: null
+            """
+        let json = """
+            {"accounts":[{"name":"shop","keys":[{"id":"LTAI1","secret":"007","rights":"data"}]}],\
+            "instances":[{"id":"post-cn-1","topics":["orders","42x"],"policies":{"p2p":true,"onDenied":"close"},\
+            "limits":{"connections":100000},"note":null}]}
+            """
+        #expect(try file(text).document.text == json)
+    }
+
+    @Test(arguments: [
+        (nil, "r.yaml"), ("instances[0].topics[1]", "r.yaml:4"), ("instances[0].id", "r.yaml:2"),
+        ("instances[0].topics[9]", "r.yaml:3"), ("instances[0].limits.connections", "r.yaml:2"), ("nowhere", "r.yaml"),
+    ])
+    func `an error of the API has its line`(field: String?, place: String) throws {
+        let resources = try file("instances:\n  - id: a\n    topics: [x,\n      y]\n")
+        #expect(resources.place(of: field) == place)
+    }
+
+    @Test(arguments: ["", "a: [", "a: 1\na: 2", "? [x]\n: y"])
+    func `what cannot be read is refused`(text: String) {
+        #expect(throws: CommandFailure.self) { try file(text) }
+    }
+
+    @Test func `aliases that multiply are refused`() {
+        var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        for level in 1...9 {
+            let aliases = Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ", ")
+            text += "a\(level): &a\(level) [\(aliases)]\n"
+        }
+        #expect(throws: CommandFailure.self) { try file(text) }
+    }
+
+    @Test(arguments: [
+        #"{"accounts":[{"name":"shop","keys":[{"id":"LTAI","secret":"a: #b","rights":"data"}]}],"instances":[]}"#,
+        #"{"a":"true","b":"007","c":"","d":" x","e":"-","f":"null","g":"1.5","h":"ä","i":"x\ny"}"#,
+        #"[[1,2],[{"a":[]},{}],null,true]"#, #"{"a":{"b":{"c":[1,{"d":"e","f":[2]}]}}}"#,
+    ])
+    func `what is exported is read again`(json: String) throws {
+        let value = try JSONReader.read(Array(json.utf8))
+        #expect(try file(YAMLText.write(value)).document == value)
+    }
+
+    @Test func `exported text is pleasant to read`() throws {
+        let json = #"{"instances":[{"id":"post-cn-1","topics":["orders"],"limits":{"connections":5},"groups":[]}]}"#
+        let text = """
+            instances:
+              - id: post-cn-1
+                topics:
+                  - orders
+                limits:
+                  connections: 5
+                groups: []
+
+            """
+        #expect(YAMLText.write(try JSONReader.read(Array(json.utf8))) == text)
+    }
+}

@@ -1,0 +1,291 @@
+"""The verbs over the API, and the doctor."""
+
+import json
+
+import pytest
+
+from apus import BINARY, run
+from device import Device, refusal, signature, token_login
+from service import ADMIN, DATA, FIRST, MESSAGE_ID, SECOND, Service, hmac_sha1
+
+
+@pytest.fixture
+def apus(service):
+    """Runs a verb for the first instance; the JSON that it prints."""
+    def call(*arguments, instance=FIRST, **options):
+        chosen = ["--instance", instance] if instance else []
+        return json.loads(service.command(*arguments, *chosen, "--json", **options).stdout)
+    return call
+
+
+def test_instances(service, apus, name):
+    assert {FIRST, SECOND} <= {entry["id"] for entry in apus("instance", "list", instance=None)}
+    table = service.command("instance").stdout.splitlines()
+    assert table[0].split()[:3] == ["INSTANCE", "NAME", "ACCOUNT"]
+    assert any(line.split()[0] == FIRST for line in table)
+    identifier = f"post-cn-{name}-new"
+    service.command("instance", "create", identifier, "--account", "shop", "--limit", "connections=5")
+    shown = apus("instance", "show", identifier, instance=None)
+    assert (shown["profile"], shown["limits"]["connections"], shown["state"]) == ("apsaramq", 5, "running")
+    service.command("instance", "change", identifier, "--policy", "duplicateClientId=takeover", "--limit",
+                    "connections=default", "--name", "another")
+    shown = apus("instance", "show", identifier, instance=None)
+    assert (shown["policies"]["duplicateClientId"], shown["limits"]["connections"]) == ("takeover", 100_000)
+    assert shown["name"] == "another"
+    service.command("instance", "delete", identifier)
+    done = service.command("instance", "show", identifier, check=False)
+    assert done.returncode == 1 and identifier in done.stderr
+
+
+def test_a_stopped_instance_lets_nobody_in(service, name):
+    identifier, me = f"post-cn-{name}-stop", "GID_apus@@@1"
+    service.command("instance", "create", identifier, "--account", "shop")
+    service.command("group", "create", "GID_apus", "-I", identifier)
+    service.command("topic", "create", "orders", "-I", identifier)
+    with Device(service, me, instance=identifier) as device:
+        done = service.command("instance", "delete", identifier, check=False)
+        assert done.returncode == 1 and "force" in done.stderr
+        service.command("instance", "change", identifier, "--state", "stopped")
+        device.wait_for_end()
+    refusal(service, me, signature(me, identifier))
+    service.command("instance", "change", identifier, "--state", "running")
+    with Device(service, me, instance=identifier) as device:
+        service.command("instance", "delete", identifier, "--force")
+        device.wait_for_end()
+
+
+def test_topics_and_groups(service, apus, name):
+    service.command("topic", "create", f"{name}-a", f"{name}-b", "--remark", "for tests", "-I", FIRST)
+    found = {entry["name"]: entry for entry in apus("topic", "list")}
+    assert found[f"{name}-a"]["remark"] == "for tests"
+    service.command("topic", "delete", f"{name}-a", f"{name}-b", "-I", FIRST)
+    assert f"{name}-a" not in {entry["name"] for entry in apus("topic")}
+    service.command("group", "create", f"GID_{name}", "-I", FIRST)
+    assert f"GID_{name}" in {entry["id"] for entry in apus("group")}
+    again = service.command("group", "create", f"GID_{name}", "-I", FIRST, check=False)
+    assert again.returncode == 1 and again.stderr
+    service.command("group", "delete", f"GID_{name}", "-I", FIRST)
+    assert f"GID_{name}" not in {entry["id"] for entry in apus("group")}
+
+
+def test_the_26th_topic(service, apus):
+    room = 25 - len(apus("topic", instance=SECOND))
+    made = [f"limit-{number}" for number in range(room)]
+    service.command("topic", "create", *made, "-I", SECOND)
+    done = service.command("topic", "create", "one-more", "-I", SECOND, check=False)
+    assert done.returncode == 1 and "25" in done.stderr and "parentTopics" in done.stderr
+    service.command("topic", "delete", *made, "-I", SECOND)
+
+
+def test_keys(service, apus, client_id):
+    made = apus("key", "create", "--account", "shop", "--rights", "data", instance=None)
+    listed = {entry["id"]: entry for entry in apus("key", "list", "--account", "shop", instance=None)}
+    assert listed[made["id"]]["rights"] == "data" and "secret" not in listed[made["id"]]
+    key = made["id"], made["secret"]
+    with Device(service, client_id, signature(client_id, FIRST, key)):
+        pass
+    service.command("key", "change", key[0], "--disable-key")
+    refusal(service, client_id, signature(client_id, FIRST, key))
+    service.command("key", "change", key[0], "--enable-key", "--rights", "manager")
+    assert apus("topic", "list", key=key)
+    service.command("key", "delete", key[0])
+    assert service.command("topic", "-I", FIRST, key=key, check=False).returncode == 1
+
+
+def test_credentials(service, apus, client_id):
+    made = apus("credential", "register", client_id)
+    assert made["clientId"] == client_id and made["accessKeyId"].startswith("DC.")
+    listed = {entry["clientId"]: entry for entry in apus("credential", "list", "--group", "GID_apus")}
+    assert "accessKeySecret" not in listed[client_id]
+    assert apus("credential", "show", client_id)["accessKeySecret"] == made["accessKeySecret"]
+    again = apus("credential", "refresh", client_id)
+    done = run([BINARY, "credential", "password", "--mode", "device", "-i", client_id, "-I", FIRST, "--access-key-id",
+                again["accessKeyId"], "--json"], stdin=again["accessKeySecret"] + "\n")
+    login = json.loads(done.stdout)
+    with Device(service, client_id, (login["username"], login["password"])):
+        pass
+    service.command("credential", "remove", client_id, "-I", FIRST)
+    refusal(service, client_id, (login["username"], login["password"]))
+
+
+def test_passwords_are_computed_without_a_service(client_id):
+    def password(*arguments, secret):
+        done = run([BINARY, "credential", "password", *arguments, "--json"], stdin=secret + "\n")
+        return json.loads(done.stdout)
+    common = ["-i", client_id, "-I", FIRST, "--access-key-id", ADMIN[0]]
+    got = password("--mode", "signature", *common, secret=ADMIN[1])
+    assert (got["username"], got["password"]) == signature(client_id)
+    assert ADMIN[1] not in json.dumps(got)
+    got = password("--mode", "custom", "--username", "u", secret="plain")
+    assert (got["username"], got["password"]) == ("u", "plain")
+    got = password("--mode", "custom", "--username", "u", "--signed", "-i", client_id, secret="another")
+    assert got["password"] == hmac_sha1("another", client_id)
+
+
+def test_tokens(service, apus, client_id):
+    made = apus("token", "issue", "orders/#", "chat/+", "--actions", "RW", "--lifetime", "2h")
+    done = run([BINARY, "credential", "password", "--mode", "token", "-I", FIRST, "--access-key-id", ADMIN[0],
+                "--token", f"RW={made['token']}", "--json"])
+    login = json.loads(done.stdout)
+    assert (login["username"], login["password"]) == token_login({"RW": made["token"]})
+    with Device(service, client_id, (login["username"], login["password"])) as device:
+        assert apus("token", "query", made["token"])["valid"] is True
+        service.command("token", "revoke", "-", "-I", FIRST, stdin=made["token"] + "\n")
+        device.wait_for_end()
+    done = service.command("token", "query", made["token"], "-I", FIRST, check=False)
+    assert done.returncode == 1 and "revoked" in done.stdout
+
+
+def test_clients_and_sessions(service, apus, client_id, name):
+    with Device(service, client_id, clean=False) as device:
+        device.subscribe(f"chat/{name}/+", 1)
+        found = {entry["clientId"]: entry for entry in apus("client")}[client_id]
+        assert found["version"] == "5.0" and found["address"].startswith("127.0.0.1")
+        shown = service.command("client", "show", client_id, "-I", FIRST).stdout
+        assert f"chat/{name}/+ (QoS 1)" in shown
+        service.command("client", "kick", client_id, "--reason", "for maintenance", "-I", FIRST)
+        assert "for maintenance" in device.wait_for_end()[1]
+    assert client_id not in {entry["clientId"] for entry in apus("client")}
+    with Device(service, f"{client_id}-s") as sender:
+        sender.publish(f"chat/{name}/x", b"12345")
+    session = apus("session", "show", client_id)
+    assert (session["online"], session["queuedMessages"]) == (False, 1)
+    assert client_id in {entry["clientId"] for entry in apus("session")}
+    service.command("session", "end", client_id, "-I", FIRST)
+    assert service.command("session", "show", client_id, "-I", FIRST, check=False).returncode == 1
+    with Device(service, client_id, clean=False) as device:
+        assert not device.session_present
+
+
+def test_messages(service, apus, client_id, name):
+    with Device(service, client_id) as device:
+        device.subscribe(f"chat/{name}/#", 1)
+        report = apus("publish", f"chat/{name}/a", "-m", "text")
+        assert report["outcome"] == "accepted" and MESSAGE_ID.fullmatch(report["messageId"])
+        apus("publish", f"chat/{name}/kept", "-m", "kept", "--retain")
+        apus("publish", f"orders/p2p/{client_id}", "-m", "to one")
+        assert sorted(device.payloads(3)) == [b"kept", b"text", b"to one"]
+    kept = {entry["topic"]: entry for entry in apus("retained", "list", f"chat/{name}/#")}
+    assert kept[f"chat/{name}/kept"]["bytes"] == 4
+    assert "kept" in service.command("retained", "list", f"chat/{name}/#", "-I", FIRST).stdout
+    service.command("retained", "remove", f"chat/{name}/kept", "-I", FIRST)
+    assert apus("retained", "list", f"chat/{name}/#") == []
+    assert apus("publish", f"orders/p2p/{client_id}", "-m", "x")["outcome"] == "nobody"
+    apus("publish", f"orders/p2p/{client_id}", "-m", "kept for later", "--keep")
+    with Device(service, client_id, clean=False) as device:
+        assert device.payloads(1) == [b"kept for later"]
+    done = service.command("publish", "nowhere/x", "-m", "x", "-I", FIRST, check=False)
+    assert done.returncode == 1 and "nowhere" in done.stderr
+
+
+def test_the_audit_log(service, apus, name):
+    service.command("group", "create", f"GID_{name}", "-I", FIRST)
+    service.command("group", "create", f"GID_{name}", "-I", FIRST, check=False)
+    entries = [entry for entry in apus("audit", "--limit", "20") if f"GID_{name}" in entry["detail"]]
+    assert len(entries) == 2
+    failed, made = entries
+    assert made["actor"] == ADMIN[0] and made["source"].startswith("127.0.0.1") and made["outcome"] == "ok"
+    assert failed["outcome"] != "ok" and failed["number"] > made["number"]
+    assert ADMIN[1] not in json.dumps(entries)
+    service.command("group", "delete", f"GID_{name}", "-I", FIRST)
+
+
+def test_who_may_what(service, client_id):
+    assert service.command("topic", "create", "forbidden", "-I", FIRST, key=DATA, check=False).returncode == 1
+    wrong = service.command("instance", key=(ADMIN[0], "wrong"), check=False)
+    assert wrong.returncode == 1 and "wrong" not in wrong.stderr
+    assert service.command("instance", key=("nobody", "x"), check=False).returncode == 1
+
+
+def test_without_a_service():
+    done = run([BINARY, "instance", "--api", "http://127.0.0.1:1", "--access-key", "a:b"], check=False)
+    assert done.returncode == 3 and "127.0.0.1:1" in done.stderr
+    assert run([BINARY, "instance", "--api", "ftp://x", "--access-key", "a:b"], check=False).returncode == 1
+    assert run([BINARY, "instance", "frobnicate"], check=False).returncode == 2
+
+
+def test_a_broker_is_no_api(service):
+    url = f"http://127.0.0.1:{service.port}"
+    done = run([BINARY, "instance", "--api", url, "--access-key", "a:b", "--timeout", "5"], check=False)
+    assert done.returncode == 3
+
+
+def test_the_instance_has_to_be_clear(service):
+    done = service.command("topic", check=False)
+    assert done.returncode == 1 and FIRST in done.stderr and "--instance" in done.stderr
+
+
+# MARK: the doctor
+
+
+def doctor(service, client_id, login, *options, port=None):
+    done = run([BINARY, "doctor", "connect", "--client-id", client_id, "--username", login[0], "--password", login[1],
+                "--port", port or service.port, "--json", *options], check=False)
+    return done.returncode, {step["step"]: step for step in json.loads(done.stdout)}
+
+
+def test_a_healthy_device(service, client_id, name):
+    status, steps = doctor(service, client_id, signature(client_id), "--topic", f"orders/{name}", "--publish")
+    assert status == 0
+    assert {step: found["outcome"] for step, found in steps.items()} == dict.fromkeys(
+        ["DNS", "TCP", "CONNECT", "SUBSCRIBE", "PUBLISH"], "ok")
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda me: (me, (signature(me)[0], ADMIN[1])), ["secret itself"]),
+    (lambda me: (me, (signature(me)[0], hmac_sha1("other", me))), ["another secret"]),
+    (lambda me: (me, (f"signature|{ADMIN[0]}|{FIRST}", signature(me)[1])), ["Signature"]),
+    (lambda me: (me, (f"Signature|{ADMIN[0]}", signature(me)[1])), ["parts"]),
+    (lambda me: ("device-1", signature("device-1")), ["@@@"]),
+    (lambda me: ("GID_none@@@1", signature("GID_none@@@1")), ["GID_none"]),
+    (lambda me: (me, ("nobody", "x")), ["custom identities"]),
+    (lambda me: (me, token_login({"R,W": "x"})), ["RW"]),
+], ids=["the secret", "another secret", "mode", "parts", "client id", "group", "custom", "token"])
+def test_a_device_that_is_refused(client_id, make, words):
+    client_id, login = make(client_id)
+    # Its own service: whoever fails again and again is made to wait, by address.
+    with Service() as service:
+        status, steps = doctor(service, client_id, login)
+    assert status == 1
+    assert steps["TCP"]["outcome"] == "ok" and steps["CONNECT"]["outcome"] == "failed"
+    text = json.dumps(steps["CONNECT"])
+    for word in words:
+        assert word in text
+    for secret in [ADMIN[1], login[1]]:
+        assert len(secret) < 4 or secret not in text
+
+
+def test_a_right_that_is_missing(service, admin, client_id, name):
+    login = token_login({"R": admin.token(FIRST, "R", f"orders/{name}")})
+    status, steps = doctor(service, client_id, login, "--topic", f"orders/{name}", "--publish")
+    assert status == 1
+    assert steps["SUBSCRIBE"]["outcome"] == "ok" and steps["PUBLISH"]["outcome"] == "failed"
+    assert steps["PUBLISH"]["advice"]
+
+
+def test_the_doctor_leaves_a_stored_session_as_it_is(service, client_id, name):
+    with Device(service, client_id, clean=False) as device:
+        device.subscribe(f"chat/{name}", 1)
+    with Device(service, f"{client_id}-s") as sender:
+        sender.publish(f"chat/{name}", b"waiting")
+    status, steps = doctor(service, client_id, signature(client_id), "--topic", f"chat/{name}")
+    assert status == 0 and steps["SUBSCRIBE"]["outcome"] == "skipped"
+    with Device(service, client_id, clean=False) as device:
+        assert device.session_present
+        assert device.payloads(1) == [b"waiting"]
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_the_doctor_leaves_no_session_behind(service, client_id, version):
+    doctor(service, client_id, signature(client_id), "-V", version)
+    assert service.rest("GET", f"/instances/{FIRST}/sessions/{client_id}".replace("@", "%40"))[0] == 404
+
+
+def test_a_wrong_port(service, client_id):
+    status, steps = doctor(service, client_id, signature(client_id), port=1)
+    assert status == 3 and steps["TCP"]["outcome"] == "failed"
+    status, steps = doctor(service, client_id, signature(client_id), port=service.api_port)
+    assert status in (1, 3) and steps["CONNECT"]["outcome"] == "failed"
+    status, steps = doctor(service, client_id, signature(client_id), "--tls")
+    assert status == 3 and steps["TLS"]["outcome"] == "failed"
+    assert "mqtt://" in json.dumps(steps["TLS"]["advice"])
