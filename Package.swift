@@ -35,6 +35,7 @@ let package = Package(
     products: [.executable(name: "apus", targets: ["apus"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
@@ -67,13 +68,18 @@ let package = Package(
             ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec"]
         ),
         room("ApusLog", ["ApusStore", "ApusLoop", "ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        room(
+            "ApusCatalog",
+            ["ApusResources", "ApusMessage", "MQTTCodec", .product(name: "GRDB", package: "GRDB.swift")]
+        ),
         room("ApusConfiguration", [.product(name: "Yams", package: "Yams")]),
         // Level 5: the executable.
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusBroker", "ApusConfiguration", "ApusCredentials", "ApusCrypto", "ApusLog", "ApusLoop",
-                "ApusMessage",
+                "ApusBroker", "ApusCatalog", "ApusConfiguration", "ApusCredentials", "ApusCrypto", "ApusLog",
+                "ApusLoop",
+                "ApusMessage", "ApusResources",
                 "ApusStore", "ApusTransport", "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),

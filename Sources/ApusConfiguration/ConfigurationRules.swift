@@ -17,9 +17,13 @@ extension Configuration {
     }
 
     private func developmentProblems() -> [ConfigurationProblem] {
-        listeners.filter { !$0.address.isLoopback }.map {
+        let reachable = listeners.filter { !$0.address.isLoopback }.map {
             Self.problem("listeners", "`\($0.name)` can be reached from outside; the development mode cannot")
         }
+        guard api.listen != nil else { return reachable }
+        return reachable + [
+            Self.problem("api.listen", "the development mode has no accounts and no API; leave out --dev or the API")
+        ]
     }
 
     private func listenerProblems() -> [ConfigurationProblem] {

@@ -51,6 +51,9 @@ package protocol Authorizer: Sendable {
 
     /// What to tell the principal at `Principal.noticeAt`.
     func notice(to principal: Principal, now: Timestamp) -> SystemNotice?
+
+    /// What to tell a principal before its connection is closed for what it may not do (apsaramq-facts 8.2).
+    func notice(ofDenied access: Access, to topic: String, for principal: Principal) -> SystemNotice?
 }
 
 extension Authorizer {
@@ -58,6 +61,8 @@ extension Authorizer {
     package func standing(of principal: Principal, now: Timestamp) -> Standing { .good }
 
     package func notice(to principal: Principal, now: Timestamp) -> SystemNotice? { nil }
+
+    package func notice(ofDenied access: Access, to topic: String, for principal: Principal) -> SystemNotice? { nil }
 
     /// Whether the principal may publish to the topic name.
     package func mayPublish(_ principal: Principal, topic: String) -> Bool {

@@ -65,7 +65,7 @@ package final class ServiceAuthorizer: Authorizer {
 
     /// The notice that the real service sends when a token does not cover what a client does (apsaramq-facts 8.2); `nil`
     /// when something else is the reason of a denial.
-    package func tokenNotice(ofDenied access: Access, to topic: String, for principal: Principal) -> SystemNotice? {
+    package func notice(ofDenied access: Access, to topic: String, for principal: Principal) -> SystemNotice? {
         guard let grant = principal.grant as? ServiceGrant, case .tokens(let tokens) = grant.proof else { return nil }
         let code: TokenFailure.Code
         switch tokens.decision(on: access, to: topic) {

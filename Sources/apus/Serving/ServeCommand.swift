@@ -21,6 +21,12 @@ struct ServeCommand: ParsableCommand {
     @Option(name: .long, help: "debug, info, notice, warning or error; overrides `logging.level`.")
     var logLevel: String?
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp("A resources file to apply before the first connection; needs the API.", valueName: "file")
+    )
+    var apply: String?
+
     func run() throws {
         ignoreBrokenPipe()
         Machine.keepFreedMemory()
@@ -38,9 +44,20 @@ struct ServeCommand: ParsableCommand {
         // Signals are blocked before the first thread starts, so that every thread inherits it.
         let signals = try SignalWaiter()
         let openFiles = Machine.raiseOpenFileLimit()
-        let service = try Service(configuration, isDevelopment: source.dev, openFileLimit: openFiles)
+        if apply != nil, configuration.api.listen == nil {
+            throw CommandFailure(
+                "--apply needs the management API: give --api http://127.0.0.1:18083 or set api.listen"
+            )
+        }
+        let service = try Service(
+            configuration,
+            isDevelopment: source.dev,
+            openFileLimit: openFiles,
+            resources: apply,
+        )
         let endpoints = try service.start()
         for endpoint in endpoints { StandardOutput.write("endpoint \(endpoint.url)\n") }
+        for line in try service.startManagement(endpoints) { StandardOutput.write(line + "\n") }
         StandardOutput.write("ready\n")
         var isEnding = false
         while !isEnding {

@@ -14,6 +14,9 @@ final class Service: Sendable {
     private let storage: Storage
     private let passwords: PasswordAuthenticator?
     private let accessControl: ACLAuthorizer?
+    /// With the management API: the catalog and what comes of it.
+    private let tenancy: Tenancy?
+    private let management: Management?
     /// What the process was started with: settings that need a restart are compared with it.
     private let started: Configuration
     private let current: Mutex<Configuration>
@@ -22,7 +25,13 @@ final class Service: Sendable {
     /// All shards have ended; made at the start, since there may be no descriptor left at the end.
     private let ended: WakeUp
 
-    init(_ configuration: Configuration, isDevelopment: Bool, openFileLimit: Int) throws {
+    /// - Parameter resources: the resources file to apply before the first connection.
+    init(
+        _ configuration: Configuration,
+        isDevelopment: Bool,
+        openFileLimit: Int,
+        resources: String? = nil,
+    ) throws {
         self.isDevelopment = isDevelopment
         ended = try WakeUp()
         log = try EventLog(
@@ -48,13 +57,22 @@ final class Service: Sendable {
         } catch {
             throw CommandFailure(error.description)
         }
+        let isService = configuration.api.listen != nil
+        tenancy =
+            isService
+            ? try Tenancy(configuration, passwords: passwords, accessControl: accessControl) : nil
+        if isService { settings.traceEvents = configuration.trace.events }
         let development: any Authenticator = DevelopmentAuthenticator()
         broker = Broker(
             configuration: settings,
-            authenticator: passwords ?? development,
-            authorizer: accessControl,
+            authenticator: tenancy?.authenticator ?? passwords ?? development,
+            authorizer: tenancy?.authorizer ?? accessControl,
             events: log,
+            instances: tenancy?.resolver,
         )
+        management = try tenancy.map { [broker] in
+            try Management(configuration, tenancy: $0, broker: broker, resources: resources, events: log)
+        }
         broker.serverReference = configuration.shutdown.serverReference
         var network = TransportConfiguration(
             listeners: configuration.listeners.map { ListenerConfiguration($0, configuration.effectiveTLS(of: $0)) },
@@ -92,11 +110,20 @@ final class Service: Sendable {
         }
     }
 
+    /// Starts the management API, when there is one.
+    ///
+    /// - Parameter endpoints: where clients connect, for the API to tell.
+    /// - Returns: what to print of it.
+    func startManagement(_ endpoints: [TransportServer.Endpoint]) throws -> [String] {
+        try management?.start(endpoints.map(\.url)) ?? []
+    }
+
     /// Stops accepting, tells clients, sends what is queued, and returns when all threads have ended.
     ///
     /// - Parameter isUrged: asked again and again meanwhile; from its first yes on nobody is waited for.
     /// - Returns: whether all threads have ended.
     func stop(isUrged: () -> Bool) -> Bool {
+        management?.stop()
         let grace = current.withLock { $0.shutdown.graceSeconds }
         log.record(BrokerEvent(.notice, "service.stopping", [("grace_seconds", "\(grace)")]))
         transport.shutdown(grace: .seconds(grace))
@@ -187,7 +214,7 @@ final class Service: Sendable {
         do {
             report.rights = try accessControl.reload() ? "changed" : "unchanged"
             report.reread.append(path)
-            broker.postToAll(.rightsChanged(.none))
+            for instance in broker.liveInstances { broker.postToAll(.rightsChanged(instance.number)) }
         } catch {
             report.problems.append("rights unchanged: \(error.description)")
         }

@@ -134,7 +134,7 @@ struct TokenRightsTests {
         let denial = service.authorizer.denial(of: access, to: topic, for: principal)
         #expect((denial == nil) == isAllowed)
         if let denial { #expect(denial.sentence.contains("no resource of the token covers `\(topic)`")) }
-        let notice = service.authorizer.tokenNotice(ofDenied: access, to: topic, for: principal)
+        let notice = service.authorizer.notice(ofDenied: access, to: topic, for: principal)
         #expect(text(notice) == (isAllowed ? nil : #"$SYS/tokenInvalidNotice {"code":4,"type":"RW"}"#))
     }
 
@@ -148,7 +148,7 @@ struct TokenRightsTests {
         let principal = try #require(await service.connect(userName, "\(type)|\(TokenModeTests.both)").principal)
         let denial = service.authorizer.denial(of: denied, to: "orders/a", for: principal)
         #expect(denial?.sentence.hasPrefix("no token of the connection has the right \(right)") == true)
-        let notice = service.authorizer.tokenNotice(ofDenied: denied, to: "orders/a", for: principal)
+        let notice = service.authorizer.notice(ofDenied: denied, to: "orders/a", for: principal)
         #expect(text(notice) == #"$SYS/tokenInvalidNotice {"code":5,"type":"\#(type)"}"#)
         let other: Access = denied == .publish ? .subscribe : .publish
         #expect(service.authorizer.denial(of: other, to: "orders/a", for: principal) == nil)

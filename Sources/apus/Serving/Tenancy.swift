@@ -1,0 +1,151 @@
+internal import ApusBroker
+internal import ApusCatalog
+internal import ApusConfiguration
+internal import ApusCredentials
+internal import ApusLoop
+internal import ApusMessage
+internal import ApusResources
+internal import FoundationEssentials
+
+/// The catalog and what the broker knows from it: the message service's part of a running Apus.
+///
+/// Order of use: `init` opens the catalog; `apply` or `prepareFirstStart`; `watch` once there is a broker.
+final class Tenancy: Sendable {
+    let manager: ResourceManager
+    let resolver: ServiceInstanceResolver
+    let authenticator: ServiceAuthenticator
+    let authorizer: ServiceAuthorizer
+    private let directory: ResourceDirectory
+
+    static let fileName = "catalog.sqlite"
+
+    init(
+        _ configuration: Configuration,
+        passwords: PasswordAuthenticator?,
+        accessControl: ACLAuthorizer?,
+    ) throws {
+        let folder: PrivateFolder
+        do {
+            folder = try PrivateFolder(creating: configuration.data.directory)
+        } catch {
+            throw CommandFailure(error.description)
+        }
+        do {
+            let catalog = try SQLiteCatalog(path: "\(folder.path)/\(Self.fileName)")
+            manager = try ResourceManager(catalog: catalog) { Self.now() }
+        } catch {
+            throw CommandFailure("\(error)")
+        }
+        directory = manager.directory
+        resolver = ServiceInstanceResolver(
+            directory: directory,
+            domains: configuration.api.domains.split(separator: " ").map(String.init),
+        )
+        var options = ServiceAuthenticator.Options()
+        options.passwords = passwords
+        options.anonymousOnLoopback = configuration.authentication.anonymous == .loopback
+        options.userNameFromCertificate = configuration.authentication.userNameFromCertificate
+        let manager = self.manager
+        options.newDeviceCertificate = { certificate in
+            // Of a shard's thread, which must not wait for the disk.
+            Task.detached {
+                let known = manager.directory.deviceCertificate(
+                    certificate.instance,
+                    caSerialNumber: certificate.caSerialNumber,
+                    serialNumber: certificate.serialNumber,
+                )
+                guard known == nil else { return }
+                _ = try? manager.change(
+                    [.putDeviceCertificate(certificate)],
+                    by: .local,
+                    action: "RegisterDeviceCertificate",
+                    instance: manager.directory.instance(certificate.instance)?.id ?? "",
+                    detail: "device certificate \(certificate.serialNumber) of CA \(certificate.caSerialNumber)",
+                )
+            }
+        }
+        do {
+            authenticator = try ServiceAuthenticator(directory: directory, options: options)
+        } catch {
+            throw CommandFailure("\(error)")
+        }
+        authorizer = ServiceAuthorizer(directory: directory, fileRights: accessControl)
+    }
+
+    /// Unix milliseconds.
+    static func now() -> Int64 { Int64(Date().timeIntervalSince1970 * 1000) }
+
+    /// Lets the broker act on changes: live connections feel them at once (apsaramq-facts 2).
+    func watch(_ broker: Broker) {
+        let authorizer = self.authorizer
+        manager.observe { changes in
+            authorizer.resourcesChanged(changes)
+            var touched: Set<InstanceNumber> = []
+            var changed: Set<InstanceNumber> = []
+            for change in changes {
+                switch change.reach {
+                case .nobody: break
+                case .rights(let instance): touched.insert(instance)
+                case .instance(let instance): changed.insert(instance)
+                case .everywhere: touched.formUnion(broker.liveInstances.map(\.number))
+                }
+            }
+            for instance in changed { broker.instanceChanged(instance) }
+            for instance in touched.subtracting(changed) { broker.postToAll(.rightsChanged(instance)) }
+        }
+    }
+}
+
+/// Whom a change of the catalog concerns among those who are connected.
+private enum Reach {
+    case nobody
+    case rights(InstanceNumber)
+    case instance(InstanceNumber)
+    case everywhere
+}
+
+extension CatalogChange {
+    fileprivate var reach: Reach {
+        switch self {
+        case .putInstance(let instance): .instance(instance.number)
+        case .deleteInstance(let number): .instance(number)
+        case .putTopic(let topic): .rights(topic.instance)
+        case .deleteTopic(let number, _), .deleteGroup(let number, _): .rights(number)
+        case .putIdentity(let identity): .rights(identity.instance)
+        case .deleteIdentity(let number, _, _, _): .rights(number)
+        case .putPermission(let permission): .rights(permission.instance)
+        case .deletePermission(let number, _, _, _): .rights(number)
+        case .putBan(let ban): .rights(ban.instance)
+        case .putRevokedToken(let token): .rights(token.instance)
+        case .putCACertificate(let certificate): .rights(certificate.instance)
+        case .deleteCACertificate(let number, _): .rights(number)
+        case .putDeviceCertificate(let certificate): .rights(certificate.instance)
+        case .deleteDeviceCertificate(let number, _, _): .rights(number)
+        case .putAccessKey, .deleteAccessKey, .deleteAccount: .everywhere
+        case .putAccount, .putGroup, .putTag, .deleteTag, .putDeviceCredential, .deleteDeviceCredential, .deleteBan,
+            .forgetRevokedTokens, .putServerNames, .putServiceSecret:
+            .nobody
+        }
+    }
+}
+
+extension Tenancy {
+    /// Brings the catalog to the state of a resources file, before anybody connects.
+    ///
+    /// - Returns: what was changed, for people.
+    func apply(file path: String) throws -> [String] {
+        let file = try ResourceFile(path: path)
+        do {
+            let document = try JSONDecoder().decode(ResourceDocument.self, from: Data(file.document.text.utf8))
+            let plan = try ResourcePlan.make(document, directory, now: Self.now())
+            try plan.apply(manager, by: .local)
+            return plan.lines
+        } catch let error as ResourceError {
+            var field: String?
+            if case .invalid(let name) = error.kind { field = name }
+            throw CommandFailure("\(file.place(of: field)): \(error.message); nothing was changed")
+        } catch {
+            throw CommandFailure("\(path) is no resources file: \(error)")
+        }
+    }
+}
