@@ -78,13 +78,17 @@ struct PlaceTable: Sendable {
     mutating func open(_ segment: UInt32, _ file: any DiskFile) { files[segment] = file }
 
     /// Notes that a number of sessions have let go of messages of the batch; fewer than none if more need it.
-    mutating func release(_ number: UInt64, _ count: Int) {
+    ///
+    /// - Returns: whether the batch is known.
+    @discardableResult
+    mutating func release(_ number: UInt64, _ count: Int) -> Bool {
         let number = movedBatches[number] ?? number
-        guard let index = index(of: number), batches[index].segment != 0 else { return }
+        guard let index = index(of: number), batches[index].segment != 0 else { return false }
         let before = batches[index].liveBytes
         let left = Int(batches[index].liveReferences) - count
         batches[index].liveReferences = UInt32(clamping: min(left, Int(batches[index].references)))
         liveBytes += batches[index].liveBytes - before
+        return true
     }
 
     mutating func move(_ relocation: Relocation) {

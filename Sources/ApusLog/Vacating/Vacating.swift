@@ -12,16 +12,22 @@ struct Vacating {
     /// While copying: what changed since the plan was made.
     fileprivate var late: [QueueExtraKey: UInt32] = [:]
     /// Of the task.
-    fileprivate var copiedBytes = 0
+    fileprivate(set) var copiedBytes = 0
     /// Messages of the task that were given up for their age.
     fileprivate var retired = 0
     /// Written to the log when the last task ended, and how much must be written before the next.
     fileprivate var bytesBefore = 0
     fileprivate var bytesBetween = 0
     fileprivate var retryAt = Timestamp(milliseconds: 0)
+    /// On a full disk: the last segment when the present round through the log began, and what lived then.
+    fileprivate var round: (last: UInt64, live: Int)?
 
     /// Whether something is to be tried again later.
     func isWaiting(_ now: Timestamp) -> Bool { now < retryAt }
+
+    var isIdle: Bool { task == nil }
+
+    mutating func forgetRound() { round = nil }
 
     /// All that shards have handed over up to now.
     mutating func apply(_ new: VacatingExchange.Effects) {
@@ -79,6 +85,8 @@ extension LogWriter {
             return false
         case .walking:
             makePlan(task)
+            // Among it the sessions that were recorded again.
+            if isHolding { grantAll() }
             for shard in shared.shards.withLock({ $0 }) {
                 shard.vacating.store(VacatingStage(task.number, .copying).rawValue, ordering: .relaxed)
             }
@@ -105,13 +113,24 @@ extension LogWriter {
         {
             return true
         }
-        if statistics.state == .full {
-            // The copies must find room in what is left.
-            let oldest = shared.exchange.withLock { $0.places.liveBytes(of: UInt32(segments[0].number)) }
-            return bytes > live + size + size / 2 && oldest < activeRoom / 2
-        }
+        if statistics.state != .running { return bytes > live + size + size / 2 && canMoveHead(live) }
         guard statistics.bytesWritten - vacating.bytesBefore >= vacating.bytesBetween else { return false }
         return bytes > max(4 * size, 2 * live + 2 * size)
+    }
+
+    /// On a full disk: whether there is room for what lives in the oldest segment, and moving it may lead on to something
+    /// that is dead.
+    private func canMoveHead(_ live: Int) -> Bool {
+        let size = options.segmentBytes
+        let oldest = shared.exchange.withLock { $0.places.liveBytes(of: UInt32(segments[0].number)) }
+        guard oldest + oldest / 8 + size / 4 < room else { return false }
+        // Once round everything was moved; again only when more is dead since, or it would go round for ever.
+        if let round = vacating.round {
+            if segments[0].number <= round.last { return true }
+            guard live < round.live - size / 2 else { return false }
+        }
+        vacating.round = (segments[segments.count - 1].number, live)
+        return true
     }
 
     private func beginVacating(_ now: Timestamp) {
@@ -156,7 +175,7 @@ extension LogWriter {
 
     /// Copies some messages; in the end deletes the segment.
     private func copy(_ task: VacatingTask, _ now: Timestamp) -> Bool {
-        guard uncommitted.isEmpty else { return false }
+        guard isReadyToCopy else { return false }
         guard var plan = vacating.plan else { return false }
         if plan.isFinished { appendLate(to: &plan) }
         guard !plan.isFinished else {
@@ -171,7 +190,9 @@ extension LogWriter {
             reserving: copyBytes + 4096,
         )
         var relocations: [Relocation] = []
-        while builder.byteCount < copyBytes, let (position, references) = plan.next() {
+        // What does not fit at the end of a segment is a hole in it.
+        let most = min(copyBytes, options.segmentBytes / 4)
+        while builder.byteCount < most, let (position, references) = plan.next() {
             copy(position, references, &builder, &relocations, now)
         }
         vacating.plan = plan
@@ -180,9 +201,8 @@ extension LogWriter {
         let bytes = builder.finish(at: now)
         vacating.copiedBytes += bytes.count
         statistics.messagesCopied += relocations.count
-        shared.waitingBytes.add(bytes.count, ordering: .relaxed)
-        uncommitted.append(
-            HandedBatch(
+        append(
+            copies: HandedBatch(
                 number: number,
                 shard: nil,
                 bytes: bytes,
@@ -325,6 +345,8 @@ extension LogWriter {
         vacating.plan = nil
         vacating.late = [:]
         vacating.effects = VacatingExchange.Effects()
+        vacating.copiedBytes = 0
+        if statistics.state != .running { refillSpares() }
     }
 }
 

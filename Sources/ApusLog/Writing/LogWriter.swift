@@ -34,10 +34,13 @@ final class LogWriter {
     private var releases: [VacatingExchange.Release] = []
 
     private var active: SegmentFile?
-    private var spare: SpareSegment?
+    private var spares: [SpareSegment] = []
     private var nextSegment: UInt64
     private var retryAt = Timestamp.distantFuture
     private var buffer: [UInt8] = []
+    /// The room that is left is kept for vacating: of what was handed over only the first `granted` batches are written.
+    private(set) var isHolding = false
+    private var granted = 0
 
     /// A segment on the disk.
     struct SegmentRecord {
@@ -65,8 +68,9 @@ final class LogWriter {
         self.published = published
     }
 
-    var activeRoom: Int { active?.room ?? 0 }
-    var bytesOnDisk: Int { segments.reduce(spare?.capacity ?? 0) { $0 + $1.bytes } }
+    /// What can be written without any more room on the disk.
+    var room: Int { spares.reduce(active?.room ?? 0) { $0 + $1.capacity - SegmentHeader.byteCount } }
+    var bytesOnDisk: Int { segments.reduce(spares.reduce(0) { $0 + $1.capacity }) { $0 + $1.bytes } }
     var isFailed: Bool { statistics.state == .failed }
 
     // MARK: Steps
@@ -75,7 +79,7 @@ final class LogWriter {
     func prepare() throws(SystemError) {
         do {
             if active == nil { try roll(for: 0) }
-            refillSpare()
+            refillSpares()
         } catch {
             // What is there can be read and delivered all the same, and there may be room later.
             guard error.isNoSpace else { throw error }
@@ -92,12 +96,13 @@ final class LogWriter {
         // Before taking: what a shard has handed over before it answered is then among what is taken.
         let isAnswered = vacatingAnswer()
         take()
-        if isFailed, now < retryAt {
+        if isFailed, !isHolding, now < retryAt {
             return (false, Int(min(Self.retryMilliseconds, retryAt.milliseconds - now.milliseconds)))
         }
-        if statistics.state == .full, now >= retryAt { refillSpare() }
+        if statistics.state == .full || isHolding, now >= retryAt { refillSpares() }
+        keepRoomForVacating(now)
         commitAll(now)
-        let isVacating = isFailed ? false : vacate(now, isAnswered: isAnswered)
+        let isVacating = isFailed && !isHolding ? false : vacate(now, isAnswered: isAnswered)
         publish()
         if isVacating { return (true, 0) }
         let isWaiting = statistics.state != .running || vacating.isWaiting(now)
@@ -106,7 +111,7 @@ final class LogWriter {
 
     /// Whether a step would find something to do, other than to try again.
     var hasWork: Bool {
-        if isFailed { return false }
+        if isFailed, !isHolding { return false }
         if hasNewAnswer { return true }
         return shared.exchange.withLock { !$0.handed.isEmpty }
     }
@@ -123,7 +128,7 @@ final class LogWriter {
     }
 
     private func commitAll(_ now: Timestamp) {
-        while !uncommitted.isEmpty {
+        while granted > 0 {
             do {
                 try commitSome()
             } catch {
@@ -136,10 +141,10 @@ final class LogWriter {
                     return fail(error, now)
                 }
             }
-            if statistics.state == .failed { resume() }
-            if spare == nil, statistics.state == .running { refillSpare() }
+            if isFailed, !isHolding { resume() }
+            if spares.count < SpareSegment.names.count, statistics.state == .running { refillSpares() }
         }
-        if statistics.state == .failed { resume() }
+        if isFailed, !isHolding { resume() }
     }
 
     // MARK: Commit
@@ -151,7 +156,7 @@ final class LogWriter {
         guard let segment = active else { return }
         var count = 1
         var bytes = first
-        while count < uncommitted.count, bytes + uncommitted[count].bytes.count <= min(segment.room, Self.commitBytes) {
+        while count < granted, bytes + uncommitted[count].bytes.count <= min(segment.room, Self.commitBytes) {
             bytes += uncommitted[count].bytes.count
             count += 1
         }
@@ -224,6 +229,7 @@ final class LogWriter {
         }
         active?.end += bytes
         uncommitted.removeFirst(count)
+        granted -= count
         statistics.commits += 1
         statistics.batches += count
         let waiting = shared.waitingBytes.subtract(bytes, ordering: .relaxed).newValue
@@ -241,12 +247,8 @@ final class LogWriter {
             cut(full)
             active = nil
         }
-        let needed = max(options.segmentBytes, SegmentHeader.byteCount + bytes)
-        if let waiting = spare, waiting.capacity < needed { spare = nil }
-        let new: SpareSegment
-        if let spare { new = spare } else { new = try makeSpare(needed) }
         // Whatever happens to it now, it is nobody's reserve any more.
-        spare = nil
+        let new = try takeSpare(max(options.segmentBytes, SegmentHeader.byteCount + bytes))
         let now = shared.clock()
         let segment = try new.named(
             nextSegment,
@@ -282,27 +284,94 @@ final class LogWriter {
         nextSegment = segment.number
     }
 
+    private func takeSpare(_ bytes: Int) throws(SystemError) -> SpareSegment {
+        if let index = spares.firstIndex(where: { $0.capacity >= bytes }) { return spares.remove(at: index) }
+        // A larger one takes their place.
+        if spares.count == SpareSegment.names.count { dropSpare() }
+        while true {
+            do {
+                return try makeSpare(bytes)
+            } catch {
+                guard error.isNoSpace, !spares.isEmpty else { throw error }
+                dropSpare()
+            }
+        }
+    }
+
+    private func dropSpare() {
+        // One that stays is in the way of the next of its name, which tries again.
+        if let last = spares.popLast() { try? disk.delete(last.name) }
+    }
+
     private func makeSpare(_ bytes: Int) throws(SystemError) -> SpareSegment {
         if options.maximumBytes > 0, bytesOnDisk + bytes > options.maximumBytes {
             throw SystemError(code: SystemError.noSpace, call: "data.maximumBytes reached")
         }
-        return try SpareSegment.make(disk, bytes: bytes)
+        let name = SpareSegment.names.first { name in !spares.contains { $0.name == name } }
+        return try SpareSegment.make(disk, name ?? SpareSegment.names[0], bytes: bytes)
     }
 
     /// Makes the reserve, or says that the disk is full.
-    private func refillSpare() {
-        guard spare == nil else { return }
-        do {
-            spare = try makeSpare(options.segmentBytes)
-            if statistics.state == .full { resume() }
-        } catch {
-            statistics.failures += 1
-            retryAt = shared.clock().adding(milliseconds: Self.retryMilliseconds)
-            guard statistics.state != .full else { return }
-            statistics.state = .full
-            shared.refusal = .full
-            shared.events(.full(reason: error.description))
-            shared.notifyAll()
+    func refillSpares() {
+        while spares.count < SpareSegment.names.count {
+            do {
+                spares.append(try makeSpare(options.segmentBytes))
+            } catch {
+                statistics.failures += 1
+                retryAt = shared.clock().adding(milliseconds: Self.retryMilliseconds)
+                guard statistics.state == .running else { return }
+                statistics.state = .full
+                shared.refusal = .full
+                shared.events(.full(reason: error.description))
+                return shared.notifyAll()
+            }
+        }
+        if statistics.state == .full { resume() }
+    }
+
+    // MARK: Room for vacating
+
+    /// On a full disk keeps as much room as it takes to move a whole segment, though nothing in it may be dead, and what
+    /// shards hand over meanwhile: else what is dead behind the oldest segment could never be reached.
+    private func keepRoomForVacating(_ now: Timestamp) {
+        let size = options.segmentBytes
+        // A message grows by its origin, eight bytes, when it is moved for the first time.
+        let needed = max(size / 4, size + size / 8 + size / 2 - vacating.copiedBytes)
+        let mustHold = (statistics.state == .full || isHolding) && room < needed
+        if mustHold, !isHolding {
+            granted = 0
+            retryAt = now.adding(milliseconds: Self.retryMilliseconds)
+        }
+        let wasHolding = isHolding
+        isHolding = mustHold
+        guard mustHold else {
+            if wasHolding, isFailed { resume() }
+            granted = uncommitted.count
+            return
+        }
+        // What is finished counts although it is not written yet: it may be what makes vacating worth while.
+        shared.exchange.withLock { exchange in
+            releases.removeAll { exchange.places.release($0.batch, Int($0.count)) }
+            statistics.liveBytes = exchange.places.liveBytes
+        }
+        guard wasHolding, vacating.isIdle, now >= retryAt else { return }
+        fail(SystemError(code: SystemError.noSpace, call: "the rest is kept for giving space back"), now)
+    }
+
+    /// While room is kept: what was handed over up to now belongs to the vacating.
+    func grantAll() { granted = uncommitted.count }
+
+    /// Whether nothing is left that must be written before the next copies.
+    var isReadyToCopy: Bool { isHolding ? granted == 0 : uncommitted.isEmpty }
+
+    /// Appends copies; before what is held back.
+    func append(copies batch: HandedBatch) {
+        shared.waitingBytes.add(batch.bytes.count, ordering: .relaxed)
+        if isHolding {
+            uncommitted.insert(batch, at: 0)
+            granted = 1
+        } else {
+            uncommitted.append(batch)
         }
     }
 
@@ -318,7 +387,8 @@ final class LogWriter {
     private func resume() {
         statistics.state = .running
         shared.refusal = nil
-        refillSpare()
+        vacating.forgetRound()
+        refillSpares()
         guard statistics.state == .running else { return }
         shared.events(.resumed)
         shared.notifyAll()
@@ -337,11 +407,13 @@ final class LogWriter {
     func close() -> Bool {
         take()
         retryAt = shared.clock()
+        isHolding = false
+        grantAll()
         commitAll(retryAt)
         writeEnd()
         if let active { cut(active) }
         active = nil
-        spare = nil
+        spares = []
         try? SpareSegment.discard(disk)
         publish()
         return uncommitted.isEmpty

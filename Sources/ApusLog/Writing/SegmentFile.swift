@@ -15,14 +15,16 @@ struct SegmentFile {
 
 /// A segment that has its room on the disk and no number yet.
 struct SpareSegment {
-    static let name = "spare"
+    /// One goes into use next; the other keeps room for what must be written to give space back.
+    static let names = ["spare", "spare2"]
 
+    let name: String
     let file: any DiskFile
     let capacity: Int
 
-    /// Takes room for a further segment, in place of a spare that another process left behind.
-    static func make(_ disk: any Disk, bytes: Int) throws(SystemError) -> SpareSegment {
-        try discard(disk)
+    /// Takes room for a further segment, in place of a spare of this name that another process left behind.
+    static func make(_ disk: any Disk, _ name: String, bytes: Int) throws(SystemError) -> SpareSegment {
+        if try disk.list().contains(name) { try disk.delete(name) }
         let file = try disk.open(name, .creating)
         do {
             try file.allocate(bytes)
@@ -30,11 +32,12 @@ struct SpareSegment {
             try? disk.delete(name)
             throw error
         }
-        return SpareSegment(file: file, capacity: bytes)
+        return SpareSegment(name: name, file: file, capacity: bytes)
     }
 
     static func discard(_ disk: any Disk) throws(SystemError) {
-        if try disk.list().contains(name) { try disk.delete(name) }
+        let found = try disk.list()
+        for name in names where found.contains(name) { try disk.delete(name) }
     }
 
     /// Makes the spare the segment with this number, whose first batch goes behind its header.
@@ -47,7 +50,7 @@ struct SpareSegment {
     ) throws(SystemError) -> SegmentFile {
         let name = LogSource.name(ofSegment: number)
         try file.writeAll(SegmentHeader(number: number, createdAt: time, seed: seed).encoded.span, at: 0)
-        try disk.rename(Self.name, to: name)
+        try disk.rename(self.name, to: name)
         if isSynchronized { try disk.synchronize() }
         return SegmentFile(
             number: number,
