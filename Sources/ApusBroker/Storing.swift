@@ -29,8 +29,7 @@ extension Shard {
             guard connections[slot].details.awaitsConnAck else { return }
             connections[slot].details.awaitsConnAck = false
             connections[slot].isHeld = false
-            let session = Int(connections[slot].session)
-            if sessions[session].hasBacklog { pump(session) }
+            pump(Int(connections[slot].session))
             processHeldBytes(slot)
         case .answer(let bytes): sendEncoded(bytes, to: slot)
         case .publish(let identifier, let delivery, let dup): transmit(slot, delivery, identifier, dup: dup)
