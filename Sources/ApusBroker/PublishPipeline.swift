@@ -336,6 +336,7 @@ extension Shard {
         payload: Span<UInt8>,
         kept message: Message? = nil,
     ) -> PublishOutcome {
+        publication.receivedAt = now
         let match: Match
         if let target {
             let found = matchDirect(tenant, topic.extracting(target), isDroppedAway: publication.isDroppedAway)

@@ -253,6 +253,7 @@ extension Shard {
         let index = instance(ofSession: session).subscriptions
         let waiting = store.restoreQueue(of: found.number, to: sessions[session].handle) { index.group(of: $0) }
         sessions[session].hasBacklog = waiting > 0
+        countWaiting(session)
         sessions[session].outbound.restore(found.outbound.map { underWay($0) })
         // A connection that the crash cut off ended with it, for all that the client may know.
         let disconnectedAt = found.record.disconnectedAt ?? now
