@@ -198,8 +198,21 @@ extension Shard {
             details.publishCount = 0
         }
         let perClient = tenants[tenant].limits.clientPublishPerSecond
-        guard perClient == 0 || details.publishCount < perClient, takePermit(tenant, second) else {
-            throttle(slot, until: Timestamp(milliseconds: (second + 1) * 1000), tenant)
+        let next = Timestamp(milliseconds: (second + 1) * 1000)
+        guard perClient == 0 || details.publishCount < perClient else {
+            throttle(slot, until: next, tenant)
+            return false
+        }
+        // Of those who wait for the second each sends one before any sends more, or one that floods keeps the others out.
+        if details.isRationed, details.publishCount > 0 {
+            details.isRationed = false
+            connections[slot].isHeld = true
+            schedule(.throttled, slot: slot, at: now.adding(milliseconds: TimingWheel.resolution))
+            return false
+        }
+        guard takePermit(tenant, second) else {
+            details.isRationed = true
+            throttle(slot, until: next, tenant)
             return false
         }
         details.publishCount += 1
