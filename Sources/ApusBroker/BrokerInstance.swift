@@ -13,7 +13,7 @@ package final class BrokerInstance: Sendable {
     package let retained: RetainedMessages
     /// Live connections, for the limit.
     let connectionCount = Atomic<Int>(0)
-    /// Messages waiting for sessions, for the limit.
+    /// Messages waiting for sessions that are away, for the limit.
     let waitingMessages = Atomic<Int>(0)
     /// PUBLISH packets that may still come this second.
     private let permits = Mutex(Permits())

@@ -118,6 +118,8 @@ final class ConnectionDetails {
     /// The second in which `publishCount` PUBLISH packets have come, for the limit of a client.
     var publishSecond: Int64 = 0
     var publishCount = 0
+    /// Whether it waited for the second because the instance had sent all that it may.
+    var isRationed = false
     /// What the trace knows the connection by.
     var channelID = ""
     /// When the next timer for the principal fires.

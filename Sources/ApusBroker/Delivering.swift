@@ -258,9 +258,15 @@ extension Shard {
     /// Puts a delivery at the end of the session's queue; what must go for it is counted.
     mutating func enqueue(_ delivery: Delivery, _ session: Int) {
         sessions[session].hasBacklog = true
-        let bounds = QueueLimits(messages: limits.queuedMessagesPerSession, bytes: limits.queuedBytesPerSession)
+        var bounds = QueueLimits(messages: limits.queuedMessagesPerSession, bytes: limits.queuedBytesPerSession)
         let (handle, number) = (sessions[session].handle, sessions[session].number)
+        var explanation = "the session's queue is full; the oldest message went"
+        if !sessions[session].isConnected, let most = reachedOfflineMessages(session) {
+            bounds.messages = min(bounds.messages, store.backlog(of: handle).messages)
+            explanation = "the instance has its limit offlineMessages of \(most); the session's oldest message went"
+        }
         let dropped = store.enqueue(delivery, for: handle, number, limits: bounds)
+        if !sessions[session].isConnected { addWaiting(1 - dropped, session) }
         guard dropped > 0 else { return }
         counters.drop(.queueFull, dropped)
         if let suppressed = rejections.admit("queue_full", now: now) {
@@ -270,7 +276,7 @@ extension Shard {
                     "message.dropped",
                     [
                         ("client_id", sessions[session].clientID), ("reason", DropReason.queueFull.name),
-                        ("explanation", "the session's queue is full; the oldest message went"),
+                        ("explanation", explanation),
                         ("suppressed_before", "\(suppressed)"),
                     ],
                 ),
@@ -343,7 +349,7 @@ extension Shard {
 
     /// Why a delivery that has waited is not worth sending.
     private func reasonToDrop(_ delivery: Delivery, _ session: Int, _ slot: Int) -> DropReason? {
-        if delivery.message.expiresAt <= now { return .expired }
+        if delivery.message.expiresAt <= now || hasWaitedTooLong(delivery, session) { return .expired }
         guard fits(slot, delivery) else { return .tooLargeForReceiver }
         // Nobody needs a right to receive a P2P message.
         if sessions[session].mustCheckRights, let authorizer = broker.authorizer,

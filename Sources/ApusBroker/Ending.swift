@@ -127,6 +127,7 @@ extension Shard {
         enterAddress(session)
         recordSession(session)
         handOverShared(session)
+        countWaiting(session)
         guard expiry < .max else { return }
         sessions[session].expiresAt = now.adding(seconds: Int64(expiry))
         scheduleExpiry(session)

@@ -12,6 +12,8 @@ package struct Publication: Sendable {
     package let instance: InstanceNumber
     /// The publishing session, for the No Local option; `nil` for the broker's own messages.
     package let publisher: SessionHandle?
+    /// When it came in, from which its time of waiting counts.
+    package var receivedAt = Timestamp.distantFuture
     /// Where the store holds it, `.none` when nobody needs that.
     package var position = StorePosition.none
     /// Up to where the store must commit before the publisher's acknowledgement leaves; `.none` for at once.
@@ -62,7 +64,7 @@ struct KeptMessage {
     ) -> Message {
         if let message, message.position == publication.position { return message }
         if let message {
-            let stored = message.stored(at: publication.position)
+            let stored = message.stored(at: publication.position, receivedAt: publication.receivedAt)
             self.message = stored
             return stored
         }
@@ -79,6 +81,7 @@ struct KeptMessage {
             retain: publication.retain,
             expiresAt: publication.expiresAt,
             position: publication.position,
+            receivedAt: publication.receivedAt,
             instance: publication.instance,
             number: publication.transientNumber,
         )

@@ -184,57 +184,6 @@ extension Shard {
         return nil
     }
 
-    /// Counts a PUBLISH that is next against the limits of its client and its instance.
-    ///
-    /// - Returns: false when one is reached: then neither it nor what follows is looked at before the next second.
-    mutating func admitsPublish(_ slot: Int) -> Bool {
-        guard connections[slot].phase == .connected else { return true }
-        let tenant = Int(connections[slot].tenant)
-        guard tenants[tenant].limits.hasRate else { return true }
-        let second = now.milliseconds / 1000
-        let details = connections[slot].details
-        if details.publishSecond != second {
-            details.publishSecond = second
-            details.publishCount = 0
-        }
-        let perClient = tenants[tenant].limits.clientPublishPerSecond
-        guard perClient == 0 || details.publishCount < perClient, takePermit(tenant, second) else {
-            throttle(slot, until: Timestamp(milliseconds: (second + 1) * 1000), tenant)
-            return false
-        }
-        details.publishCount += 1
-        return true
-    }
-
-    /// Takes one of the PUBLISH packets that the instance may still send in this second.
-    private mutating func takePermit(_ tenant: Int, _ second: Int64) -> Bool {
-        let limit = tenants[tenant].limits.publishPerSecond
-        guard limit > 0 else { return true }
-        if tenants[tenant].permitSecond != second || tenants[tenant].permits == 0 {
-            let shards = broker.configuration.shardCount
-            let got = tenants[tenant].instance.takePermits(limit: limit, shards: shards, now: now)
-            tenants[tenant].permits = got
-            tenants[tenant].permitSecond = second
-        }
-        guard tenants[tenant].permits > 0 else { return false }
-        tenants[tenant].permits -= 1
-        return true
-    }
-
-    private mutating func throttle(_ slot: Int, until time: Timestamp, _ tenant: Int) {
-        connections[slot].isHeld = true
-        counters.throttled += 1
-        schedule(.throttled, slot: slot, at: time)
-        guard let suppressed = rejections.admit("throttled", now: now) else { return }
-        let limits = tenants[tenant].limits
-        var fields = clientFields(slot)
-        fields.append(
-            ("limit", "publishPerSecond \(limits.publishPerSecond), of a client \(limits.clientPublishPerSecond)")
-        )
-        fields.append(("suppressed_before", "\(suppressed)"))
-        broker.events.record(BrokerEvent(.notice, "client.throttled", fields))
-    }
-
     /// A message to the broker itself.
     ///
     /// - Returns: false when it is none.
@@ -336,6 +285,7 @@ extension Shard {
         payload: Span<UInt8>,
         kept message: Message? = nil,
     ) -> PublishOutcome {
+        publication.receivedAt = now
         let match: Match
         if let target {
             let found = matchDirect(tenant, topic.extracting(target), isDroppedAway: publication.isDroppedAway)

@@ -46,6 +46,7 @@ extension Shard {
         sessions[session].outbound.connectionStarted(window: window)
         sessions[session].will = connect.will.map { WillMessage($0, tenants[tenant].instance.number) }
         connections[slot].session = Int32(truncatingIfNeeded: session)
+        countWaiting(session)
         if present {
             recordSession(session)
             // The CONNACK that was to say so first may have gone with its connection.
@@ -140,6 +141,7 @@ extension Shard {
         sessions[session].subscriptions.removeAll()
         let number = sessions[session].number
         let underWay = sessions[session].outbound.unfinished
+        addWaiting(-sessions[session].countedMessages, session)
         let waiting = store.sessionEnded(handle, number)
         sessionsByClientID[SessionKey(instance(ofSession: session).number, sessions[session].clientID)] = nil
         _ = sessions.remove(at: session)

@@ -29,8 +29,7 @@ extension Shard {
             guard connections[slot].details.awaitsConnAck else { return }
             connections[slot].details.awaitsConnAck = false
             connections[slot].isHeld = false
-            let session = Int(connections[slot].session)
-            if sessions[session].hasBacklog { pump(session) }
+            pump(Int(connections[slot].session))
             processHeldBytes(slot)
         case .answer(let bytes): sendEncoded(bytes, to: slot)
         case .publish(let identifier, let delivery, let dup): transmit(slot, delivery, identifier, dup: dup)
@@ -254,6 +253,7 @@ extension Shard {
         let index = instance(ofSession: session).subscriptions
         let waiting = store.restoreQueue(of: found.number, to: sessions[session].handle) { index.group(of: $0) }
         sessions[session].hasBacklog = waiting > 0
+        countWaiting(session)
         sessions[session].outbound.restore(found.outbound.map { underWay($0) })
         // A connection that the crash cut off ended with it, for all that the client may know.
         let disconnectedAt = found.record.disconnectedAt ?? now

@@ -66,16 +66,6 @@ extension Shard {
         }
     }
 
-    /// The second in which the client sent too much is over.
-    private mutating func goOn(_ slot: Int) {
-        guard connections[slot].phase == .connected, connections[slot].isHeld,
-            !connections[slot].details.awaitsConnAck
-        else { return }
-        connections[slot].isHeld = false
-        connections[slot].lastReceived = now
-        processHeldBytes(slot)
-    }
-
     /// Sets the timer for what a principal has to be told, or for its end.
     mutating func schedulePrincipal(_ slot: Int) {
         let details = connections[slot].details

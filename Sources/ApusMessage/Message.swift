@@ -18,6 +18,8 @@ package final class Message: Sendable {
     package let expiresAt: Timestamp
     /// Where the store holds it; `.none` when nobody needs that.
     package let position: StorePosition
+    /// When it came in, from which its time of waiting counts; `.distantFuture` for one that may wait for ever.
+    package let receivedAt: Timestamp
     /// The instance whose message it is; nobody of another sees it.
     package let instance: InstanceNumber
     /// What traces know it by while the store does not hold it.
@@ -31,6 +33,7 @@ package final class Message: Sendable {
         retain: Bool,
         expiresAt: Timestamp,
         position: StorePosition = .none,
+        receivedAt: Timestamp = .distantFuture,
         instance: InstanceNumber,
         number: MessageNumber = .none,
     ) {
@@ -42,6 +45,7 @@ package final class Message: Sendable {
         self.retain = retain
         self.expiresAt = expiresAt
         self.position = position
+        self.receivedAt = receivedAt
         self.instance = instance
         transientNumber = number
     }
@@ -72,7 +76,9 @@ package final class Message: Sendable {
     package var number: MessageNumber { position == .none ? transientNumber : MessageNumber(position) }
 
     /// The same message with the position that a store has given it.
-    package func stored(at position: StorePosition) -> Message {
+    ///
+    /// - Parameter time: when it came in; `nil` for as it was.
+    package func stored(at position: StorePosition, receivedAt time: Timestamp? = nil) -> Message {
         Message(
             bytes: bytes,
             topicEnd: topicEnd,
@@ -81,6 +87,7 @@ package final class Message: Sendable {
             retain: retain,
             expiresAt: expiresAt,
             position: position,
+            receivedAt: time ?? receivedAt,
             instance: instance,
         )
     }

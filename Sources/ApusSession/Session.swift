@@ -35,6 +35,8 @@ package struct Session: ~Copyable, Sendable {
     package var hasBacklog = false
     /// Whether what waits has waited since before the connection began.
     package var isCatchingUp = false
+    /// How many of them its instance counts as waiting for a client that is away.
+    package var countedMessages = 0
     /// Whether a right was taken from the client while messages waited, so that each must be looked at.
     package var mustCheckRights = false
     /// The will of the live connection, or of the last one while it waits for its delay.

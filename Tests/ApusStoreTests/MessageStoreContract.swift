@@ -204,6 +204,24 @@ struct MessageStoreContract {
         #expect(got.position == message.position)
     }
 
+    @Test(arguments: StoreUnderTest.all, [false, true])
+    func `a message comes back with the time at which it came in`(subject: StoreUnderTest, isCommitted: Bool) throws {
+        let store = subject.make()
+        let one = client(store)
+        // The time at which the stores under test are.
+        let time = Timestamp(milliseconds: 1_000_000)
+        let recipient = Recipient(session: one.number, qos: .atLeastOnce)
+        let message = stored(Message(topic: "t", payload: [], qos: .atLeastOnce), in: store, for: recipient)
+        let put = Delivery(
+            message: message.stored(at: message.position, receivedAt: time),
+            qos: .atLeastOnce,
+            retain: false,
+        )
+        _ = store.enqueue(put, for: one.handle, one.number, limits: wide)
+        if isCommitted { subject.commit(store) }
+        #expect(try #require(next(store, one)).message.receivedAt == time)
+    }
+
     @Test(arguments: StoreUnderTest.all)
     func `messages that are not stored keep their place among those that are`(subject: StoreUnderTest) {
         let store = subject.make()

@@ -18,6 +18,7 @@ final class TestServer: Sendable {
         _ listeners: [ListenerConfiguration] = [.local(.tcp)],
         shards: Int = 2,
         limits: Limits = Limits(),
+        instances: (any InstanceResolver)? = nil,
         configure: (inout TransportConfiguration) -> Void = { _ in },
     ) throws {
         var broker = BrokerConfiguration(shardCount: shards, seed: 1)
@@ -27,7 +28,13 @@ final class TestServer: Sendable {
         let authenticator = AllowEverybody()
         var configuration = TransportConfiguration(listeners: listeners, shardCount: shards)
         configure(&configuration)
-        let shared = Broker(configuration: broker, authenticator: authenticator, authorizer: nil, events: log)
+        let shared = Broker(
+            configuration: broker,
+            authenticator: authenticator,
+            authorizer: nil,
+            events: log,
+            instances: instances,
+        )
         server = TransportServer(configuration, broker: shared) { index, now in
             Shard(index: index, broker: shared, store: MemoryStore(), now: now)
         }

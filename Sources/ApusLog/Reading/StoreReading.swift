@@ -154,6 +154,7 @@ extension LogStore {
             retain: view.header.retain,
             expiresAt: view.header.expiresAt,
             position: position,
+            receivedAt: view.storedAt,
             instance: view.header.instance,
         )
         return .message(message, storedAt: view.storedAt)

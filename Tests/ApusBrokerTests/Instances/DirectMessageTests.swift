@@ -383,4 +383,17 @@ struct DirectMessageTests {
         broker.commit()
         #expect(target.takePayloads() == ["eager"])
     }
+
+    @Test(.spec("MQTT-3.2.0-1")) func `nor does what has waited for a session that the log does not hold yet`() throws {
+        let broker = try DurableBroker(instances: instances)
+        let sender = broker.client("sender", expiry: 100, through: "A")
+        broker.harness.connect("dev", expiry: 100, through: "A").lose()
+        sender.publish("t/p2p/dev", "waited", qos: .atLeastOnce, id: 1)
+        let target = broker.harness.connect("dev", clean: false, expiry: 100, through: "A")
+        sender.publish("t/p2p/dev", "came", qos: .atLeastOnce, id: 2)
+        #expect(target.received.isEmpty)
+        broker.commit()
+        #expect(target.received.first?.type == .connAck)
+        #expect(target.takePayloads() == ["waited", "came"])
+    }
 }

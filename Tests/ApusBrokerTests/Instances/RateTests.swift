@@ -22,7 +22,7 @@ struct RateTests {
 
     /// The next second begins; timers are a little late.
     private func nextSecond(_ harness: ShardHarness) {
-        harness.advance(seconds: Double(1000 - harness.now.milliseconds % 1000 + 50) / 1000)
+        harness.advance(seconds: Double(1000 - harness.now.milliseconds % 1000 + 200) / 1000)
     }
 
     /// All in one write, as a client that does not wait sends them.
@@ -189,6 +189,21 @@ struct RateTests {
         nextSecond(harness)
         burst(client, 1...5)
         #expect(watcher.takePayloads() == ["1", "2"])
+    }
+
+    @Test(arguments: [1, 2])
+    func `a client that floods keeps no other out`(shards: Int) {
+        let harness = harness(shards, LimitOverrides([.publishPerSecond: 10]))
+        let quiet = (0..<3).map { harness.client(harness.clientID(onShard: $0 % shards, "quiet\($0)"), through: "A") }
+        let watcher = harness.client("watcher", through: "A")
+        watcher.subscribe("quiet")
+        for flood in ["f", "g"] { burst(harness.client(flood, through: "A"), 1...1000) }
+        for _ in 0..<5 {
+            for client in quiet { client.publish("quiet") }
+            nextSecond(harness)
+            nextSecond(harness)
+            #expect(watcher.takePayloads().count == 3)
+        }
     }
 
     @Test func `connections to several shards share the second fairly enough that none starves`() {
