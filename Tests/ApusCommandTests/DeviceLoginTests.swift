@@ -92,7 +92,7 @@ struct DeviceLoginTests {
 
     @Test(arguments: [
         "device", "GID_apus@@device", "GID_apus@@@", "@@@d", "gid_apus@@@d", "GID_ab@@@d",
-        "GID_apus@@@" + String(repeating: "x", count: 54), "GID_apus@@@a b", "GID_apus@@@é",
+        "GID_apus@@@" + String(repeating: "x", count: 54), "GID_apus@@@a\tb", "GID_apus@@@a\n",
     ])
     func `a wrong client id is explained`(clientID: String) {
         #expect(complaints("Signature|k|i", Self.right, clientID: clientID).count == 1)

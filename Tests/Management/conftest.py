@@ -13,8 +13,6 @@ from service import Sdk, Service  # noqa: E402
 
 _numbers = itertools.count(1)
 
-both_versions = pytest.mark.parametrize("version", [V3, V5], ids=["3.1.1", "5.0"])
-
 
 @pytest.fixture(scope="module")
 def service():

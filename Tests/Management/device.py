@@ -90,10 +90,10 @@ class Device:
         self.client.connect(endpoint.host, endpoint.port, keepalive, source, **arguments)
         self.client.loop_start()
         self._until(lambda: self._connack or self.ends, "CONNACK")
-        code, self.session_present, properties = self._connack or (None, False, None)
+        code, self.session_present, self.properties = self._connack or (None, False, None)
         if code != SUCCESS:
             self.client.loop_stop()
-            raise Refused(code, words(properties))
+            raise Refused(code, words(self.properties))
 
     def _note(self, change):
         with self._changed:

@@ -59,6 +59,8 @@ def test_p2p(service, client_id, version):
 
 
 def test_p2p_to_who_is_only_in_the_other(service, client_id, name):
+    with Device(service, client_id, clean=False):
+        pass
     with Device(service, client_id, instance=SECOND) as there, Device(service, f"{client_id}-s", clean=False) as sender:
         sender.publish(f"orders/p2p/{client_id}", b"stays here")
         there.publish(f"orders/p2p/{client_id}", b"own")

@@ -37,11 +37,13 @@ def test_all_that_was_acknowledged_survives(data, version):
         _, made = service.rest("POST", "/keys", {"account": "shop", "rights": "data"})
         with Device(service, "GID_apus@@@away", version=version, clean=False) as receiver:
             receiver.subscribe("chat/#", 1)
+        with Device(service, me, version=version, clean=False):
+            pass
         with Device(service, "GID_apus@@@sender", version=version, clean=False) as sender:
             sender.publish("chat/x", b"offline")
             sender.publish("chat/kept", b"retained", retain=True)
             sender.publish("orders/p2p/GID_apus@@@away", b"p2p to a session")
-            sender.publish(f"orders/p2p/{me}", b"p2p to somebody new")
+            sender.publish(f"orders/p2p/{me}", b"p2p without a subscription")
         killed(service)
 
         # Without the file: what it said is in the catalog.
@@ -57,7 +59,7 @@ def test_all_that_was_acknowledged_survives(data, version):
             payloads = receiver.payloads(3)
             assert sorted(payloads) == [b"offline", b"p2p to a session", b"retained"]
         with Device(service, me, credential_login(credential, me), version=version, clean=False) as receiver:
-            assert receiver.payloads(1) == [b"p2p to somebody new"]
+            assert receiver.payloads(1) == [b"p2p without a subscription"]
             assert receiver.still_works("later/x")
         with Device(service, me, token_login({"RW": good}), version=version) as device:
             assert device.still_works("orders/x")

@@ -155,9 +155,10 @@ enum ClientIDShape {
         }
         if !(7...64).contains(group.count) { return "the group in the client id has 7 to 64 characters" }
         if device.isEmpty { return "in the client id nothing stands behind '@@@', \(example)" }
-        if clientID.count > 64 { return "the client id has \(clientID.count) characters, 64 are allowed" }
-        if !clientID.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
-            return "the client id holds spaces or characters that are not printable ASCII"
+        let characters = clientID.unicodeScalars
+        if characters.count > 64 { return "the client id has \(characters.count) characters, 64 are allowed" }
+        if characters.contains(where: { $0.properties.generalCategory == .control }) {
+            return "the client id holds characters that cannot be printed, as a tab or a line end"
         }
         return nil
     }
