@@ -216,6 +216,13 @@ extension Shard {
         return true
     }
 
+    /// Tells a client what it lacks, where there is a message for that.
+    mutating func sendNotice(ofDenied access: Access, _ topic: String, _ slot: Int) {
+        let principal = connections[slot].details.principal
+        guard let notice = broker.authorizer?.notice(ofDenied: access, to: topic, for: principal) else { return }
+        send(notice, to: slot)
+    }
+
     /// Sends a message of the broker to one client.
     mutating func send(_ notice: SystemNotice, to slot: Int) {
         let message = Message(topic: notice.topic, payload: notice.payload)
@@ -248,6 +255,7 @@ extension Shard {
             // In 5.0 the refusing PUBREC ends the exchange; a 3.1.1 client goes on to PUBREL [MQTT-4.3.3-9].
             if connections[slot].version == .v5 { sessions[session].inbound.refused(view.packetIdentifier) }
         }
+        if closes { sendNotice(ofDenied: .publish, String(copying: topic), slot) }
         if mustClose || closes && (connections[slot].version < .v5 || view.qos == .atMostOnce) {
             return disconnect(slot, reasonCode, explanation)
         }

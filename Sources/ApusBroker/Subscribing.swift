@@ -23,11 +23,11 @@ extension Shard {
         var refusals: [String] = []
         var replays: [RetainedReplay] = []
         var position = StorePosition.none
-        var isDenied = false
+        var denied: String?
         for (filter, request) in zip(filters, packet.requests) {
             let refusal = refusal(of: filter, slot, session) ?? refusal(ofQoS: request.options.qos, slot, session)
             if let (code, explanation) = refusal {
-                isDenied = isDenied || code == .notAuthorized
+                if code == .notAuthorized { denied = denied ?? filter.text }
                 recordDenial("subscribe.denied", slot, ("filter", filter.fullText), code, explanation)
                 codes.append(code)
                 refusals.append(explanation)
@@ -43,7 +43,8 @@ extension Shard {
             reasonString: reasonString(refusals, slot),
         )
         // What the packet has already changed stays; the connection may only not go on (apsaramq-facts 3.4).
-        if isDenied, policies(slot).onDenied == .close {
+        if let denied, policies(slot).onDenied == .close {
+            sendNotice(ofDenied: .subscribe, denied, slot)
             if connections[slot].version < .v5 { send(.subAck(answer), to: slot) }
             return disconnect(slot, .notAuthorized, refusals.first ?? "")
         }
