@@ -6,10 +6,12 @@ internal import ApusResources
 internal import FoundationEssentials
 
 /// What a message service has from its first start on, so that a client can connect at once: an account with an
-/// administrator's key, an instance, a parent topic and a group.
+/// administrator's key, an instance with a parent topic and a group, and one that takes any MQTT client on this machine.
 struct FirstStart {
     static let account = "default"
     static let instance = "post-cn-apus00001"
+    /// Of the `standard` profile; the first one, so that clients whose user name carries no instance belong to it.
+    static let plainInstance = "local"
     static let topic = "demo"
     static let group = "GID_demo"
     /// In the data directory, for its owner only: how the command line finds the API and its key.
@@ -43,12 +45,13 @@ struct FirstStart {
                 [
                     .putAccount(Account(name: account, createdAt: now)),
                     .putAccessKey(key),
+                    .putInstance(Instance(id: plainInstance, account: account, profile: .standard, createdAt: now)),
                     .putInstance(Instance(id: instance, account: account, profile: .apsaramq, createdAt: now)),
                 ],
                 by: .local,
                 action: "FirstStart",
                 instance: instance,
-                detail: "account \(account) with an administrator's key, instance \(instance)",
+                detail: "account \(account) with an administrator's key, instances \(plainInstance) and \(instance)",
             )
             guard case .putInstance(let stored)? = made.last else { return key }
             try manager.change(
@@ -95,5 +98,34 @@ struct FirstStart {
         } catch {
             throw CommandFailure("\(fileName) cannot be written: \(error)")
         }
+    }
+
+    /// What to print once: the key, and commands that work when pasted.
+    ///
+    /// - Parameters:
+    ///   - api: the API's URL.
+    ///   - endpoint: the URL of a listener.
+    static func greeting(_ key: AccessKey, api: String, endpoint: String?) -> [String] {
+        let apus = CommandLine.arguments.first ?? "apus"
+        func login(_ device: String) -> String {
+            let clientID = "\(group)@@@\(device)"
+            let password = Base64.encode(HMAC.sha1(key: Array(key.secret.utf8), Array(clientID.utf8)))
+            let place = endpoint.map { " --url \($0)" } ?? ""
+            return "-i \(clientID) -u 'Signature|\(key.id)|\(instance)' -P '\(password)'\(place)"
+        }
+        return [
+            "administrator's access key \(key.id), secret \(key.secret); kept in \(fileName), shown this once",
+            "try in other terminals:",
+            "  \(apus) sub \(login("phone-1")) -t '\(topic)/#' -q 1 -v",
+            "  \(apus) pub \(login("phone-2")) -t \(topic)/hello -m hello -q 1",
+            "  \(apus) pub \(login("phone-2")) -t '\(topic)/p2p/\(group)@@@phone-1' -m 'to you alone' -q 1",
+            "or with the vendor's SDK (pip install alibabacloud-onsmqtt20200420):",
+            "  from alibabacloud_tea_openapi.models import Config",
+            "  from alibabacloud_onsmqtt20200420 import client, models",
+            "  c = client.Client(Config(access_key_id='\(key.id)', access_key_secret='\(key.secret)',",
+            "      endpoint='\(api.dropFirst("http://".count))', protocol='HTTP'))",
+            "  print(c.send_message(models.SendMessageRequest(instance_id='\(instance)', mqtt_topic='\(topic)/hello',",
+            "      payload='from the SDK')).body)",
+        ]
     }
 }

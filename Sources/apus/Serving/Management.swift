@@ -37,8 +37,10 @@ final class Management: Sendable {
     /// - Parameter endpoints: URLs at which clients connect.
     /// - Returns: what to print.
     func start(_ endpoints: [String]) throws -> [String] {
-        try FirstStart.writeLogin(firstKey, api: configuration.api.listen ?? "", in: configuration.data.directory)
-        return []
+        let api = configuration.api.listen ?? ""
+        try FirstStart.writeLogin(firstKey, api: api, in: configuration.data.directory)
+        let greeting = firstKey.map { FirstStart.greeting($0, api: api, endpoint: endpoints.first) } ?? []
+        return ["api \(api)"] + greeting
     }
 
     func stop() {}
