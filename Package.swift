@@ -134,8 +134,13 @@ let package = Package(
                 "MQTTCodec",
             ]
         ),
-        tests("ApusManagement", ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "MQTTCodec"]),
-        tests("ApusBroker", ["ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec"]),
+        tests(
+            "ApusManagement",
+            [
+                "ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "MQTTCodec",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ]
+        ),
         .testTarget(
             name: "ApusCommandTests",
             dependencies: [

@@ -86,7 +86,8 @@ package final class ManagementServer: Sendable {
             } catch {
                 try? await group.shutdownGracefully()
                 throw ManagementError(
-                    description: "the management API cannot listen on \(configuration.host):\(configuration.port): \(error)"
+                    description:
+                        "the management API cannot listen on \(configuration.host):\(configuration.port): \(error)"
                 )
             }
         }
@@ -116,6 +117,7 @@ package final class ManagementServer: Sendable {
         )
     }
 
+    @concurrent
     private static func respond(
         to request: Request,
         with handler: APIHandler,

@@ -23,7 +23,9 @@ struct OperationsService: Sendable {
                     + "and /metrics",
             )
         }
-        guard request.method == .get || request.method == .head else { throw .methodNotAllowed(request, ["GET", "HEAD"]) }
+        guard request.method == .get || request.method == .head else {
+            throw .methodNotAllowed(request, ["GET", "HEAD"])
+        }
         switch request.path {
         case "/healthz": return APIResponse(.ok, text: "ok\n")
         case "/readyz":

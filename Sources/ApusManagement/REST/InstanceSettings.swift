@@ -38,10 +38,20 @@ enum InstanceSettings {
             set: { $0.maximumQoS = $1.integer.flatMap { UInt8(exactly: $0) }.flatMap(QoS.init) },
         ),
         flag("requiresGroup", { $0.requiresGroup }, { $0.requiresGroup }, { $0.requiresGroup = $1 }),
-        flag("requiresParentTopic", { $0.requiresParentTopic }, { $0.requiresParentTopic }, { $0.requiresParentTopic = $1 }),
+        flag(
+            "requiresParentTopic",
+            { $0.requiresParentTopic },
+            { $0.requiresParentTopic },
+            { $0.requiresParentTopic = $1 }
+        ),
         flag("persistentQoS2", { $0.persistentQoS2 }, { $0.persistentQoS2 }, { $0.persistentQoS2 = $1 }),
         flag("p2p", { $0.p2p }, { $0.p2p }, { $0.p2p = $1 }),
-        flag("anonymousOnLoopback", { $0.anonymousOnLoopback }, { $0.anonymousOnLoopback }, { $0.anonymousOnLoopback = $1 }),
+        flag(
+            "anonymousOnLoopback",
+            { $0.anonymousOnLoopback },
+            { $0.anonymousOnLoopback },
+            { $0.anonymousOnLoopback = $1 }
+        ),
         flag("trace", { $0.trace }, { $0.trace }, { $0.trace = $1 }),
     ]
 

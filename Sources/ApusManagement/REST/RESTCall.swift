@@ -1,5 +1,6 @@
 internal import ApusBroker
 internal import ApusResources
+internal import HTTPTypes
 
 /// A call of an operation, checked against its schemas, by a caller who has the right to it.
 struct RESTCall: Sendable {

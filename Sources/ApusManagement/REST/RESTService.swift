@@ -35,7 +35,9 @@ struct RESTService: Sendable {
             .dropFirst().map(String.init)
         let matches = OperationTable.all.filter { Self.matches($0, segments) }
         guard !matches.isEmpty else {
-            throw .notFound("nothing is at '\(request.path.prefix(128))'; \(Self.root)/openapi.json shows what there is")
+            throw .notFound(
+                "nothing is at '\(request.path.prefix(128))'; \(Self.root)/openapi.json shows what there is"
+            )
         }
         guard let operation = matches.first(where: { $0.method == request.method }) else {
             throw .methodNotAllowed(request, Array(Set(matches.map(\.method.rawValue))).sorted())

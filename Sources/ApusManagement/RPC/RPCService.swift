@@ -148,7 +148,9 @@ struct RPCService: Sendable {
         }
         guard let action = ActionTable.action(name, version) else {
             let other = RPCAction.Version.allCases.first { ActionTable.action(name, $0) != nil }
-            let hint = other.map { "version \($0.rawValue) has it" } ?? "the action's name is wrong, or newer than this service"
+            let hint =
+                other.map { "version \($0.rawValue) has it" }
+                ?? "the action's name is wrong, or newer than this service"
             throw RPCError(
                 404,
                 "ApiNotSupport",
@@ -185,7 +187,11 @@ extension RPCCall {
         guard let instance = directory.instance(id: id) else {
             // Who may not see all instances is not told which there are.
             throw caller.isAdministrator
-                ? RPCError(400, action.unknownInstanceCode, "there is no instance '\(id)'; ListInstances names those there are")
+                ? RPCError(
+                    400,
+                    action.unknownInstanceCode,
+                    "there is no instance '\(id)'; ListInstances names those there are"
+                )
                 : foreign(id)
         }
         guard caller.owns(instance) else { throw foreign(id) }

@@ -1,4 +1,5 @@
 internal import ApusCrypto
+internal import ApusMessage
 internal import ApusResources
 
 /// Why a CA certificate was not registered.
@@ -15,8 +16,14 @@ struct AuthorityDesk {
     let service: ManagementService
 
     /// What a verification certificate must have for its common name.
+    ///
+    /// Always the same for an instance, and nobody else can make it: it is cut from a keyed hash of the instance's number.
     func registrationCode(of instance: Instance) throws(ResourceError) -> String {
-        try service.manager.registerCode(of: instance.number)
+        guard let secret = service.directory.serviceSecret(TokenSeal.secretName) else {
+            throw ResourceError(.storage, "the service has lost the secret that registration codes are made of")
+        }
+        let text = "registration of authorities with instance \(instance.number.rawValue)"
+        return Hex.encode(Array(HMAC.sha256(key: secret, Array(text.utf8)).prefix(16)))
     }
 
     /// The value to store for an authority whose owner has shown that its key is theirs.

@@ -1,4 +1,3 @@
-internal import ApusCrypto
 internal import ApusResources
 
 /// Why a token was not issued.
@@ -13,9 +12,7 @@ enum TokenRefusal: Error, Equatable {
 
 /// Issues, looks into and revokes tokens (apsaramq-facts 2.4).
 struct TokenDesk {
-    static let mostResources = 100
-    static let shortestMilliseconds: Int64 = 60_000
-    static let longestMilliseconds: Int64 = 30 * 86_400_000
+    static let mostResources = ResourceManager.maximumTokenResources
 
     /// Whether a token holds, and why not.
     struct Finding {
@@ -27,13 +24,6 @@ struct TokenDesk {
     let service: ManagementService
     let now: Int64
 
-    private func seal() throws(TokenRefusal) -> TokenSeal {
-        guard let secret = service.directory.serviceSecret(TokenSeal.secretName) else {
-            throw .failed(ResourceError(kind: .storage, message: "the service has no secret to sign tokens with"))
-        }
-        return TokenSeal(secret: secret)
-    }
-
     /// - Parameters:
     ///   - actions: `R`, `W` or both, as `R,W`.
     ///   - expiresAt: Unix milliseconds; further than 30 days ahead is cut to them.
@@ -43,34 +33,28 @@ struct TokenDesk {
         until expiresAt: Int64,
         in instance: Instance,
         by caller: Caller,
-    ) throws(TokenRefusal) -> (text: String, token: Token) {
+    ) throws(TokenRefusal) -> String {
         let letters = actions.split(separator: ",", omittingEmptySubsequences: false)
         guard (1...2).contains(letters.count), Set(letters).count == letters.count,
             letters.allSatisfy({ $0 == "R" || $0 == "W" })
         else { throw .invalid(.actions, "it is '\(actions.prefix(64))'; it must be 'R', 'W' or 'R,W'") }
-        guard expiresAt >= now + Self.shortestMilliseconds else {
-            throw .invalid(
-                .expireTime,
-                "it is \(expiresAt); a token holds for 60 s at least, so until \(now + Self.shortestMilliseconds)"
-                    + " (Unix milliseconds)",
-            )
-        }
         try check(resources, in: instance)
-        let id: String
-        do {
-            id = Hex.encode(try randomBytes(16))
-        } catch { throw .failed(ResourceError(kind: .storage, message: "\(error)")) }
-        let token = Token(
-            id: id,
-            instance: instance.number,
-            accessKeyID: caller.key.id,
-            mayRead: letters.contains("R"),
-            mayWrite: letters.contains("W"),
-            resources: resources,
-            issuedAt: now,
-            expiresAt: min(expiresAt, now + Self.longestMilliseconds),
-        )
-        return (try seal().seal(token), token)
+        do throws(ResourceError) {
+            return try service.manager.issueToken(
+                instance.number,
+                accessKeyID: caller.key.id,
+                mayRead: letters.contains("R"),
+                mayWrite: letters.contains("W"),
+                resources: resources,
+                expiresAt: expiresAt,
+            )
+        } catch {
+            switch error.kind {
+            case .invalid(field: "ExpireTime"): throw .invalid(.expireTime, error.message)
+            case .invalid: throw .invalid(.resources, error.message)
+            default: throw .failed(error)
+            }
+        }
     }
 
     private func check(_ resources: [String], in instance: Instance) throws(TokenRefusal) {
@@ -91,8 +75,8 @@ struct TokenDesk {
     }
 
     /// Whether the token holds in the instance now.
-    func find(_ text: String, in instance: Instance) throws(TokenRefusal) -> Finding {
-        guard let token = try seal().open(text), token.instance == instance.number else {
+    func find(_ text: String, in instance: Instance) -> Finding {
+        guard let token = service.manager.seal.open(text), token.instance == instance.number else {
             return Finding(token: nil, problem: "it is no token of this instance")
         }
         if service.directory.isRevoked(instance.number, tokenID: token.id) {
@@ -108,7 +92,7 @@ struct TokenDesk {
 
     /// The change that takes a token back; `nil` when it has ended anyway.
     func revocation(of text: String, in instance: Instance) throws(TokenRefusal) -> CatalogChange? {
-        guard let token = try seal().open(text), token.instance == instance.number else {
+        guard let token = service.manager.seal.open(text), token.instance == instance.number else {
             throw .invalid(.token, "it is no token of the instance '\(instance.id)'")
         }
         guard token.expiresAt > now, !service.directory.isRevoked(instance.number, tokenID: token.id) else {

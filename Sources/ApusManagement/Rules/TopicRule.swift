@@ -62,7 +62,9 @@ struct TopicRule {
             throw .malformed("the topic has \(counted.unicodeScalars.count) characters; topicCharacters allows \(most)")
         }
         guard directory.hasTopic(instance.number, parent) else {
-            throw .unknownParent("the instance '\(instance.id)' has no parent topic '\(parent.prefix(64))'; create it first")
+            throw .unknownParent(
+                "the instance '\(instance.id)' has no parent topic '\(parent.prefix(64))'; create it first"
+            )
         }
     }
 }

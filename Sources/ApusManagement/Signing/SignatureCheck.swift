@@ -35,7 +35,10 @@ struct SignatureCheck: Sendable {
                 "the signature nonce '\(signed.nonce)' was used before; each request needs a new one",
             )
         case .full:
-            throw SignatureError(.overflow, "more requests within 15 minutes than the server keeps nonces of; slow down")
+            throw SignatureError(
+                .overflow,
+                "more requests within 15 minutes than the server keeps nonces of; slow down"
+            )
         }
     }
 

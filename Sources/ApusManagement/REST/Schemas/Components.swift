@@ -30,7 +30,12 @@ enum Components {
     static func list(_ item: String) -> Schema {
         .object([
             P("items", .array(.component(item), 0...1_000)),
-            P("next", text, required: false, "What `after` (of the audit log: `before`) of the next page is; absent on the last."),
+            P(
+                "next",
+                text,
+                required: false,
+                "What `after` (of the audit log: `before`) of the next page is; absent on the last."
+            ),
         ])
     }
 
@@ -170,7 +175,8 @@ enum Components {
             .object(
                 [
                     P("clientId", text), P("online", .boolean), P("address", text, required: false),
-                    P("listener", text, required: false), P("version", .choice(["3.1", "3.1.1", "5.0"]), required: false),
+                    P("listener", text, required: false),
+                    P("version", .choice(["3.1", "3.1.1", "5.0"]), required: false),
                     P("userName", text, required: false), P("keepAliveSeconds", count, required: false),
                     P("connectedAt", anyTime, required: false), P("lastSeenAt", anyTime, required: false),
                     P("channelId", text, required: false),
@@ -229,36 +235,40 @@ enum Components {
 
     // MARK: - The rest
 
-    private static let other: [(name: String, schema: Schema)] = [
-        (
-            "AuditEntry",
-            .object([
-                P("number", count), P("time", anyTime), P("actor", text), P("source", text), P("action", text),
-                P("instance", text), P("detail", text), P("outcome", text),
-            ])
-        ),
-        (
-            "Plan",
-            .object([
-                P("lines", .array(text, 0...1_000_000), "What changes, for people."), P("changes", count),
-                P("applied", .boolean),
-            ])
-        ),
-        (
-            "Error",
-            .object([
-                P(
-                    "error",
-                    .object([
-                        P("code", text), P("message", text, "What is wrong and what would be right."),
-                        P("field", text, required: false, "The part of the request that is wrong."),
-                        P("limit", text, required: false, "The limit that was reached."),
-                        P("requestId", text),
-                    ])
-                )
-            ])
-        ),
-    ]
-    + ["Account", "Key", "Instance", "Topic", "Group", "Credential", "Identity", "Permission", "Ban", "Client", "Session",
-        "Retained", "AuditEntry"].map { ("\($0)List", list($0)) }
+    private static let other: [(name: String, schema: Schema)] =
+        [
+            (
+                "AuditEntry",
+                .object([
+                    P("number", count), P("time", anyTime), P("actor", text), P("source", text), P("action", text),
+                    P("instance", text), P("detail", text), P("outcome", text),
+                ])
+            ),
+            (
+                "Plan",
+                .object([
+                    P("lines", .array(text, 0...1_000_000), "What changes, for people."), P("changes", count),
+                    P("applied", .boolean),
+                ])
+            ),
+            (
+                "Error",
+                .object([
+                    P(
+                        "error",
+                        .object([
+                            P("code", text), P("message", text, "What is wrong and what would be right."),
+                            P("field", text, required: false, "The part of the request that is wrong."),
+                            P("limit", text, required: false, "The limit that was reached."),
+                            P("requestId", text),
+                        ])
+                    )
+                ])
+            ),
+        ]
+        + [
+            "Account", "Key", "Instance", "Topic", "Group", "Credential", "Identity", "Permission", "Ban", "Client",
+            "Session",
+            "Retained", "AuditEntry",
+        ].map { ("\($0)List", list($0)) }
 }

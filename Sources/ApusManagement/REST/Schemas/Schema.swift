@@ -91,7 +91,9 @@ extension Schema {
                 "it has \(length) characters; \(lengths.lowerBound) to \(lengths.upperBound) are allowed",
             )
         }
-        guard form.allows(text) else { throw .invalid(field, "'\(text.prefix(64))' is not allowed; allowed: \(form.words)") }
+        guard form.allows(text) else {
+            throw .invalid(field, "'\(text.prefix(64))' is not allowed; allowed: \(form.words)")
+        }
     }
 
     private static func check(
@@ -146,7 +148,8 @@ extension Schema {
         switch self {
         case .text(let lengths, let form):
             return [
-                "type": "string", "minLength": JSONValue(lengths.lowerBound), "maxLength": JSONValue(lengths.upperBound),
+                "type": "string", "minLength": JSONValue(lengths.lowerBound),
+                "maxLength": JSONValue(lengths.upperBound),
                 "pattern": .string(form.pattern),
             ]
         case .choice(let choices): return ["type": "string", "enum": .array(choices.map { .string($0) })]

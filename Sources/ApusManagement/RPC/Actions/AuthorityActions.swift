@@ -5,11 +5,14 @@ enum AuthorityActions {
     static let all: [RPCAction] = [
         CertificateAction.action("GetRegisterCode", .manager, []) { call, instance throws(RPCError) in
             do throws(ResourceError) {
-                return ["RegisterCode": .string(try AuthorityDesk(service: call.service).registrationCode(of: instance))]
+                return [
+                    "RegisterCode": .string(try AuthorityDesk(service: call.service).registrationCode(of: instance))
+                ]
             } catch { throw call.refusal(error) }
         },
         CertificateAction.action("RegisterCaCertificate", .manager, ["CaName", "CaContent", "VerificationContent"]) {
-            call, instance throws(RPCError) in
+            call,
+            instance throws(RPCError) in
             let name = try call.parameters.text("CaName")
             let content = try call.parameters.text("CaContent", most: CertificateAction.mostBytes)
             let verification = try call.parameters.text("VerificationContent", most: CertificateAction.mostBytes)
@@ -35,7 +38,9 @@ enum AuthorityActions {
         CertificateAction.action("GetCaCertificate", .data, ["Sn"]) { call, instance throws(RPCError) in
             ["Data": json(try existing(call, instance))]
         },
-        CertificateAction.action("ListCaCertificate", .data, ["PageNo", "PageSize"]) { call, instance throws(RPCError) in
+        CertificateAction.action("ListCaCertificate", .data, ["PageNo", "PageSize"]) {
+            call,
+            instance throws(RPCError) in
             let all = call.directory.caCertificates(of: instance.number).sorted { $0.serialNumber < $1.serialNumber }
             return try CertificateAction.page(of: all, call, list: "CaCertificateVOS", json: json)
         },
@@ -59,7 +64,8 @@ enum AuthorityActions {
         return found
     }
 
-    private static func setActive(_ isActive: Bool, _ call: RPCCall, _ instance: Instance) throws(RPCError) -> JSONValue {
+    private static func setActive(_ isActive: Bool, _ call: RPCCall, _ instance: Instance) throws(RPCError) -> JSONValue
+    {
         var certificate = try existing(call, instance)
         certificate.isActive = isActive
         try call.change([.putCACertificate(certificate)], in: instance.id)

@@ -17,9 +17,12 @@ enum BanActions {
             return .success()
         },
         CustomAction.action("QueryCustomAuthConnectBlack", .data, ["ClientId", "Size", "NextToken"]) {
-            call, instance throws(RPCError) in
+            call,
+            instance throws(RPCError) in
             let clientID = try call.parameters.optionalText("ClientId")
-            let found = call.directory.bans(of: instance.number).filter { clientID.map($0.clientID.elementsEqual) ?? true }
+            let found = call.directory.bans(of: instance.number).filter {
+                clientID.map($0.clientID.elementsEqual) ?? true
+            }
             return try CustomAction.page(of: found, call, key: \.clientID) { ban in
                 // What the list shows there is not documented; this is what a ban is.
                 ["ClientId": .string(ban.clientID), "PermitAction": "CONNECT", "Effect": "DENY"]

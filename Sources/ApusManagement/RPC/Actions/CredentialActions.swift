@@ -12,9 +12,9 @@ enum CredentialActions {
             answer(try existing(clientID, call, instance), instance)
         },
         credential("RefreshDeviceCredential", .manager) { call, instance, clientID throws(RPCError) in
-            let old = try existing(clientID, call, instance)
+            _ = try existing(clientID, call, instance)
             do throws(ResourceError) {
-                return answer(try CredentialDesk(call: call).refresh(old, in: instance), instance)
+                return answer(try CredentialDesk(call: call).register(clientID, in: instance), instance)
             } catch { throw call.refusal(error) }
         },
         credential("UnRegisterDeviceCredential", .manager) { call, instance, clientID throws(RPCError) in

@@ -10,11 +10,13 @@ enum DeviceCertificateActions {
             ["Data": json(try existing(call, instance))]
         },
         CertificateAction.action("ListDeviceCertificate", .data, ["PageNo", "PageSize"]) {
-            call, instance throws(RPCError) in
+            call,
+            instance throws(RPCError) in
             try page(call, instance, caSerialNumber: nil)
         },
         CertificateAction.action("ListDeviceCertificateByCaSn", .data, ["CaSn", "PageNo", "PageSize"]) {
-            call, instance throws(RPCError) in
+            call,
+            instance throws(RPCError) in
             try page(call, instance, caSerialNumber: try call.parameters.text("CaSn", most: 128))
         },
         CertificateAction.action("ActiveDeviceCertificate", .manager, subject) { call, instance throws(RPCError) in
@@ -62,7 +64,8 @@ enum DeviceCertificateActions {
         return try CertificateAction.page(of: all, call, list: "DeviceCertificateVOS", json: json)
     }
 
-    private static func setActive(_ isActive: Bool, _ call: RPCCall, _ instance: Instance) throws(RPCError) -> JSONValue {
+    private static func setActive(_ isActive: Bool, _ call: RPCCall, _ instance: Instance) throws(RPCError) -> JSONValue
+    {
         var certificate = try existing(call, instance)
         certificate.isActive = isActive
         try call.change([.putDeviceCertificate(certificate)], in: instance.id)

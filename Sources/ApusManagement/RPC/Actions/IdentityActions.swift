@@ -9,7 +9,10 @@ enum IdentityActions {
         CustomAction.action("AddCustomAuthIdentity", .manager, identity + proof) { call, instance throws(RPCError) in
             let name = try Name(call)
             guard name.stored(call, instance) == nil else {
-                throw call.parameters.refusal(of: "Username", "it is stored already; UpdateCustomAuthIdentity changes it")
+                throw call.parameters.refusal(
+                    of: "Username",
+                    "it is stored already; UpdateCustomAuthIdentity changes it"
+                )
             }
             return try put(name, call, instance)
         },
@@ -29,7 +32,8 @@ enum IdentityActions {
         },
         // Only for managers, as it shows secrets.
         CustomAction.action("QueryCustomAuthIdentity", .manager, identity + ["Size", "NextToken"]) {
-            call, instance throws(RPCError) in
+            call,
+            instance throws(RPCError) in
             let type = try call.parameters.optionalChoice("IdentityType", IdentityType.self)
             let userName = try call.parameters.optionalText("Username")
             let clientID = try call.parameters.optionalText("ClientId")
@@ -67,7 +71,8 @@ enum IdentityActions {
         }
     }
 
-    private static func existing(_ name: Name, _ call: RPCCall, _ instance: Instance) throws(RPCError) -> CustomIdentity {
+    private static func existing(_ name: Name, _ call: RPCCall, _ instance: Instance) throws(RPCError) -> CustomIdentity
+    {
         guard let found = name.stored(call, instance) else {
             throw call.parameters.refusal(of: "Username", "no such identity is stored; AddCustomAuthIdentity stores it")
         }

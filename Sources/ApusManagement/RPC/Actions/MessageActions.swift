@@ -99,7 +99,10 @@ enum MessageActions {
             return ["Id": id, "ErrorCode": 0, "ErrorMessage": "", "MsgId": .string(messageID)]
         } catch {
             let error = refusal(error, call)
-            return ["Id": id, "ErrorCode": .integer(Int64(error.status)), "ErrorMessage": .string("\(error.code): \(error.message)")]
+            return [
+                "Id": id, "ErrorCode": .integer(Int64(error.status)),
+                "ErrorMessage": .string("\(error.code): \(error.message)"),
+            ]
         }
     }
 

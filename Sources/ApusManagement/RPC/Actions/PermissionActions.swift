@@ -6,16 +6,21 @@ enum PermissionActions {
 
     static let all: [RPCAction] = [
         CustomAction.action("AddCustomAuthPermission", .manager, subject + ["PermitAction", "Effect"]) {
-            call, instance throws(RPCError) in
+            call,
+            instance throws(RPCError) in
             let permission = try permission(call, instance)
             guard stored(permission.type, permission.identity, permission.topic, call, instance) == nil else {
-                throw call.parameters.refusal(of: "Topic", "it is granted already; UpdateCustomAuthPermission changes it")
+                throw call.parameters.refusal(
+                    of: "Topic",
+                    "it is granted already; UpdateCustomAuthPermission changes it"
+                )
             }
             try call.change([.putPermission(permission)], in: instance.id)
             return .success()
         },
         CustomAction.action("UpdateCustomAuthPermission", .manager, subject + ["PermitAction", "Effect"]) {
-            call, instance throws(RPCError) in
+            call,
+            instance throws(RPCError) in
             let permission = try permission(call, instance)
             try mustExist(permission.type, permission.identity, permission.topic, call, instance)
             try call.change([.putPermission(permission)], in: instance.id)
@@ -33,7 +38,8 @@ enum PermissionActions {
             return .success()
         },
         CustomAction.action("QueryCustomAuthPermission", .data, subject + ["Size", "NextToken"]) {
-            call, instance throws(RPCError) in
+            call,
+            instance throws(RPCError) in
             let type = try call.parameters.optionalChoice("IdentityType", IdentityType.self)
             let identity = try call.parameters.optionalText("Identity")
             let topic = try call.parameters.optionalText("Topic", most: 65_535)

@@ -6,14 +6,18 @@ enum ServerNameActions {
 
     static let all: [RPCAction] = [
         CertificateAction.action("SetSniConfig", .manager, ["DefaultCertificate", "SniConfig"]) {
-            call, instance throws(RPCError) in
+            call,
+            instance throws(RPCError) in
             let standard = try call.parameters.text("DefaultCertificate", most: 1_024)
             let text = try call.parameters.optionalText("SniConfig", most: 65_536) ?? ""
             var entries: [ServerNameConfiguration.Entry] = []
             for part in text.split(separator: ";") {
                 let fields = part.split(separator: "#", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
                 guard fields.count == 3, !fields[0].isEmpty, !fields[1].isEmpty else {
-                    throw call.parameters.refusal(of: "SniConfig", "write 'domain#certId#password;domain#certId#password'")
+                    throw call.parameters.refusal(
+                        of: "SniConfig",
+                        "write 'domain#certId#password;domain#certId#password'"
+                    )
                 }
                 entries.append(
                     ServerNameConfiguration.Entry(

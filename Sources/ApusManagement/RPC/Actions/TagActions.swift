@@ -44,7 +44,10 @@ enum TagActions {
             let removesAll = try call.parameters.boolean("All", default: false)
             let keys = try call.parameters.list("TagKey", most: most)
             guard removesAll || !keys.isEmpty else {
-                throw call.parameters.refusal(of: "TagKey", "it is missing; write 'TagKey.1', or 'All=true' for every tag")
+                throw call.parameters.refusal(
+                    of: "TagKey",
+                    "it is missing; write 'TagKey.1', or 'All=true' for every tag"
+                )
             }
             let carriers = try carriers(call)
             var changes: [CatalogChange] = []

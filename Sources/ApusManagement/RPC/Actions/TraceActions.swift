@@ -30,7 +30,9 @@ enum TraceActions {
             let found = await call.broker.trace(query)
             return ["MessageTraceLists": .array(items(found, message))]
         },
-        trace("QueryMqttTraceMessageSubscribe", time + page + ["ClientId", "MsgId"]) { call, instance throws(RPCError) in
+        trace("QueryMqttTraceMessageSubscribe", time + page + ["ClientId", "MsgId"]) {
+            call,
+            instance throws(RPCError) in
             var query = try query(call, instance, TraceWords.ofDelivery)
             query.messageID = try call.parameters.text("MsgId", most: 64)
             query.clientID = try call.parameters.optionalText("ClientId", most: 65_535)
