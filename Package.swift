@@ -37,6 +37,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        // Without its traits it brings neither swift-configuration nor the whole of Foundation.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         // Level 0: one protocol or one data structure each; they know nothing of Apus.
@@ -73,6 +79,18 @@ let package = Package(
             ["ApusResources", "ApusMessage", "MQTTCodec", .product(name: "GRDB", package: "GRDB.swift")]
         ),
         room("ApusConfiguration", [.product(name: "Yams", package: "Yams")]),
+        room(
+            "ApusManagement",
+            [
+                "ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec",
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
         // Level 5: the executable.
         .executableTarget(
             name: "apus",
@@ -114,6 +132,13 @@ let package = Package(
             [
                 "ApusLog", "ApusLoop", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics",
                 "MQTTCodec",
+            ]
+        ),
+        tests(
+            "ApusManagement",
+            [
+                "ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "MQTTCodec",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
             ]
         ),
         .testTarget(

@@ -1,0 +1,24 @@
+/// How the management API is served.
+package struct ManagementConfiguration: Sendable {
+    /// A name or an address.
+    package var host: String
+    /// 0 for any that is free.
+    package var port: Int
+    /// What `ListInstances` calls the region.
+    package var region = "local"
+    /// Addresses of the MQTT listeners, shown with each instance: `mqtt://127.0.0.1:1883`.
+    package var endpoints: [String] = []
+    /// Whether `/metrics` answers callers who are not on this machine and show no access key.
+    package var metricsAreOpen = false
+    /// Whether the RPC API holds accounts to the documented rates.
+    package var isThrottled = true
+    /// Live connections; more wait in the listener's queue.
+    package var maximumConnections = 1_024
+    /// Seconds for which a connection may be silent.
+    package var idleSeconds = 60
+
+    package init(host: String = "127.0.0.1", port: Int) {
+        self.host = host
+        self.port = port
+    }
+}

@@ -1,0 +1,90 @@
+internal import ApusBroker
+internal import ApusCrypto
+internal import ApusResources
+internal import HTTPTypes
+internal import MQTTCodec
+
+/// Publishing, and what became of a message.
+enum MessageOperations {
+    private static let mostEvents = 1_000
+
+    static let all: [RESTOperation] = [
+        RESTOperation(
+            .post,
+            "/instances/{instance}/publish",
+            "publish",
+            "Publishes a message; answers when it is as safe as an acknowledgement promises.",
+            rights: .data,
+            body: .component("NewMessage"),
+            answer: .component("PublishReport"),
+        ) { call throws(RESTError) in
+            let instance = try call.instance()
+            let payload: [UInt8]
+            if call.text("encoding") == "base64" {
+                guard let bytes = Base64.decode(call.text("payload")) else {
+                    throw .impossible("payload", "it is no Base64 (RFC 4648, section 4, with padding)")
+                }
+                payload = bytes
+            } else {
+                payload = Array(call.text("payload").utf8)
+            }
+            let message = ManagedPublish(
+                instance: instance.number,
+                topic: call.text("topic"),
+                payload: payload,
+                qos: QoS(rawValue: UInt8(call.body["qos"]?.integer ?? 1)) ?? .atLeastOnce,
+                retain: call.body["retain"]?.bool ?? false,
+                isCleanSession: call.body["cleanSession"]?.bool ?? true,
+                sender: ManagedSender.text(call.caller?.key.id ?? ""),
+            )
+            do throws(PublishRefusal) {
+                try call.service.check(topic: message.topic, payloadBytes: payload.count, in: instance)
+                let report = try await call.service.publish(message)
+                return [
+                    "messageId": .string(report.messageID),
+                    "outcome": .string(report.outcome == .nobody ? "nobody" : "accepted"),
+                ]
+            } catch { throw refusal(error) }
+        },
+        RESTOperation(
+            .get,
+            "/instances/{instance}/messages/{message}",
+            "getReceipt",
+            "What became of a message, as far as the trace remembers it.",
+            rights: .data,
+            answer: .component("Receipt"),
+        ) { call throws(RESTError) in
+            let instance = try call.instance()
+            let id = call.part("message")
+            let query = TraceQuery(
+                instance: instance.number,
+                kinds: Set(TraceEvent.Kind.allCases),
+                messageID: id,
+                from: 0,
+                until: .max,
+                limit: mostEvents,
+            )
+            let found = await call.broker.trace(query)
+            guard !found.events.isEmpty else { throw .notFound("the trace knows no message '\(id)'") }
+            return ["messageId": .string(id), "events": .array(found.events.map(json))]
+        },
+    ]
+
+    private static func refusal(_ error: PublishRefusal) -> RESTError {
+        switch error {
+        case .topic(.unknownParent(let message)): RESTError(.forbidden, "Forbidden", message, field: "topic")
+        case .topic(.malformed(let message)): .impossible("topic", message)
+        case .payload(let message): .impossible("payload", message)
+        case .broker(let message): RESTError(.conflict, "Refused", message)
+        }
+    }
+
+    private static func json(_ event: TraceEvent) -> JSONValue {
+        func text(_ value: String) -> JSONValue? { value.isEmpty ? nil : .string(value) }
+        return [
+            "kind": .string(event.kind.rawValue), "time": .integer(event.time),
+            "timeText": .string(UTCTime.traceText(event.time)), "clientId": .string(event.clientID),
+            "topic": text(event.topic), "detail": text(event.detail), "explanation": text(event.explanation),
+        ]
+    }
+}

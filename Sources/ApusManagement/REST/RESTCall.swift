@@ -1,0 +1,93 @@
+internal import ApusBroker
+internal import ApusResources
+internal import HTTPTypes
+
+/// A call of an operation, checked against its schemas, by a caller who has the right to it.
+struct RESTCall: Sendable {
+    let operation: RESTOperation
+    /// `nil` where everybody may call.
+    let caller: Caller?
+    let service: ManagementService
+    /// Unix milliseconds.
+    let now: Int64
+    let path: [String: String]
+    let query: [String: JSONValue]
+    let body: JSONValue
+
+    var directory: ResourceDirectory { service.directory }
+    var broker: any BrokerControl { service.broker }
+
+    /// The path's parameter of that name.
+    func part(_ name: String) -> String { path[name] ?? "" }
+
+    /// A member of the body that its schema requires.
+    func text(_ name: String) -> String { body[name]?.string ?? "" }
+
+    /// The instance of the path, if it is of those that the caller's key is for.
+    func instance() throws(RESTError) -> Instance {
+        let id = part("instance")
+        guard let caller, let instance = directory.instance(id: id), caller.owns(instance) else {
+            // Whether it exists is not for everybody to know.
+            throw .notFound("there is no instance '\(id)' for this key")
+        }
+        return instance
+    }
+
+    /// Makes the changes, with an entry in the audit log.
+    @discardableResult
+    func change(
+        _ changes: [CatalogChange],
+        in instance: String = "",
+        _ detail: String,
+    ) throws(RESTError) -> [CatalogChange] {
+        do {
+            return try service.manager.change(
+                changes,
+                by: actor,
+                action: auditAction,
+                instance: instance,
+                detail: detail,
+            )
+        } catch { throw RESTError(error) }
+    }
+
+    /// Enters a call in the audit log that has changed something else than the catalog.
+    func record(in instance: String, _ detail: String) throws(RESTError) { try change([], in: instance, detail) }
+
+    var actor: ResourceManager.Actor { caller?.actor ?? ResourceManager.Actor(name: "anonymous", source: "") }
+
+    var auditAction: String { "\(operation.method.rawValue) \(operation.path)" }
+
+    // MARK: - Pages
+
+    static let pageParameters: [RESTOperation.QueryParameter] = [
+        .init("limit", .integer(1...1_000), "Items of the page, 100 when absent."),
+        .init("after", .string(0...131_072), "`next` of the page before."),
+    ]
+
+    var limit: Int { Int(query["limit"]?.integer ?? 100) }
+
+    /// A page of items by key.
+    func page<Item>(
+        of all: some Sequence<Item>,
+        key: (Item) -> String,
+        json: (Item) -> JSONValue,
+    ) throws(RESTError) -> JSONValue {
+        guard let page = Page(of: all, after: query["after"]?.string ?? "", limit: limit, key: key) else {
+            throw Self.badCursor
+        }
+        return Self.page(page.items.map(json), next: page.next)
+    }
+
+    /// The key that the page is to begin behind, where the broker makes pages itself.
+    func cursorKey() throws(RESTError) -> String {
+        guard let key = PageCursor.key(query["after"]?.string ?? "") else { throw Self.badCursor }
+        return key
+    }
+
+    static func page(_ items: [JSONValue], next: String) -> JSONValue {
+        ["items": .array(items), "next": next.isEmpty ? nil : .string(next)]
+    }
+
+    private static var badCursor: RESTError { .impossible("after", "it is no `next` of a page before") }
+}

@@ -1,0 +1,83 @@
+internal import ApusMessage
+internal import ApusResources
+internal import HTTPTypes
+
+/// A refusal of the REST API: `{"error":{"code","message","field","limit","requestId"}}`.
+struct RESTError: Error, Equatable {
+    var status: HTTPResponse.Status
+    var code: String
+    /// What is wrong and what would be right.
+    var message: String
+    /// The part of the request that is wrong, `topics[3]`; empty for none.
+    var field = ""
+    /// The limit that was reached; empty for none.
+    var limit = ""
+    var headers: HTTPFields = [:]
+
+    init(_ status: HTTPResponse.Status, _ code: String, _ message: String, field: String = "") {
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+    }
+
+    func response(_ requestID: String) -> APIResponse {
+        var response = APIResponse(
+            status,
+            json: [
+                "error": [
+                    "code": .string(code), "message": .string(message),
+                    "field": field.isEmpty ? nil : .string(field), "limit": limit.isEmpty ? nil : .string(limit),
+                    "requestId": .string(requestID),
+                ]
+            ]
+        )
+        response.headers.append(contentsOf: headers)
+        return response
+    }
+
+    /// The request breaks what the OpenAPI document says.
+    static func invalid(_ field: String, _ message: String) -> RESTError {
+        RESTError(.badRequest, "Invalid", message, field: field)
+    }
+
+    /// The request is of the right form, but its content is not possible.
+    static func impossible(_ field: String, _ message: String) -> RESTError {
+        RESTError(.unprocessableContent, "Invalid", message, field: field)
+    }
+
+    static func notFound(_ message: String) -> RESTError { RESTError(.notFound, "NotFound", message) }
+
+    static func exists(_ message: String) -> RESTError { RESTError(.conflict, "Exists", message) }
+
+    static func methodNotAllowed(_ request: APIRequest, _ allowed: [String]) -> RESTError {
+        var error = RESTError(
+            .methodNotAllowed,
+            "MethodNotAllowed",
+            "'\(request.path.prefix(128))' takes \(allowed.joined(separator: ", ")), not \(request.method.rawValue)",
+        )
+        error.headers[.allow] = allowed.joined(separator: ", ")
+        return error
+    }
+
+    init(_ error: FormError) {
+        switch error {
+        case .malformed(let name): self = .invalid(name, "it is not percent-encoded UTF-8 (RFC 3986)")
+        case .duplicate(let name): self = .invalid(name, "it comes twice")
+        case .tooMany: self = .invalid("query", "it has more than \(FormParameters.mostPairs) parameters")
+        }
+    }
+
+    init(_ error: ResourceError) {
+        switch error.kind {
+        case .invalid(let field): self = .impossible(field, error.message)
+        case .exists: self = .exists(error.message)
+        case .notFound: self = .notFound(error.message)
+        case .inUse: self.init(.conflict, "InUse", error.message)
+        case .storage: self.init(.internalServerError, "Internal", error.message)
+        case .overLimit(let name):
+            self.init(.conflict, "OverLimit", error.message)
+            limit = name.rawValue
+        }
+    }
+}

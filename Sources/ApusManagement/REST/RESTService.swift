@@ -1,0 +1,139 @@
+internal import ApusResources
+internal import HTTPTypes
+
+/// The REST API: finds the operation, checks the caller's right and the request's form, and performs it.
+struct RESTService: Sendable {
+    struct Outcome {
+        var response: APIResponse
+        /// The operation's id, for the metrics.
+        var operation: String
+        var code: String
+    }
+
+    static let root = "/api/v1"
+
+    static func owns(path: String) -> Bool { path == root || path.hasPrefix("\(root)/") }
+
+    /// A resources file may be larger than other bodies.
+    static func largestBody(path: String) -> Int { path == "\(root)/apply" ? 16 << 20 : 1 << 20 }
+
+    let service: ManagementService
+    let access: RESTAccess
+
+    func respond(to request: APIRequest, requestID: String) async -> Outcome {
+        var operation = "unknown"
+        do throws(RESTError) {
+            let response = try await perform(request, &operation)
+            return Outcome(response: response, operation: operation, code: "OK")
+        } catch {
+            return Outcome(response: error.response(requestID), operation: operation, code: error.code)
+        }
+    }
+
+    private func perform(_ request: APIRequest, _ id: inout String) async throws(RESTError) -> APIResponse {
+        let segments = request.path.dropFirst(Self.root.count).split(separator: "/", omittingEmptySubsequences: false)
+            .dropFirst().map(String.init)
+        let matches = OperationTable.all.filter { Self.matches($0, segments) }
+        guard !matches.isEmpty else {
+            throw .notFound(
+                "nothing is at '\(request.path.prefix(128))'; \(Self.root)/openapi.json shows what there is"
+            )
+        }
+        guard let operation = matches.first(where: { $0.method == request.method }) else {
+            throw .methodNotAllowed(request, Array(Set(matches.map(\.method.rawValue))).sorted())
+        }
+        id = operation.id
+        var caller: Caller?
+        if let rights = operation.rights {
+            let known = try access.caller(of: request)
+            guard known.has(rights) else {
+                throw RESTError(
+                    .forbidden,
+                    "Forbidden",
+                    "this needs a key with the right '\(rights.rawValue)'; '\(known.key.id)' has '\(known.key.rights.rawValue)'",
+                )
+            }
+            caller = known
+        }
+        let call = RESTCall(
+            operation: operation,
+            caller: caller,
+            service: service,
+            now: service.clock(),
+            path: try Self.pathValues(operation, segments),
+            query: try Self.queryValues(operation, request),
+            body: try Self.body(operation, request),
+        )
+        let answer = try await operation.perform(call)
+        return operation.answer == nil ? APIResponse(operation.status) : APIResponse(operation.status, json: answer)
+    }
+
+    private static func matches(_ operation: RESTOperation, _ segments: [String]) -> Bool {
+        let pattern = operation.path.split(separator: "/")
+        return pattern.count == segments.count
+            && zip(pattern, segments).allSatisfy { $0.hasPrefix("{") ? !$1.isEmpty : $0 == $1 }
+    }
+
+    private static func pathValues(
+        _ operation: RESTOperation,
+        _ segments: [String],
+    ) throws(RESTError) -> [String: String] {
+        var values: [String: String] = [:]
+        for (part, segment) in zip(operation.path.split(separator: "/"), segments) where part.hasPrefix("{") {
+            let name = String(part.dropFirst().dropLast())
+            guard let value = PercentEncoding.decode(segment, plusIsSpace: false) else {
+                throw .invalid(name, "it is not percent-encoded UTF-8 (RFC 3986)")
+            }
+            _ = try RESTOperation.pathSchema(name).parse(value, at: name)
+            values[name] = value
+        }
+        return values
+    }
+
+    private static func queryValues(
+        _ operation: RESTOperation,
+        _ request: APIRequest,
+    ) throws(RESTError) -> [String: JSONValue] {
+        var query = FormParameters()
+        do {
+            try query.add(request.query)
+        } catch { throw RESTError(error) }
+        var values: [String: JSONValue] = [:]
+        for (name, value) in query.sorted {
+            guard let parameter = operation.query.first(where: { $0.name == name }) else {
+                let known = operation.query.map { "'\($0.name)'" }.joined(separator: ", ")
+                throw .invalid(
+                    String(name.prefix(64)),
+                    "it is unknown here; known parameters are \(known.isEmpty ? "none" : known)",
+                )
+            }
+            values[name] = try parameter.schema.parse(value, at: name)
+        }
+        return values
+    }
+
+    private static func body(_ operation: RESTOperation, _ request: APIRequest) throws(RESTError) -> JSONValue {
+        guard let schema = operation.body else {
+            // An empty object says nothing, and some clients send one always.
+            guard request.body.isEmpty || request.body.elementsEqual("{}".utf8) else {
+                throw .invalid("body", "this operation takes none")
+            }
+            return [:]
+        }
+        guard request.mediaType == "application/json" else {
+            throw RESTError(
+                .unsupportedMediaType,
+                "UnsupportedMediaType",
+                "the body is of type '\((request.mediaType ?? "").prefix(64))'; it must be application/json",
+            )
+        }
+        let value: JSONValue
+        do {
+            value = try JSONReader.read(request.body)
+        } catch {
+            throw .invalid("body", "it is not JSON: \(error.reason), at byte \(error.offset)")
+        }
+        try schema.check(value, at: "")
+        return value
+    }
+}

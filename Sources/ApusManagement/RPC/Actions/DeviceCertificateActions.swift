@@ -1,0 +1,83 @@
+internal import ApusResources
+
+/// Certificates of devices, which register themselves by connecting (apsaramq-facts 2.8, 4.4.2, 4.4.14, 4.4.19, 4.4.23,
+/// 4.4.25, 4.4.26).
+enum DeviceCertificateActions {
+    private static let subject = ["CaSn", "DeviceSn"]
+
+    static let all: [RPCAction] = [
+        CertificateAction.action("GetDeviceCertificate", .data, subject) { call, instance throws(RPCError) in
+            ["Data": json(try existing(call, instance))]
+        },
+        CertificateAction.action("ListDeviceCertificate", .data, ["PageNo", "PageSize"]) {
+            call,
+            instance throws(RPCError) in
+            try page(call, instance, caSerialNumber: nil)
+        },
+        CertificateAction.action("ListDeviceCertificateByCaSn", .data, ["CaSn", "PageNo", "PageSize"]) {
+            call,
+            instance throws(RPCError) in
+            try page(call, instance, caSerialNumber: try call.parameters.text("CaSn", most: 128))
+        },
+        CertificateAction.action("ActiveDeviceCertificate", .manager, subject) { call, instance throws(RPCError) in
+            try setActive(true, call, instance)
+        },
+        CertificateAction.action("InactivateDeviceCertificate", .manager, subject) { call, instance throws(RPCError) in
+            try setActive(false, call, instance)
+        },
+        CertificateAction.action("DeleteDeviceCertificate", .manager, subject) { call, instance throws(RPCError) in
+            let found = try existing(call, instance)
+            try call.change(
+                [
+                    .deleteDeviceCertificate(
+                        instance.number,
+                        caSerialNumber: found.caSerialNumber,
+                        serialNumber: found.serialNumber
+                    )
+                ],
+                in: instance.id,
+            )
+            return ["DeviceSn": .string(found.serialNumber)]
+        },
+    ]
+
+    private static func existing(_ call: RPCCall, _ instance: Instance) throws(RPCError) -> DeviceCertificate {
+        let authority = try call.parameters.text("CaSn", most: 128)
+        let number = try call.parameters.text("DeviceSn", most: 128)
+        let all = call.directory.deviceCertificates(of: instance.number, caSerialNumber: authority)
+        guard let found = all.first(where: { $0.serialNumber == number }) else {
+            throw call.parameters.refusal(
+                of: "DeviceSn",
+                "no device certificate '\(number)' of the CA '\(authority)' is registered",
+            )
+        }
+        return found
+    }
+
+    private static func page(
+        _ call: RPCCall,
+        _ instance: Instance,
+        caSerialNumber: String?,
+    ) throws(RPCError) -> JSONValue {
+        let all = call.directory.deviceCertificates(of: instance.number, caSerialNumber: caSerialNumber)
+            .sorted { ($0.caSerialNumber, $0.serialNumber) < ($1.caSerialNumber, $1.serialNumber) }
+        return try CertificateAction.page(of: all, call, list: "DeviceCertificateVOS", json: json)
+    }
+
+    private static func setActive(_ isActive: Bool, _ call: RPCCall, _ instance: Instance) throws(RPCError) -> JSONValue
+    {
+        var certificate = try existing(call, instance)
+        certificate.isActive = isActive
+        try call.change([.putDeviceCertificate(certificate)], in: instance.id)
+        return ["DeviceSn": .string(certificate.serialNumber)]
+    }
+
+    private static func json(_ certificate: DeviceCertificate) -> JSONValue {
+        [
+            "CaSn": .string(certificate.caSerialNumber), "DeviceSn": .string(certificate.serialNumber),
+            "DeviceName": .string(certificate.name), "DeviceContent": .string(certificate.content),
+            "Status": .string(certificate.isActive ? "1" : "0"),
+            "ValidBegin": .string("\(certificate.validFrom)"), "ValidEnd": .string("\(certificate.validUntil)"),
+        ]
+    }
+}

@@ -1,0 +1,71 @@
+internal import ApusBroker
+internal import ApusMessage
+internal import ApusResources
+
+/// A call of an action by a caller who has the right to it.
+struct RPCCall: Sendable {
+    /// Parameters whose values are secrets or too long for the audit log.
+    private static let unspoken: Set<String> = [
+        "Secret", "Token", "SniConfig", "Payload", "CaContent", "VerificationContent",
+    ]
+
+    let action: RPCAction
+    let caller: Caller
+    let parameters: ParameterReader
+    let service: ManagementService
+    /// Unix milliseconds.
+    let now: Int64
+
+    var directory: ResourceDirectory { service.manager.directory }
+    var broker: any BrokerControl { service.broker }
+
+    /// Makes the changes, with an entry in the audit log.
+    @discardableResult
+    func change(_ changes: [CatalogChange], in instance: String) throws(RPCError) -> [CatalogChange] {
+        do {
+            return try service.manager.change(
+                changes,
+                by: caller.actor,
+                action: action.name,
+                instance: instance,
+                detail: detail,
+            )
+        } catch { throw refusal(error) }
+    }
+
+    /// Enters a call in the audit log that has changed something else than the catalog.
+    func record(in instance: String) throws(RPCError) { try change([], in: instance) }
+
+    /// The parameters for the audit log, without secrets, by name.
+    var detail: String {
+        parameters.values.sorted
+            .filter { pair in
+                !RPCSignature.parameterNames.contains(pair.name) && pair.name != action.instanceParameter
+                    && !Self.unspoken.contains(pair.name.split(separator: ".").last.map(String.init) ?? "")
+            }
+            .map { "\($0.name)=\($0.value.prefix(128))" }
+            .joined(separator: " ")
+    }
+
+    /// A refusal by the rules of resources, with the code of this action.
+    func refusal(_ error: ResourceError) -> RPCError {
+        switch error.kind {
+        case .storage: return RPCError(500, internalCode, error.message)
+        case .overLimit(.customAuthEntries): return RPCError(400, "Customauth.over.capacity", error.message)
+        case .exists where action.name == "CreateGroupId": return RPCError(400, "GroupIdAlreadyExsited", error.message)
+        case .invalid(let field): return action.family.refusal(of: parameter(for: field), error.message)
+        case .exists, .notFound, .overLimit, .inUse:
+            return action.family.refusal(of: action.parameters.first ?? "Parameter", error.message)
+        }
+    }
+
+    private var internalCode: String {
+        ["CreateGroupId", "DeleteGroupId"].contains(action.name) ? "\(action.name)Error" : "InternalError"
+    }
+
+    /// The parameter that a field of a resource came in.
+    private func parameter(for field: String) -> String {
+        let last = field.split(separator: ".").last.map { $0.lowercased() } ?? ""
+        return action.allParameters.first { $0.lowercased() == last } ?? action.parameters.first ?? field
+    }
+}

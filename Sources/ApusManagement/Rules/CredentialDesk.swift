@@ -1,0 +1,44 @@
+internal import ApusMessage
+internal import ApusResources
+
+/// Makes and replaces the credentials of single devices (apsaramq-facts 2.5).
+struct CredentialDesk {
+    let service: ManagementService
+    let caller: Caller
+    /// For the audit log.
+    let action: String
+
+    /// A new pair for a client id; an earlier one no longer counts.
+    func register(_ clientID: String, in instance: Instance) throws(ResourceError) -> DeviceCredential {
+        try check(clientID, in: instance)
+        let credential = try service.manager.newDeviceCredential(instance.number, clientID: clientID)
+        try service.manager.change(
+            [.putDeviceCredential(credential)],
+            by: caller.actor,
+            action: action,
+            instance: instance.id,
+            detail: "ClientId=\(clientID)",
+        )
+        return credential
+    }
+
+    /// Where clients need a group, so do their credentials.
+    private func check(_ clientID: String, in instance: Instance) throws(ResourceError) {
+        func refuse(_ message: String) -> ResourceError { ResourceError(.invalid(field: "clientId"), message) }
+        guard instance.effectivePolicies.requiresGroup else { return }
+        let bytes = Array(clientID.utf8)
+        let separator = Array("@@@".utf8)
+        let start = bytes.indices.first { bytes[$0...].starts(with: separator) }
+        guard let start, start + separator.count < bytes.count else {
+            throw refuse("'\(clientID.prefix(64))' is not of the form GroupID@@@DeviceID")
+        }
+        let group = String(decoding: bytes[..<start], as: UTF8.self)
+        guard service.directory.hasGroup(instance.number, group) else {
+            throw refuse("the instance '\(instance.id)' has no group '\(group.prefix(64))'; create it first")
+        }
+    }
+}
+
+extension CredentialDesk {
+    init(call: RPCCall) { self.init(service: call.service, caller: call.caller, action: call.action.name) }
+}

@@ -1,0 +1,35 @@
+internal import ApusBroker
+internal import ApusMessage
+internal import ApusResources
+internal import MQTTCodec
+
+/// Why a message through the API was not taken.
+enum PublishRefusal: Error, Equatable {
+    case topic(TopicRefusal)
+    case payload(String)
+    /// The broker, or the state of the instance.
+    case broker(String)
+}
+
+extension ManagementService {
+    /// Checks the rules of the instance for a message.
+    func check(topic: String, payloadBytes: Int, in instance: Instance) throws(PublishRefusal) {
+        guard instance.state == .running else {
+            throw .broker("the instance '\(instance.id)' is stopped; it takes no messages")
+        }
+        do throws(TopicRefusal) {
+            try TopicRule(directory: directory, instance: instance).check(topic: topic)
+        } catch { throw .topic(error) }
+        let most = instance.effectiveLimits.payloadBytes
+        guard most == 0 || payloadBytes <= most else {
+            throw .payload("the payload has \(payloadBytes) bytes; payloadBytes allows \(most)")
+        }
+    }
+
+    /// Publishes a message that was checked.
+    func publish(_ message: ManagedPublish) async throws(PublishRefusal) -> PublishReport {
+        let report = await broker.publish(message)
+        if case .refused(let reason) = report.outcome { throw .broker(reason) }
+        return report
+    }
+}
