@@ -97,7 +97,7 @@ let package = Package(
             dependencies: [
                 "ApusBroker", "ApusCatalog", "ApusConfiguration", "ApusCredentials", "ApusCrypto", "ApusLog",
                 "ApusLoop",
-                "ApusMessage", "ApusResources",
+                "ApusManagement", "ApusMessage", "ApusResources",
                 "ApusStore", "ApusTransport", "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),

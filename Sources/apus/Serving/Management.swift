@@ -1,5 +1,7 @@
 internal import ApusBroker
 internal import ApusConfiguration
+internal import ApusLoop
+internal import ApusManagement
 internal import ApusResources
 internal import Synchronization
 
@@ -8,11 +10,15 @@ internal import Synchronization
 /// Order of use: `init`, then `start` when clients can connect, then `stop`.
 final class Management: Sendable {
     private let tenancy: Tenancy
+    private let broker: Broker
     private let configuration: Configuration
+    private let endpoint: HTTPEndpoint
     private let events: any EventSink
     /// The administrator's key, when this was the first start.
     private let firstKey: AccessKey?
+    private let server = Mutex<ManagementServer?>(nil)
 
+    /// Opens the catalog's contents to the broker, after the resources file, if there is one, or the first start.
     init(
         _ configuration: Configuration,
         tenancy: Tenancy,
@@ -21,8 +27,14 @@ final class Management: Sendable {
         events: any EventSink,
     ) throws {
         self.tenancy = tenancy
+        self.broker = broker
         self.configuration = configuration
         self.events = events
+        do {
+            endpoint = try HTTPEndpoint(configuration.api.listen ?? "")
+        } catch {
+            throw CommandFailure("api.listen: \(error)")
+        }
         tenancy.watch(broker)
         if let resources {
             firstKey = nil
@@ -34,14 +46,58 @@ final class Management: Sendable {
         }
     }
 
+    /// Opens the API's port.
+    ///
     /// - Parameter endpoints: URLs at which clients connect.
     /// - Returns: what to print.
     func start(_ endpoints: [String]) throws -> [String] {
-        let api = configuration.api.listen ?? ""
+        var settings = ManagementConfiguration(host: endpoint.host, port: Int(endpoint.port))
+        settings.endpoints = endpoints
+        let server = ManagementServer(
+            configuration: settings,
+            manager: tenancy.manager,
+            broker: broker,
+            clock: { Tenancy.now() },
+        )
+        self.server.withLock { $0 = server }
+        let opening = Opening(try WakeUp())
+        let events = self.events
+        Task.detached {
+            do {
+                try await server.run { host, port in opening.answer(.success((host, port))) }
+            } catch {
+                // Of a port that was open, or of one that could not be opened.
+                events.record(BrokerEvent(.error, "api.failed", [("explanation", "\(error)")]))
+                opening.answer(.failure(CommandFailure("\(error)")))
+            }
+        }
+        let (host, port) = try opening.wait()
+        let api = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        events.record(BrokerEvent(.notice, "api.started", [("endpoint", api)]))
         try FirstStart.writeLogin(firstKey, api: api, in: configuration.data.directory)
         let greeting = firstKey.map { FirstStart.greeting($0, api: api, endpoint: endpoints.first) } ?? []
         return ["api \(api)"] + greeting
     }
 
-    func stop() {}
+    func stop() { server.withLock { $0 }?.stop() }
+}
+
+/// What became of a port that is opened elsewhere.
+private final class Opening: Sendable {
+    private let answer = Mutex<Result<(String, Int), CommandFailure>?>(nil)
+    private let arrived: WakeUp
+
+    init(_ arrived: consuming WakeUp) { self.arrived = arrived }
+
+    /// Only the first answer counts.
+    func answer(_ result: Result<(String, Int), CommandFailure>) {
+        answer.withLock { $0 = $0 ?? result }
+        arrived.signal()
+    }
+
+    func wait() throws -> (String, Int) {
+        arrived.wait()
+        guard let result = answer.withLock({ $0 }) else { throw CommandFailure("the management API did not start") }
+        return try result.get()
+    }
 }
