@@ -3,6 +3,7 @@
 SWIFT ?= swift
 PYTHON ?= /usr/bin/python3
 DATA ?= data
+API ?= http://127.0.0.1:18083
 FUZZ_SECONDS ?= 30
 CRASH_KILLS ?= 300
 export SWIFT PYTHON
@@ -12,8 +13,8 @@ export SWIFT PYTHON
 help: ## list the goals
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
-run: build ## start a development broker on loopback
-	@.build/release/apus serve --dev --data $(DATA)
+run: build ## start the message service on loopback
+	@.build/release/apus serve --data $(DATA) --api $(API)
 
 build: ## build the release binary, Swift runtime linked statically
 	@scripts/bootstrap build
