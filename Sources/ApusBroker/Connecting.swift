@@ -281,6 +281,9 @@ extension Shard {
         if live == nil, broker.sessionCount.load(ordering: .relaxed) >= limits.sessions {
             return refuse(slot, .quotaExceeded, "the broker has its limit of \(limits.sessions) sessions")
         }
+        if cannotStoreSession(connect, live: live) {
+            return refuse(slot, .serverUnavailable, (store.refusal ?? .failed).explanation)
+        }
         if let live, sessions[live].isConnected {
             if tenants[tenant].policies.duplicateClientID == .refuse, !isGhost(live) {
                 return refuseDuplicate(slot, of: live)

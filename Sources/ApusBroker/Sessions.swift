@@ -28,9 +28,14 @@ extension Shard {
                 present = true
             }
         }
+        // Or one that ended just now, though another has come and gone since.
+        let key = SessionKey(tenants[tenant].instance.number, connect.clientIdentifier)
+        if !present, let ending = endings[key] { position = max(position, ending) }
         let session: Int
+        var mustWait = false
         if present, let existing = self.session(tenant, connect.clientIdentifier) {
             session = existing
+            mustWait = mustWaitForResumption(session, connect, expiry)
             // Its delay may have passed, though its timer has not fired yet.
             if sessions[session].willDueAt <= now { publishWill(session) }
             // A will that is still delayed is not sent [MQTT-3.1.3-9].
@@ -48,15 +53,40 @@ extension Shard {
         connections[slot].session = Int32(truncatingIfNeeded: session)
         countWaiting(session)
         if present {
-            recordSession(session)
+            let recorded = recordSession(session)
             // The CONNACK that was to say so first may have gone with its connection.
-            position = sessions[session].beginningPosition
+            position = mustWait ? recorded : sessions[session].beginningPosition
         } else if sessions[session].isPersistent {
             position = recordNewSession(session)
         }
         setGroupAvailability(session, true)
         enterAddress(session)
         return (present, position)
+    }
+
+    /// Whether a crash before the store knows that the session goes on could break a promise: a will or an expiry other
+    /// than the client was told, or most of its time counted since the connection before.
+    private func mustWaitForResumption(_ session: Int, _ connect: Connect, _ expiry: UInt32) -> Bool {
+        // A store that writes nothing for now may need this very client to come and take its messages.
+        guard !store.isStalled else { return false }
+        if connect.will != nil || sessions[session].will != nil || expiry != sessions[session].expirySeconds {
+            return true
+        }
+        guard expiry < .max else { return false }
+        return sessions[session].disconnectedAt.adding(seconds: Int64(expiry / 2)) < now
+    }
+
+    /// Whether the store cannot take up the session that a CONNECT asks for: a connection that waits for it would wait for
+    /// long, and each one more fills the memory.
+    func cannotStoreSession(_ connect: Connect, live: Int?) -> Bool {
+        let isCrowded = store.refusal != nil && store.isBehind
+        guard isCrowded || store.isStalled else { return false }
+        let isToBeStored = min(expiryInterval(of: connect), limits.sessionExpirySeconds) > 0
+        guard let live else { return isToBeStored }
+        let isStored = sessions[live].number.isStored
+        if isCrowded { return isStored || isToBeStored }
+        let isNew = connect.cleanStart || sessions[live].expiresAt <= now
+        return isNew ? isStored || isToBeStored : isToBeStored && !isStored
     }
 
     /// Before 5.0 a session without *clean session* has no end [MQTT-3.1.2-23 and its note on 3.1.1].
@@ -143,7 +173,8 @@ extension Shard {
         let underWay = sessions[session].outbound.unfinished
         addWaiting(-sessions[session].countedMessages, session)
         let waiting = store.sessionEnded(handle, number)
-        sessionsByClientID[SessionKey(instance(ofSession: session).number, sessions[session].clientID)] = nil
+        let key = SessionKey(instance(ofSession: session).number, sessions[session].clientID)
+        sessionsByClientID[key] = nil
         _ = sessions.remove(at: session)
         broker.sessionCount.subtract(1, ordering: .relaxed)
         // Only now: the group must not choose the session that is leaving.
@@ -152,7 +183,9 @@ extension Shard {
         guard number.isStored else { return .none }
         for delivery in underWay where delivery.position != .none { store.finished(delivery.position, by: number) }
         // After the others were given what it leaves.
-        return store.record(.ended, of: number)
+        let position = store.record(.ended, of: number)
+        if position > store.committed { endings[key] = position }
+        return position
     }
 
     /// Takes messages of shared subscriptions back from a session whose connection ended.

@@ -45,6 +45,8 @@ package struct Shard: ~Copyable {
     var probes: [(slot: Int, generation: UInt32)] = []
     /// Connections with packets that wait for the store.
     var awaitingStore: [Int32] = []
+    /// Sessions whose end the store does not hold yet, with the position at which it does: their clients may come again.
+    var endings: [SessionKey: StorePosition] = [:]
     /// The next session to see to while a part of the store is vacated.
     var vacatingFrom = 0
     /// How far the queue of that session has been seen to.

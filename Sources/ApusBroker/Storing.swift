@@ -40,6 +40,7 @@ extension Shard {
     mutating func releaseHeld() {
         let committed = store.committed
         releaseCalls(until: committed)
+        if !endings.isEmpty { endings = endings.filter { $0.value > committed } }
         var slots: [Int32] = []
         swap(&slots, &awaitingStore)
         for index in slots {
@@ -105,9 +106,12 @@ extension Shard {
     }
 
     /// Tells the store what has changed about a session, other than its subscriptions and messages.
-    mutating func recordSession(_ session: Int) {
+    ///
+    /// - Returns: the position up to which the store must commit for that to be safe; none of a session that is not stored.
+    @discardableResult
+    mutating func recordSession(_ session: Int) -> StorePosition {
         let number = sessions[session].number
-        if number.isStored { store.record(.record(storedRecord(session)), of: number) }
+        return number.isStored ? store.record(.record(storedRecord(session)), of: number) : .none
     }
 
     /// A session that outlives its connection begins: the store gives it a number.

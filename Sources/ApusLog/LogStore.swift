@@ -133,6 +133,7 @@ package final class LogStore: MessageStore, @unchecked Sendable {
     }
 
     package var isBehind: Bool { shared.isBehind.load(ordering: .relaxed) }
+    package var isStalled: Bool { shared.isStalled.load(ordering: .relaxed) }
 
     private func prepare(isWithinState: Bool = false) {
         if isOpen, builder.isFull, !isWithinState || builder.byteCount > LogFormat.maximumOffset / 2 {

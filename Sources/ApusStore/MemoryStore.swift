@@ -56,6 +56,7 @@ package final class MemoryStore: MessageStore, @unchecked Sendable {
     package func handOver() {}
 
     package var isBehind: Bool { false }
+    package var isStalled: Bool { false }
 
     private func step() -> StorePosition {
         last += 1

@@ -66,6 +66,9 @@ package protocol MessageStore: AnyObject, Sendable {
     /// Whether so much waits to be written that publishers must not be read until the next notice.
     var isBehind: Bool { get }
 
+    /// Whether nothing is committed until something changes: there is room again, or the disk works.
+    var isStalled: Bool { get }
+
     // MARK: Queues
 
     /// Puts a delivery at the end of a session's queue: of a stored message its position, else the message itself.
@@ -147,7 +150,7 @@ package struct QueueLimits: Sendable, Equatable {
 
 /// What a store tells its shard from another thread.
 package enum StoreNotice: Sendable, Equatable {
-    /// `committed` has grown, or `isBehind` or `refusal` has changed.
+    /// `committed` has grown, or `isBehind`, `isStalled` or `refusal` has changed.
     case progressed
     /// What `dequeue` said *not yet* to is at hand.
     case readable(SessionHandle)

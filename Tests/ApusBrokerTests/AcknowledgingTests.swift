@@ -82,6 +82,71 @@ struct AcknowledgingTests {
         #expect(publisher.takeDisconnect()?.reasonCode == .receiveMaximumExceeded)
     }
 
+    @Test(arguments: ["nothing", "will", "expiry", "most of its time"])
+    func `CONNACK of a resumed session waits when a crash would break what it says`(what: String) {
+        harness.client("c", expiry: 100).lose()
+        commit()
+        if what == "most of its time" { harness.advance(seconds: 60) }
+        let client = harness.connect("c", clean: false, expiry: what == "expiry" ? 200 : 100) {
+            if what == "will" { $0.will = Will(topic: "w", payload: [1]) }
+        }
+        if what == "nothing" {
+            #expect(client.takeConnAck()?.sessionPresent == true)
+            return
+        }
+        #expect(client.received.isEmpty)
+        commit()
+        #expect(client.takeConnAck()?.sessionPresent == true)
+        client.lose()
+        // The will of the connection before is recorded still.
+        let again = harness.connect("c", clean: false, expiry: what == "expiry" ? 200 : 100)
+        #expect(again.takeConnAck()?.sessionPresent == true)
+    }
+
+    @Test func `CONNACK says that no session was there when the last one is gone, whoever came in between`() {
+        harness.client("c", expiry: 100).lose()
+        commit()
+        let interim = harness.connect("c")
+        #expect(interim.received.isEmpty)
+        interim.lose()
+        let client = harness.connect("c")
+        #expect(client.received.isEmpty)
+        commit()
+        #expect(client.takeConnAck()?.sessionPresent == false)
+        // What was committed is waited for no more.
+        client.lose()
+        #expect(harness.connect("c").takeConnAck()?.sessionPresent == false)
+    }
+
+    @Test(arguments: [ProtocolVersion.v3_1_1, .v5])
+    func `a store that stalls takes no new sessions, and its own clients may take their messages`(
+        version: ProtocolVersion,
+    ) {
+        let long: UInt32 = version == .v5 ? 100 : 0
+        for name in ["known", "leaving"] { harness.client(name, version, clean: false, expiry: long).lose() }
+        commit()
+        store.refuses = .failed
+        store.stalls = true
+        for (name, isClean) in [("new", false), ("leaving", true)] {
+            let refused = harness.connect(name, version, clean: isClean, expiry: isClean ? 0 : long)
+            let answer = refused.takeConnAck()
+            #expect(answer?.reasonCode == .serverUnavailable)
+            if version == .v5 { #expect(answer?.reasonString == StoreRefusal.failed.explanation) }
+            #expect(refused.isClosed)
+        }
+        #expect(harness.client("fleeting", version).connAck?.reasonCode == .success)
+        #expect(harness.client("known", version, clean: false, expiry: long).connAck?.sessionPresent == true)
+        store.isFull = true
+        harness.client("other").lose()
+        #expect(
+            harness.connect("known", version, clean: false, expiry: long).takeConnAck()?.reasonCode
+                == .serverUnavailable
+        )
+        store.stalls = false
+        store.refuses = nil
+        #expect(harness.connect("leaving", version, clean: false, expiry: long).takeConnAck()?.sessionPresent == true)
+    }
+
     @Test(arguments: [QoS.atLeastOnce, .exactlyOnce])
     func `both QoS share the receive maximum`(last: QoS) {
         let publisher = harness.client("p")

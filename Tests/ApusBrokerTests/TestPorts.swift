@@ -145,11 +145,15 @@ final class LateStore: ForwardingStore, @unchecked Sendable {
     // Used by one test's thread only.
     private var safe = StorePosition.none
     var refuses: StoreRefusal?
+    var isFull = false
+    var stalls = false
 
     override var committed: StorePosition { safe }
     func commit() { safe = memory.committed }
 
     override var refusal: StoreRefusal? { refuses }
+    override var isBehind: Bool { isFull }
+    override var isStalled: Bool { stalls }
 
     override func beginMessage(
         _ header: MessageHeader,

@@ -253,6 +253,7 @@ final class ModelStore: WatchedStore, @unchecked Sendable {
 
     var committed: StorePosition { safe }
     var isBehind: Bool { false }
+    var isStalled: Bool { false }
 
     func handOver() {
         guard !steps.isEmpty else { return }

@@ -13,6 +13,8 @@ final class LogShared: Sendable {
     let nextSession: Atomic<UInt32>
     let waitingBytes = Atomic<Int>(0)
     let isBehind = Atomic<Bool>(false)
+    /// Nothing is committed for now.
+    let isStalled = Atomic<Bool>(false)
     let unreadable = Atomic<Int>(0)
     /// Of the records that make up sessions, roughly.
     let stateBytes = Atomic<Int>(0)

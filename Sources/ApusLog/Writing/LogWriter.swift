@@ -380,6 +380,7 @@ final class LogWriter {
         shared.refusal = error.isNoSpace ? .full : .failed
         guard statistics.state != .failed else { return }
         statistics.state = .failed
+        shared.isStalled.store(true, ordering: .relaxed)
         shared.events(.failed(error))
         shared.notifyAll()
     }
@@ -387,6 +388,7 @@ final class LogWriter {
     private func resume() {
         statistics.state = .running
         shared.refusal = nil
+        shared.isStalled.store(false, ordering: .relaxed)
         vacating.forgetRound()
         refillSpares()
         guard statistics.state == .running else { return }

@@ -61,6 +61,8 @@ final class LogModel {
     var walking: [Int?] = [nil, nil]
     var names = 0
     var slots = 0
+    /// Steps of the writer in which room was kept for vacating.
+    var held = 0
     var vacated = 0
     var copied = 0
     var delivered = 0

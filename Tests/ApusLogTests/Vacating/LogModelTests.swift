@@ -18,7 +18,9 @@ struct LogModelTests {
             case 59: if model.chance(30) { model.endSession() }
             case 60: try model.changeFilters()
             case 61..<83: try model.tick(Int.random(in: 0...1, using: &model.random))
-            case 83..<98: _ = model.log.log.writer.step()
+            case 83..<98:
+                _ = model.log.log.writer.step()
+                if model.log.log.writer.isHolding { model.held += 1 }
             case 98:
                 model.log.pass(milliseconds: 400)
                 if model.chance(50) { try model.settle(turns: Int.random(in: 1...40, using: &model.random)) }
@@ -78,5 +80,21 @@ struct LogModelTests {
             model.disk.budget = .max
             try model.crash(kind)
         }
+    }
+
+    /// Little more room than the reserve: what shards hand over is held back again and again.
+    @Test(arguments: 1...15 as ClosedRange<UInt64>)
+    func `so do disks that are full`(seed: UInt64) throws {
+        var options = options
+        options.segmentBytes = 2048
+        options.maximumBytes = 7 * 2048
+        let model = try LogModel(seed: seed &+ 2000, options: options)
+        for _ in 0..<5 {
+            try use(model, steps: 2000)
+            try model.crash(crashKind(model))
+        }
+        #expect(model.held > 0)
+        #expect(model.vacated > 10)
+        #expect(model.delivered > 0)
     }
 }

@@ -38,6 +38,7 @@ class ForwardingStore: MessageStore, @unchecked Sendable {
     var committed: StorePosition { memory.committed }
     func handOver() { memory.handOver() }
     var isBehind: Bool { memory.isBehind }
+    var isStalled: Bool { memory.isStalled }
 
     func enqueue(
         _ delivery: Delivery,
