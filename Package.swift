@@ -139,6 +139,8 @@ let package = Package(
             [
                 "ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "MQTTCodec",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
         .testTarget(

@@ -42,7 +42,11 @@ final class Fixture: Sendable {
     init(_ change: (inout ManagementConfiguration) -> Void = { _ in }) throws {
         let clock = TestClock()
         self.clock = clock
-        manager = try ResourceManager(catalog: MemoryCatalog()) { clock.now }
+        let catalog = MemoryCatalog()
+        // The registration codes of instances come of it, and the certificates of the tests carry one.
+        let secret = [UInt8](repeating: 7, count: 32)
+        _ = try catalog.commit([.putServiceSecret(name: TokenSeal.secretName, secret)], audit: nil)
+        manager = try ResourceManager(catalog: catalog) { clock.now }
         try Self.fill(manager)
         var configuration = ManagementConfiguration(port: 0)
         change(&configuration)

@@ -1,0 +1,178 @@
+import ApusBroker
+import ApusCrypto
+import HTTPTypes
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@testable import ApusManagement
+
+@Suite("The server on its port")
+struct ServerTests {
+    private let fixture: Fixture
+
+    init() throws { fixture = try Fixture() }
+
+    private func server(_ configuration: ManagementConfiguration = ManagementConfiguration(port: 0)) -> ManagementServer
+    {
+        let fixture = fixture
+        return ManagementServer(
+            configuration: configuration,
+            manager: fixture.manager,
+            broker: fixture.broker,
+            clock: { fixture.now },
+        )
+    }
+
+    /// Runs a server for as long as the body takes.
+    private func withServer<Result: Sendable>(
+        _ body: @Sendable (Int) async throws -> Result,
+    ) async throws -> Result {
+        let server = server()
+        let (ports, announce) = AsyncStream<Int>.makeStream()
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await server.run { _, port in announce.yield(port) }
+                announce.finish()
+            }
+            var iterator = ports.makeAsyncIterator()
+            let port = try #require(await iterator.next())
+            let result = try await body(port)
+            server.stop()
+            try await group.waitForAll()
+            return result
+        }
+    }
+
+    /// Sends bytes and reads all that comes until the server closes.
+    private static func exchange(_ bytes: [UInt8], port: Int) async throws -> String {
+        let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .connect(host: "127.0.0.1", port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        return try await channel.executeThenClose { inbound, outbound in
+            // The server may have had enough before all of it is sent.
+            try? await outbound.write(ByteBuffer(bytes: bytes))
+            var answer: [UInt8] = []
+            do {
+                for try await buffer in inbound { answer += buffer.readableBytesView }
+            } catch is IOError {
+                // Reset behind the answer.
+            }
+            return String(decoding: answer, as: UTF8.self)
+        }
+    }
+
+    private static func head(_ line: String, _ fields: [String] = []) -> [UInt8] {
+        Array(([line, "Host: localhost", "Connection: close"] + fields + ["", ""]).joined(separator: "\r\n").utf8)
+    }
+
+    @Test func `it says which port it has, answers, and stops`() async throws {
+        let answer = try await withServer { port in
+            #expect(port > 0)
+            return try await Self.exchange(Self.head("GET /healthz HTTP/1.1"), port: port)
+        }
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(answer.hasSuffix("\r\n\r\nok\n"))
+        #expect(answer.contains("nosniff"))
+    }
+
+    @Test func `a signed action goes over the wire`() async throws {
+        var request = fixture.request("ListGroupId", ["InstanceId": Fixture.first], style: .rpc)
+        request.method = .post
+        let head = Self.head("POST /?\(request.query) HTTP/1.1", ["Content-Length: 0"])
+        let answer = try await withServer { try await Self.exchange(head, port: $0) }
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(answer.contains("GID_apus"))
+    }
+
+    @Test func `64 KiB of payload fit into a query, percent-encoded as they are`() async throws {
+        let payload = String(repeating: "ä", count: 32_768)
+        let request = fixture.request(
+            "SendMessage",
+            ["InstanceId": Fixture.first, "MqttTopic": "orders/a", "Payload": payload],
+            style: .rpc,
+        )
+        #expect(request.query.utf8.count > 196_000)
+        let head = Self.head("POST /?\(request.query) HTTP/1.1", ["Content-Length: 0"])
+        let answer = try await withServer { try await Self.exchange(head, port: $0) }
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(fixture.broker.content.withLock { $0.published.first?.payload.count } == 65_536)
+    }
+
+    @Test(arguments: ["/", "/api/v1/accounts"])
+    func `a body that is too large is refused, however it comes`(path: String) async throws {
+        let body = [UInt8](repeating: UInt8(ascii: "x"), count: 1_048_577)
+        let plain = Self.head("POST \(path) HTTP/1.1", ["Content-Length: \(body.count)"]) + body
+        let answer = try await withServer { try await Self.exchange(plain, port: $0) }
+        #expect(answer.hasPrefix("HTTP/1.1 413 "))
+        #expect(answer.contains("1048576"))
+        let chunked =
+            Self.head("POST \(path) HTTP/1.1", ["Transfer-Encoding: chunked"]) + Array("100001\r\n".utf8) + body
+            + Array("\r\n0\r\n\r\n".utf8)
+        let again = try await withServer { try await Self.exchange(chunked, port: $0) }
+        #expect(again.hasPrefix("HTTP/1.1 413 "))
+    }
+
+    @Test func `a head that is too large is refused`() async throws {
+        let query = String(repeating: "x", count: 700_000)
+        let head = Self.head("POST /?\(query) HTTP/1.1", ["Content-Length: 0"])
+        let answer = try await withServer { try await Self.exchange(head, port: $0) }
+        // The answer may be lost in the reset of a connection whose sender was not through.
+        #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 400 "))
+    }
+
+    @Test func `what is no HTTP is refused`() async throws {
+        let bytes = [0x10, 0x0C, 0x00, 0x04] + Array("MQTT\r\n\r\n".utf8)
+        let answer = try await withServer { try await Self.exchange(bytes, port: $0) }
+        #expect(answer.hasPrefix("HTTP/1.1 400 "))
+    }
+
+    @Test func `requests on one connection are answered in order`() async throws {
+        let first = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        let bytes = Array(first.utf8) + Self.head("GET /readyz HTTP/1.1")
+        let answer = try await withServer { try await Self.exchange(bytes, port: $0) }
+        let ok = try #require(answer.firstRange(of: "ok\n"))
+        let ready = try #require(answer.firstRange(of: "ready\n"))
+        #expect(ok.lowerBound < ready.lowerBound)
+    }
+
+    @Test func `HEAD has no body`() async throws {
+        let answer = try await withServer { try await Self.exchange(Self.head("HEAD /healthz HTTP/1.1"), port: $0) }
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(answer.hasSuffix("\r\n\r\n"))
+    }
+
+    @Test func `a port in use is an error that names it`() async throws {
+        let fixture = fixture
+        try await withServer { port in
+            let second = ManagementServer(
+                configuration: ManagementConfiguration(port: port),
+                manager: fixture.manager,
+                broker: fixture.broker,
+                clock: { 0 },
+            )
+            let error = await #expect(throws: ManagementError.self) { try await second.run { _, _ in } }
+            #expect(error?.description.contains("127.0.0.1:\(port)") == true)
+        }
+    }
+
+    @Test func `stopped before it runs, it does not run`() async throws {
+        let server = server()
+        server.stop()
+        try await server.run { _, _ in Issue.record("it listens") }
+    }
+
+    @Test func `it ends when its task is cancelled`() async throws {
+        let server = server()
+        let (ports, announce) = AsyncStream<Int>.makeStream()
+        let task = Task { try await server.run { _, port in announce.yield(port) } }
+        var iterator = ports.makeAsyncIterator()
+        _ = await iterator.next()
+        task.cancel()
+        _ = await task.result
+    }
+}
