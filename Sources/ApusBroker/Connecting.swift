@@ -273,7 +273,8 @@ extension Shard {
         }
         let tenant = Int(connections[slot].tenant)
         let live = session(tenant, connect.clientIdentifier)
-        if let live, let owner = sessions[live].userName,
+        // Where a device is known by its client id, it keeps its session whatever way it logs in.
+        if !tenants[tenant].policies.requiresGroup, let live, let owner = sessions[live].userName,
             ExactText(owner) != ExactText(principal.userName ?? "")
         {
             return refuse(slot, .clientIdentifierNotValid, "the client id belongs to a session of another user")

@@ -41,7 +41,7 @@ def version(request):
 @pytest.fixture
 def name():
     """A name that no other test uses: for device ids, subtopics, user names."""
-    return f"t{next(_numbers)}"
+    return f"t{next(_numbers):03}"
 
 
 @pytest.fixture

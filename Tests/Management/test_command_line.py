@@ -171,6 +171,8 @@ def test_messages(service, apus, client_id, name):
     service.command("retained", "remove", f"chat/{name}/kept", "-I", FIRST)
     assert apus("retained", "list", f"chat/{name}/#") == []
     assert apus("publish", f"orders/p2p/{client_id}", "-m", "x")["outcome"] == "nobody"
+    with Device(service, client_id, clean=False):
+        pass
     apus("publish", f"orders/p2p/{client_id}", "-m", "kept for later", "--keep")
     with Device(service, client_id, clean=False) as device:
         assert device.payloads(1) == [b"kept for later"]
@@ -182,10 +184,10 @@ def test_the_audit_log(service, apus, name):
     service.command("group", "create", f"GID_{name}", "-I", FIRST)
     service.command("group", "create", f"GID_{name}", "-I", FIRST, check=False)
     entries = [entry for entry in apus("audit", "--limit", "20") if f"GID_{name}" in entry["detail"]]
-    assert len(entries) == 2
-    failed, made = entries
+    # The second one changed nothing.
+    assert len(entries) == 1
+    made = entries[0]
     assert made["actor"] == ADMIN[0] and made["source"].startswith("127.0.0.1") and made["outcome"] == "ok"
-    assert failed["outcome"] != "ok" and failed["number"] > made["number"]
     assert ADMIN[1] not in json.dumps(entries)
     service.command("group", "delete", f"GID_{name}", "-I", FIRST)
 

@@ -131,9 +131,10 @@ struct APIFailure: Error, CustomStringConvertible {
         } catch {
             body = nil
         }
-        code = body?["code"]?.string ?? "HTTP \(response.status)"
-        field = body?["field"]?.string
-        let words = body?["message"]?.string ?? "the service answered with status \(response.status)"
+        let error = body?["error"]
+        code = error?["code"]?.string ?? "HTTP \(response.status)"
+        field = error?["field"]?.string
+        let words = error?["message"]?.string ?? "the service answered with status \(response.status)"
         message = (field.map { "\($0): " } ?? "") + words
     }
 

@@ -143,7 +143,8 @@ extension Tenancy {
         } catch let error as ResourceError {
             var field: String?
             if case .invalid(let name) = error.kind { field = name }
-            throw CommandFailure("\(file.place(of: field)): \(error.message); nothing was changed")
+            let words = (field.map { "\($0): " } ?? "") + error.message
+            throw CommandFailure("\(file.place(of: field)): \(words); nothing was changed")
         } catch {
             throw CommandFailure("\(path) is no resources file: \(error)")
         }
