@@ -422,8 +422,7 @@ extension Shard {
     ) {
         counters.connectionsRefused += 1
         trace(.refused, connection: slot, CloseReason.ofRefusal(reasonCode), explanation)
-        let rule = "refused \(reasonCode)"
-        if !isLogged, let suppressed = rejections.admit(rule, now: now) {
+        if !isLogged, let suppressed = admits(.notice, "client.refused", "\(reasonCode)") {
             var fields: [(String, String)] = [("reason", "\(reasonCode)"), ("explanation", explanation)]
             if let name = connections[slot].details.pendingConnect?.userName { fields.append(("user_name", name)) }
             if suppressed > 0 { fields.append(("suppressed_before", "\(suppressed)")) }

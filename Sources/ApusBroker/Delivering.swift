@@ -269,7 +269,7 @@ extension Shard {
         if !sessions[session].isConnected { addWaiting(1 - dropped, session) }
         guard dropped > 0 else { return }
         counters.drop(.queueFull, dropped)
-        if let suppressed = rejections.admit("queue_full", now: now) {
+        if let suppressed = admits(.warning, "message.dropped", DropReason.queueFull.name) {
             broker.events.record(
                 BrokerEvent(
                     .warning,

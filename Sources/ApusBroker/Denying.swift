@@ -76,7 +76,7 @@ extension Shard {
         _ reasonCode: ReasonCode,
         _ explanation: String,
     ) {
-        guard let suppressed = rejections.admit("\(event) \(reasonCode)", now: now) else { return }
+        guard let suppressed = admits(.notice, event, "\(reasonCode)") else { return }
         var fields: [(String, String)] = []
         if let name = connections[slot].details.principal.userName { fields.append(("user_name", name)) }
         fields.append((place.0, Self.excerpt(place.1)))

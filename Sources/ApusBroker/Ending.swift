@@ -83,7 +83,7 @@ extension Shard {
             detach(slot, will: .publish)
         } else if connections[slot].phase != .closing {
             counters.connectionsRefused += 1
-            if let suppressed = rejections.admit("closed before CONNECT", now: now) {
+            if let suppressed = admits(.debug, "connection.abandoned", "closed before CONNECT") {
                 record(
                     .debug,
                     "connection.abandoned",
@@ -209,6 +209,7 @@ extension Shard {
             if connections[slot].disposition == .open { closeSilently(slot) }
             next = connections.firstOccupied(from: slot + 1)
         }
+        tellSuppressed(all: true)
     }
 
     private mutating func sendGoodbye(_ slot: Int, to reference: String?) {

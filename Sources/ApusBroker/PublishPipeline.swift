@@ -145,7 +145,7 @@ extension Shard {
     /// A 5.0 client is told with 0x97; an older one gets no acknowledgement and sends it again when it reconnects.
     private mutating func cannotStore(_ slot: Int, _ view: PublishView, _ refusal: StoreRefusal) {
         counters.drop(.storeUnavailable)
-        if let suppressed = rejections.admit("store \(refusal)", now: now) {
+        if let suppressed = admits(.error, "publish.not_stored", "\(refusal)") {
             let fields = [("explanation", refusal.explanation), ("suppressed_before", "\(suppressed)")]
             record(.error, "publish.not_stored", slot, fields)
         }

@@ -163,7 +163,7 @@ extension Shard {
     /// Ends a connection for what its peer did: the one way in which a protocol error is answered, logged and counted.
     mutating func violate(_ slot: Int, _ reasonCode: ReasonCode, rule: String, _ explanation: String) {
         counters.protocolErrors += 1
-        if let suppressed = rejections.admit(rule, now: now) {
+        if let suppressed = admits(.notice, "packet.rejected", rule) {
             var fields = clientFields(slot)
             fields += [("reason", "\(reasonCode)"), ("rule", rule), ("explanation", explanation)]
             if suppressed > 0 { fields.append(("suppressed_before", "\(suppressed)")) }
@@ -185,37 +185,5 @@ extension Shard {
         return [
             ("client_id", details.clientID), ("address", details.peer.address), ("listener", details.peer.listener),
         ]
-    }
-}
-
-/// Keeps a peer that errs without end from filling the log: each rule is logged at most a few times a second.
-struct RejectionLog: Sendable {
-    private struct Window {
-        var start: Timestamp
-        var logged = 0
-        var suppressed = 0
-    }
-
-    /// Bounded by the number of rules.
-    private var windows: [String: Window] = [:]
-    private static let perSecond = 5
-
-    /// Whether to log another rejection by the rule.
-    ///
-    /// - Returns: how many were passed over since the last one logged, or `nil` to pass over this one too.
-    mutating func admit(_ rule: String, now: Timestamp) -> Int? {
-        var window = windows[rule] ?? Window(start: now)
-        if now >= window.start.adding(milliseconds: 1000) {
-            window.start = now
-            window.logged = 0
-        }
-        defer { windows[rule] = window }
-        guard window.logged < Self.perSecond else {
-            window.suppressed += 1
-            return nil
-        }
-        window.logged += 1
-        defer { window.suppressed = 0 }
-        return window.suppressed
     }
 }

@@ -60,7 +60,7 @@ extension Shard {
         connections[slot].isHeld = true
         counters.throttled += 1
         schedule(.throttled, slot: slot, at: time)
-        guard let suppressed = rejections.admit("throttled", now: now) else { return }
+        guard let suppressed = admits(.notice, "client.throttled", "too many messages a second") else { return }
         let limits = tenants[tenant].limits
         var fields = clientFields(slot)
         fields.append(

@@ -13,7 +13,7 @@ extension Shard {
     /// What a timer is for; it stands in the top byte of the wheel's token.
     enum Timer: UInt8 {
         case connectDeadline, keepAlive, sessionExpiry, will, retainedReplay, statistics, vacating
-        case throttled, principal
+        case throttled, principal, suppressed
     }
 
     /// When the loop must call `advance` at the latest.
@@ -61,6 +61,7 @@ extension Shard {
             case .principal where connections.contains(slot, generation: generation): principalDue(slot)
             case .statistics: publishStatistics()
             case .vacating: vacate()
+            case .suppressed: tellSuppressed()
             default: break
             }
         }

@@ -1,7 +1,7 @@
 /// What single values cannot say: how they fit together.
 extension Configuration {
     func problems(for purpose: Purpose) -> [ConfigurationProblem] {
-        var problems = listenerProblems() + limitProblems()
+        var problems = listenerProblems() + logProblems() + limitProblems()
         switch purpose {
         case .service: problems += certificateProblems(mayBeMade: false) + userNameProblems()
         case .development: problems += certificateProblems(mayBeMade: true) + developmentProblems()
@@ -71,6 +71,24 @@ extension Configuration {
         }
         guard authentication.userNameFromCertificate, !asksForCertificates else { return [] }
         return [Self.problem("authentication.userNameFromCertificate", "no listener asks for client certificates")]
+    }
+
+    /// How many segments a bounded message log must be able to hold: one in use, one in reserve, and room to write what
+    /// lives in the oldest again before it is given back.
+    private static let fewestSegments = 8
+
+    private func logProblems() -> [ConfigurationProblem] {
+        guard data.durability != .memory, data.maximumBytes > 0 else { return [] }
+        let least = Self.fewestSegments * data.segmentBytes
+        guard data.maximumBytes < least else { return [] }
+        return [
+            Self.problem(
+                "data.maximumBytes",
+                "\(byteText(data.maximumBytes)) is less than \(Self.fewestSegments) files of data.segmentBytes "
+                    + "(\(byteText(data.segmentBytes))), too little for the log to be kept; "
+                    + "set at least \(byteText(least)), or smaller segments",
+            )
+        ]
     }
 
     private func limitProblems() -> [ConfigurationProblem] {

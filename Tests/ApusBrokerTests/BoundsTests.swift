@@ -64,6 +64,50 @@ struct BoundsTests {
         #expect(harness.client("c", clean: false).takePayloads() == (15..<25).map { "\($0)" })
     }
 
+    @Test func `what a burst of drops leaves out is told when it is over, and once`() {
+        let harness = ShardHarness { $0.limits.queuedMessagesPerSession = 10 }
+        let client = harness.client("c", expiry: 100)
+        client.subscribe("t", qos: .atLeastOnce)
+        client.lose()
+        let publisher = harness.client("p")
+        for index in 0..<110 { publisher.publish("t", "\(index)", qos: .atLeastOnce, id: 1) }
+        #expect(harness.events.fields(of: "message.dropped").count == 5)
+        harness.advance(seconds: 10)
+        let lines = harness.events.fields(of: "message.dropped")
+        #expect(lines.count == 6)
+        #expect(lines.last?["suppressed"] == "95")
+        #expect(lines.last?["reason"] == "queue_full")
+    }
+
+    @Test func `a burst that goes on tells itself what it left out before`() {
+        let harness = ShardHarness { $0.limits.queuedMessagesPerSession = 10 }
+        let client = harness.client("c", expiry: 100)
+        client.subscribe("t", qos: .atLeastOnce)
+        client.lose()
+        let publisher = harness.client("p")
+        for _ in 0..<50 {
+            for _ in 0..<10 { publisher.publish("t", "x", qos: .atLeastOnce, id: 1) }
+            harness.advance(seconds: 0.1)
+        }
+        harness.advance(seconds: 10)
+        let lines = harness.events.fields(of: "message.dropped")
+        let summaries = lines.compactMap { $0["suppressed"].flatMap { Int($0) } }
+        let before = lines.compactMap { $0["suppressed_before"].flatMap { Int($0) } }
+        #expect(summaries.count == 1)
+        #expect(lines.count - 1 + summaries.reduce(0, +) + before.reduce(0, +) == 490)
+    }
+
+    @Test func `a shutdown tells what was left out`() {
+        let harness = ShardHarness { $0.limits.queuedMessagesPerSession = 10 }
+        let client = harness.client("c", expiry: 100)
+        client.subscribe("t", qos: .atLeastOnce)
+        client.lose()
+        let publisher = harness.client("p")
+        for _ in 0..<110 { publisher.publish("t", "x", qos: .atLeastOnce, id: 1) }
+        harness.shards[0].beginShutdown()
+        #expect(harness.events.fields(of: "message.dropped").last?["suppressed"] == "95")
+    }
+
     @Test func `the bytes of a queue are bounded too`() {
         let harness = ShardHarness { $0.limits.queuedBytesPerSession = 5_000 }
         let client = harness.client("c", expiry: 100)

@@ -101,7 +101,7 @@ struct DenialTests {
         let client = harness.client("c")
         for _ in 0..<100 { client.publish("no") }
         #expect((1...10).contains(harness.events.fields(of: "publish.denied").count))
-        harness.advance(seconds: 2)
+        harness.advance(seconds: 1.5)
         client.publish("no")
         #expect(harness.events.fields(of: "publish.denied").last?["suppressed_before"] != nil)
     }

@@ -212,6 +212,22 @@ struct ConfigurationProblemTests {
         #expect(found.contains { $0.hasPrefix("configuration: \(key): ") })
     }
 
+    @Test(arguments: [
+        ("maximumBytes: 100MiB", true), ("maximumBytes: 511MiB", true), ("maximumBytes: 512MiB", false),
+        ("maximumBytes: 0", false), ("maximumBytes: 8MiB, segmentBytes: 1MiB", false),
+        ("maximumBytes: 7MiB, segmentBytes: 1MiB", true), ("maximumBytes: 1MiB, durability: memory", false),
+    ])
+    func `a message log too small for eight of its files is refused`(data: String, isRefused: Bool) {
+        for purpose in [Configuration.Purpose.service, .development] {
+            let found = problems("data: {\(data)}\n", purpose: purpose)
+            #expect(found.count == (isRefused ? 1 : 0))
+            for problem in found {
+                #expect(problem.hasPrefix("configuration: data.maximumBytes: "))
+                #expect(problem.contains("data.segmentBytes"))
+            }
+        }
+    }
+
     @Test func `a password in a listener's URL is not repeated`() {
         let found = problems("", overrides: [("listeners", "mqtt://alice:hunter2@127.0.0.1:1883")])
         #expect(found == ["command line --set: listeners: a listener has no user name or password"])
