@@ -194,8 +194,8 @@ def test_the_audit_log(service, apus, name):
 
 def test_who_may_what(service, client_id):
     assert service.command("topic", "create", "forbidden", "-I", FIRST, key=DATA, check=False).returncode == 1
-    wrong = service.command("instance", key=(ADMIN[0], "wrong"), check=False)
-    assert wrong.returncode == 1 and "wrong" not in wrong.stderr
+    wrong = service.command("instance", key=(ADMIN[0], "not-the-secret"), check=False)
+    assert wrong.returncode == 1 and "not-the-secret" not in wrong.stderr
     assert service.command("instance", key=("nobody", "x"), check=False).returncode == 1
 
 
