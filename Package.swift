@@ -126,6 +126,7 @@ let package = Package(
             "ApusCredentials",
             ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec"]
         ),
+        tests("ApusResources", ["ApusCrypto", "ApusMessage", "MQTTCodec"]),
         tests("ApusConfiguration"),
         tests(
             "ApusBroker",

@@ -8,48 +8,60 @@ internal import GRDB
 extension CatalogRows {
     static func load(_ db: Database) throws -> CatalogContents {
         var contents = CatalogContents()
-        contents.accounts = try rows("account", db) { Account(name: $0["name"], createdAt: $0["createdAt"]) }
+        contents.accounts = try rows("account", db) {
+            Account(name: try field($0, "name"), createdAt: try field($0, "createdAt"))
+        }
         contents.accessKeys = try rows("accessKey", db) { row in
             AccessKey(
-                id: row["id"],
-                secret: row["secret"],
-                account: row["account"],
+                id: try field(row, "id"),
+                secret: try field(row, "secret"),
+                account: try field(row, "account"),
                 rights: try word(row, "rights"),
-                isEnabled: row["isEnabled"],
-                createdAt: row["createdAt"],
+                isEnabled: try field(row, "isEnabled"),
+                createdAt: try field(row, "createdAt"),
             )
         }
         contents.instances = try rows("instance", db) { row in
             Instance(
-                number: InstanceNumber(rawValue: row["number"]),
-                id: row["id"],
-                name: row["name"],
-                account: row["account"],
+                number: try number(row, "number"),
+                id: try field(row, "id"),
+                name: try field(row, "name"),
+                account: try field(row, "account"),
                 profile: try word(row, "profile"),
-                policies: try PolicyOverrides(storedText: row["policies"]),
-                limits: try LimitOverrides(storedText: row["limits"]),
+                policies: try PolicyOverrides(storedText: field(row, "policies")),
+                limits: try LimitOverrides(storedText: field(row, "limits")),
                 state: try word(row, "state"),
-                createdAt: row["createdAt"],
+                createdAt: try field(row, "createdAt"),
             )
         }
         contents.topics = try rows("topic", db) { row in
-            ParentTopic(instance: owner(row), name: row["name"], remark: row["remark"], createdAt: row["createdAt"])
+            ParentTopic(
+                instance: try owner(row),
+                name: try field(row, "name"),
+                remark: try field(row, "remark"),
+                createdAt: try field(row, "createdAt")
+            )
         }
         contents.groups = try rows("group", db) { row in
-            Group(instance: owner(row), id: row["id"], createdAt: row["createdAt"], updatedAt: row["updatedAt"])
+            Group(
+                instance: try owner(row),
+                id: try field(row, "id"),
+                createdAt: try field(row, "createdAt"),
+                updatedAt: try field(row, "updatedAt")
+            )
         }
         contents.tags = try rows("tag", db) { row in
             Tag(
-                instance: owner(row),
+                instance: try owner(row),
                 kind: try word(row, "kind"),
-                resource: row["resource"],
-                key: row["key"],
-                value: row["value"],
+                resource: try field(row, "resource"),
+                key: try field(row, "key"),
+                value: try field(row, "value"),
             )
         }
         contents.serviceSecrets = try Row.fetchAll(db, sql: "SELECT * FROM serviceSecret").reduce(into: [:]) {
-            let value: Data = $1["value"]
-            $0[$1["name"]] = Array(value)
+            let value: Data = try field($1, "value")
+            $0[try field($1, "name")] = Array(value)
         }
         try loadCredentials(into: &contents, db)
         try loadCertificates(into: &contents, db)
@@ -59,84 +71,93 @@ extension CatalogRows {
     private static func loadCredentials(into contents: inout CatalogContents, _ db: Database) throws {
         contents.deviceCredentials = try rows("deviceCredential", db) { row in
             DeviceCredential(
-                instance: owner(row),
-                clientID: row["clientID"],
-                accessKeyID: row["accessKeyID"],
-                accessKeySecret: row["accessKeySecret"],
-                createdAt: row["createdAt"],
-                updatedAt: row["updatedAt"],
+                instance: try owner(row),
+                clientID: try field(row, "clientID"),
+                accessKeyID: try field(row, "accessKeyID"),
+                accessKeySecret: try field(row, "accessKeySecret"),
+                createdAt: try field(row, "createdAt"),
+                updatedAt: try field(row, "updatedAt"),
             )
         }
         contents.identities = try rows("identity", db) { row in
-            let clientID: String = row["clientID"]
+            let clientID: String = try field(row, "clientID")
             return CustomIdentity(
-                instance: owner(row),
+                instance: try owner(row),
                 type: try word(row, "type"),
-                userName: row["userName"],
+                userName: try field(row, "userName"),
                 clientID: clientID.isEmpty ? nil : clientID,
-                secret: row["secret"],
+                secret: try field(row, "secret"),
                 signMode: try word(row, "signMode"),
             )
         }
         contents.permissions = try rows("permission", db) { row in
             CustomPermission(
-                instance: owner(row),
+                instance: try owner(row),
                 type: try word(row, "type"),
-                identity: row["identity"],
-                topic: row["topic"],
+                identity: try field(row, "identity"),
+                topic: try field(row, "topic"),
                 effect: try word(row, "effect"),
                 action: try word(row, "action"),
             )
         }
-        contents.bans = try rows("ban", db) { BannedClient(instance: owner($0), clientID: $0["clientID"]) }
+        contents.bans = try rows("ban", db) {
+            BannedClient(instance: try owner($0), clientID: try field($0, "clientID"))
+        }
         contents.revokedTokens = try rows("revokedToken", db) { row in
-            RevokedToken(instance: owner(row), tokenID: row["tokenID"], expiresAt: row["expiresAt"])
+            RevokedToken(
+                instance: try owner(row),
+                tokenID: try field(row, "tokenID"),
+                expiresAt: try field(row, "expiresAt")
+            )
         }
     }
 
     private static func loadCertificates(into contents: inout CatalogContents, _ db: Database) throws {
         contents.caCertificates = try rows("caCertificate", db) { row in
             CACertificate(
-                instance: owner(row),
-                serialNumber: row["serialNumber"],
-                name: row["name"],
-                content: row["content"],
-                verificationContent: row["verificationContent"],
-                registrationCode: row["registrationCode"],
-                isActive: row["isActive"],
-                validFrom: row["validFrom"],
-                validUntil: row["validUntil"],
+                instance: try owner(row),
+                serialNumber: try field(row, "serialNumber"),
+                name: try field(row, "name"),
+                content: try field(row, "content"),
+                verificationContent: try field(row, "verificationContent"),
+                registrationCode: try field(row, "registrationCode"),
+                isActive: try field(row, "isActive"),
+                validFrom: try field(row, "validFrom"),
+                validUntil: try field(row, "validUntil"),
             )
         }
         contents.deviceCertificates = try rows("deviceCertificate", db) { row in
             DeviceCertificate(
-                instance: owner(row),
-                caSerialNumber: row["caSerialNumber"],
-                serialNumber: row["serialNumber"],
-                name: row["name"],
-                content: row["content"],
-                isActive: row["isActive"],
-                validFrom: row["validFrom"],
-                validUntil: row["validUntil"],
+                instance: try owner(row),
+                caSerialNumber: try field(row, "caSerialNumber"),
+                serialNumber: try field(row, "serialNumber"),
+                name: try field(row, "name"),
+                content: try field(row, "content"),
+                isActive: try field(row, "isActive"),
+                validFrom: try field(row, "validFrom"),
+                validUntil: try field(row, "validUntil"),
             )
         }
         contents.serverNames = try rows("serverNames", db) { row in
-            let entries: String = row["entries"]
-            return ServerNameConfiguration(
-                instance: owner(row),
-                defaultCertificate: row["defaultCertificate"],
-                entries: entries.split(separator: ";").map { entry in
-                    let parts = entry.split(separator: "#", maxSplits: 2, omittingEmptySubsequences: false).map(
-                        String.init
-                    )
-                    return ServerNameConfiguration.Entry(
-                        domain: parts[0],
-                        certificateID: parts.count > 1 ? parts[1] : "",
-                        password: parts.count > 2 ? parts[2] : "",
-                    )
-                },
+            ServerNameConfiguration(
+                instance: try owner(row),
+                defaultCertificate: try field(row, "defaultCertificate"),
+                entries: try ServerNameConfiguration.Entry.entries(storedText: field(row, "entries")),
             )
         }
+    }
+
+    static func auditEntry(_ row: Row) throws -> AuditEntry {
+        AuditEntry(
+            number: try field(row, "number"),
+            time: try field(row, "time"),
+            actor: try field(row, "actor"),
+            source: try field(row, "source"),
+            action: try field(row, "action"),
+            instance: try field(row, "instance"),
+            detail: try field(row, "detail"),
+            outcome: try field(row, "outcome"),
+        )
     }
 
     private static func rows<Value>(_ table: String, _ db: Database, _ value: (Row) throws -> Value) throws -> [Value] {
@@ -146,17 +167,34 @@ extension CatalogRows {
         return values
     }
 
-    private static func owner(_ row: Row) -> InstanceNumber { InstanceNumber(rawValue: row["instance"]) }
+    private static func owner(_ row: Row) throws -> InstanceNumber { try number(row, "instance") }
+
+    private static func number(_ row: Row, _ column: String) throws -> InstanceNumber {
+        InstanceNumber(rawValue: try field(row, column))
+    }
+
+    /// What stands in a column; the subscript of a row would end the process where a damaged file holds something else.
+    private static func field<Value: DatabaseValueConvertible>(_ row: Row, _ column: String) throws -> Value {
+        guard let stored: DatabaseValue = row[column], let value = Value.fromDatabaseValue(stored) else {
+            throw CatalogError.unusable("the file is damaged: what stands as \(column) is of another kind")
+        }
+        return value
+    }
 
     /// One of a type's words; another one was not written by this program.
     private static func word<Word: RawRepresentable<String>>(_ row: Row, _ column: String) throws -> Word {
-        let text: String = row[column]
-        guard let word = Word(rawValue: text) else { throw CatalogError.unusable("`\(text)` stands as \(column)") }
-        return word
+        try storedWord(field(row, column), column)
     }
 }
 
 extension [UInt8] {
     /// As SQLite takes it.
     var databaseBytes: Data { Data(self) }
+}
+
+func storedWord<Word: RawRepresentable<String>>(_ text: String, _ what: String) throws(CatalogError) -> Word {
+    guard let word = Word(rawValue: text) else {
+        throw .unusable("the file is damaged: `\(text.prefix(64))` stands as \(what)")
+    }
+    return word
 }

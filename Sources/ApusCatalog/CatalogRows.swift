@@ -58,10 +58,9 @@ enum CatalogRows {
             let row: Values = ["instance": number.rawValue, "kind": kind.rawValue, "resource": resource, "key": key]
             try delete("tag", row, db)
         case .putServerNames(let names):
-            let entries = names.entries.map { "\($0.domain)#\($0.certificateID)#\($0.password)" }
             let row: Values = [
                 "instance": names.instance.rawValue, "defaultCertificate": names.defaultCertificate,
-                "entries": entries.joined(separator: ";"),
+                "entries": names.storedEntries,
             ]
             try put("serverNames", row, key: ["instance"], db)
         default: try applyToCredentials(change, db)
@@ -154,7 +153,7 @@ enum CatalogRows {
             "limits": instance.limits.storedText, "state": instance.state.rawValue, "createdAt": instance.createdAt,
         ]
         var instance = instance
-        if instance.number == .none {
+        if instance.number.isNew {
             try put("instance", row, key: ["number"], db)
             instance.number = InstanceNumber(rawValue: UInt32(truncatingIfNeeded: db.lastInsertedRowID))
         } else {
@@ -166,15 +165,16 @@ enum CatalogRows {
 
     // MARK: - Statements
 
-    private typealias Values = [String: any DatabaseValueConvertible]
+    typealias Values = [String: any DatabaseValueConvertible]
 
     /// Adds a row or replaces the fields of the one with the same key, without touching rows that refer to it.
-    private static func put(_ table: String, _ row: Values, key: [String], _ db: Database) throws {
+    static func put(_ table: String, _ row: Values, key: [String], _ db: Database) throws {
         let columns = row.keys.sorted()
         let others = columns.filter { !key.contains($0) }
         let update =
             others.isEmpty
-            ? "NOTHING" : "UPDATE SET " + others.map { "\"\($0)\" = excluded.\"\($0)\"" }.joined(separator: ", ")
+            ? "NOTHING"
+            : "UPDATE SET " + others.map { "\"\($0)\" = excluded.\"\($0)\"" }.joined(separator: ", ")
         let statement = try db.cachedStatement(
             sql: """
                 INSERT INTO "\(table)" (\(columns.map { "\"\($0)\"" }.joined(separator: ", ")))
@@ -182,13 +182,21 @@ enum CatalogRows {
                 ON CONFLICT (\(key.map { "\"\($0)\"" }.joined(separator: ", "))) DO \(update)
                 """,
         )
-        try statement.execute(arguments: StatementArguments(columns.compactMap { row[$0]?.databaseValue }))
+        try statement.execute(arguments: try arguments(columns, row))
     }
 
     private static func delete(_ table: String, _ row: Values, _ db: Database) throws {
         let columns = row.keys.sorted()
         let condition = columns.map { "\"\($0)\" = ?" }.joined(separator: " AND ")
         let statement = try db.cachedStatement(sql: "DELETE FROM \"\(table)\" WHERE \(condition)")
-        try statement.execute(arguments: StatementArguments(columns.compactMap { row[$0]?.databaseValue }))
+        try statement.execute(arguments: try arguments(columns, row))
+    }
+
+    private static func arguments(_ columns: [String], _ row: Values) throws(CatalogError) -> StatementArguments {
+        for case let text as String in row.values where text.utf8.contains(0) {
+            // SQLite would take it as ending there, and so as another text.
+            throw .storage("text with NUL")
+        }
+        return StatementArguments(columns.compactMap { row[$0]?.databaseValue })
     }
 }

@@ -6,6 +6,8 @@ enum CatalogSchema {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { db in
             for statement in first { try db.execute(sql: statement) }
+            // Within the transaction: a version without the tables, or tables without a version, never stand in a file.
+            try db.execute(sql: "PRAGMA user_version = 1")
         }
         return migrator
     }
@@ -14,9 +16,9 @@ enum CatalogSchema {
     private static let owner = "instance INTEGER NOT NULL REFERENCES instance(number) ON DELETE CASCADE"
 
     private static let first = [
-        "CREATE TABLE account (name TEXT PRIMARY KEY, createdAt INTEGER NOT NULL) STRICT",
+        "CREATE TABLE account (name TEXT NOT NULL PRIMARY KEY, createdAt INTEGER NOT NULL) STRICT",
         """
-        CREATE TABLE accessKey (id TEXT PRIMARY KEY, secret TEXT NOT NULL,
+        CREATE TABLE accessKey (id TEXT NOT NULL PRIMARY KEY, secret TEXT NOT NULL,
           account TEXT NOT NULL REFERENCES account(name) ON DELETE CASCADE, rights TEXT NOT NULL,
           isEnabled INTEGER NOT NULL, createdAt INTEGER NOT NULL) STRICT
         """,
@@ -74,11 +76,12 @@ enum CatalogSchema {
         CREATE TABLE serverNames (\(owner), defaultCertificate TEXT NOT NULL, entries TEXT NOT NULL,
           PRIMARY KEY (instance)) STRICT
         """,
-        "CREATE TABLE serviceSecret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT",
+        "CREATE TABLE serviceSecret (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT",
         """
         CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, actor TEXT NOT NULL,
           source TEXT NOT NULL, action TEXT NOT NULL, instance TEXT NOT NULL, detail TEXT NOT NULL,
           outcome TEXT NOT NULL) STRICT
         """,
+        "CREATE INDEX auditOfInstance ON audit (instance, number)",
     ]
 }

@@ -7,6 +7,7 @@ internal import Synchronization
 /// The catalog in a SQLite file: safe on return of `commit`, for one process at a time, readable by its owner only.
 package final class SQLiteCatalog: Catalog {
     private let queue: DatabaseQueue
+    private let path: String
 
     /// Of the file; a file of a higher one is refused.
     static let schemaVersion = 1
@@ -27,65 +28,86 @@ package final class SQLiteCatalog: Catalog {
                 try db.execute(sql: "PRAGMA foreign_keys = ON")
             }
             queue = try DatabaseQueue(path: path, configuration: configuration)
-            try queue.inDatabase { db in
+            try queue.read { db in
                 let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
                 guard version <= Self.schemaVersion else {
-                    throw CatalogError.unusable("\(path) is of version \(version); this is for \(Self.schemaVersion)")
+                    throw CatalogError.unusable(
+                        "\(path) was written by a newer Apus: it is of version \(version), and this one reads up to "
+                            + "\(Self.schemaVersion)"
+                    )
+                }
+                let others = "SELECT COUNT(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'"
+                guard try version > 0 || Int.fetchOne(db, sql: others) == 0 else {
+                    throw CatalogError.unusable("\(path) is a database of something else")
                 }
             }
             try CatalogSchema.migrator.migrate(queue)
-            try queue.write { db in try db.execute(sql: "PRAGMA user_version = \(Self.schemaVersion)") }
         } catch let error as CatalogError {
             throw error
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
-            throw .unusable("\(path) is in use by another process")
         } catch {
-            throw .unusable("\(path): \(error)")
+            throw Self.unusable(path, error)
         }
+        self.path = path
     }
 
     /// SQLite gives its other files the mode of the first one.
     private static func makePrivate(_ path: String) throws(CatalogError) {
-        let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard number >= 0 else {
+        // A file that is there is not opened: closing it would give up the lock of a catalog in this process that has it.
+        let number = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if number >= 0 {
+            close(number)
+        } else if errno != EEXIST || chmod(path, 0o600) != 0 {
             throw .unusable("\(path) cannot be opened: \(String(cString: strerror(errno)))")
         }
-        close(number)
+    }
+
+    private static func unusable(_ path: String, _ error: any Error) -> CatalogError {
+        switch error {
+        case let error as CatalogError: return error
+        case let error as DatabaseError where error.resultCode == .SQLITE_BUSY:
+            return .unusable("\(path) is in use by another process")
+        case let error as DatabaseError where [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode):
+            return .unusable("\(path) is damaged: \(error.message ?? "\(error.resultCode)"); restore it from a backup")
+        default: return .unusable("\(path): \(error)")
+        }
     }
 
     package func load() throws(CatalogError) -> CatalogContents {
         do {
             return try queue.read { try CatalogRows.load($0) }
-        } catch let error as CatalogError {
-            throw error
         } catch {
-            throw .unusable("\(error)")
+            throw Self.unusable(path, error)
         }
     }
 
     package func commit(_ changes: [CatalogChange], audit: AuditEntry?) throws(CatalogError) -> [CatalogChange] {
         do {
             return try queue.write { db in
+                var numbers = ProvisionalNumbers()
                 var made: [CatalogChange] = []
-                for change in changes { made.append(try CatalogRows.apply(change, db)) }
+                for change in changes {
+                    let done = try CatalogRows.apply(numbers.resolve(change), db)
+                    made.append(done)
+                    if case .putInstance(let asked) = change, case .putInstance(let stored) = done {
+                        numbers.give(stored.number, to: asked.number)
+                    }
+                }
                 if let audit { try Self.write(audit, db) }
                 return made
             }
+        } catch let error as CatalogError {
+            throw error
         } catch {
             throw .storage("\(error)")
         }
     }
 
     private static func write(_ entry: AuditEntry, _ db: Database) throws {
-        try db.execute(
-            sql: """
-                INSERT INTO audit (time, actor, source, action, instance, detail, outcome)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [
-                entry.time, entry.actor, entry.source, entry.action, entry.instance, entry.detail, entry.outcome,
-            ],
-        )
+        let row: CatalogRows.Values = [
+            "time": entry.time, "actor": entry.actor, "source": entry.source, "action": entry.action,
+            "instance": entry.instance, "detail": entry.detail, "outcome": entry.outcome,
+        ]
+        try CatalogRows.put("audit", row, key: ["number"], db)
         let number = db.lastInsertedRowID
         // Now and then, so that most entries cost one row.
         guard number % 1_000 == 0, number > Self.auditEntries else { return }
@@ -95,26 +117,16 @@ package final class SQLiteCatalog: Catalog {
     package func audit(before: Int64?, limit: Int, instance: String?) throws(CatalogError) -> [AuditEntry] {
         do {
             return try queue.read { db in
+                // Two statements, so that each can go along its index.
+                let condition = instance == nil ? "" : "AND instance = ?"
+                let sql = "SELECT * FROM audit WHERE number < ? \(condition) ORDER BY number DESC LIMIT ?"
+                let last = before ?? .max
                 let rows = try Row.fetchAll(
                     db,
-                    sql: """
-                        SELECT * FROM audit WHERE number < ? AND (? IS NULL OR instance = ?)
-                        ORDER BY number DESC LIMIT ?
-                        """,
-                    arguments: [before ?? .max, instance, instance, limit],
+                    sql: sql,
+                    arguments: instance.map { [last, $0, max(0, limit)] } ?? [last, max(0, limit)],
                 )
-                return rows.map { row in
-                    AuditEntry(
-                        number: row["number"],
-                        time: row["time"],
-                        actor: row["actor"],
-                        source: row["source"],
-                        action: row["action"],
-                        instance: row["instance"],
-                        detail: row["detail"],
-                        outcome: row["outcome"],
-                    )
-                }
+                return try rows.map(CatalogRows.auditEntry)
             }
         } catch {
             throw .storage("\(error)")

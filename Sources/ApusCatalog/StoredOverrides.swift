@@ -3,7 +3,7 @@ internal import ApusResources
 internal import Foundation
 internal import MQTTCodec
 
-// What differs from an instance's profile, as JSON in one column: readable with the sqlite3 tool, and open for more.
+// What has a varying number of parts, as JSON in one column: readable with the sqlite3 tool, and open for more.
 
 extension PolicyOverrides {
     private struct Stored: Codable {
@@ -37,9 +37,12 @@ extension PolicyOverrides {
     init(storedText: String) throws {
         let stored = try JSONDecoder().decode(Stored.self, from: Data(storedText.utf8))
         self.init()
-        duplicateClientID = stored.duplicateClientID.flatMap(Policies.DuplicateClientID.init)
-        onDenied = stored.onDenied.flatMap(Policies.OnDenied.init)
-        maximumQoS = stored.maximumQoS.flatMap(QoS.init)
+        duplicateClientID = try stored.duplicateClientID.map { try storedWord($0, "duplicateClientID") }
+        onDenied = try stored.onDenied.map { try storedWord($0, "onDenied") }
+        maximumQoS = try stored.maximumQoS.map { number in
+            guard let qos = QoS(rawValue: number) else { throw CatalogError.unusable("\(number) stands as maximumQoS") }
+            return qos
+        }
         requiresGroup = stored.requiresGroup
         requiresParentTopic = stored.requiresParentTopic
         persistentQoS2 = stored.persistentQoS2
@@ -64,9 +67,26 @@ extension LimitOverrides {
     }
 }
 
+extension ServerNameConfiguration {
+    /// Lists of domain, certificate and password.
+    fileprivate typealias Stored = [[String]]
+
+    var storedEntries: String { json(entries.map { [$0.domain, $0.certificateID, $0.password] } as Stored) }
+}
+
+extension ServerNameConfiguration.Entry {
+    static func entries(storedText: String) throws -> [Self] {
+        let stored = try JSONDecoder().decode(ServerNameConfiguration.Stored.self, from: Data(storedText.utf8))
+        return try stored.map { parts in
+            guard parts.count == 3 else { throw CatalogError.unusable("\(parts.count) parts stand as a server name") }
+            return Self(domain: parts[0], certificateID: parts[1], password: parts[2])
+        }
+    }
+}
+
 private func json(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
-    // Of numbers, words and truths nothing can fail to be written.
+    // Of numbers, words, lists and truths nothing can fail to be written.
     return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
 }

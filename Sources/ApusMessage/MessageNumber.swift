@@ -2,7 +2,9 @@
 ///
 /// A stored message has the number of its position; another one is counted.
 package struct MessageNumber: Sendable, Hashable {
-    /// 0 for none. The top bit is set for messages that are not stored; positions never reach it.
+    /// 0 for none.
+    ///
+    /// The top bit is set for messages that are not stored; positions never reach it.
     package let rawValue: UInt64
 
     package static let none = MessageNumber(rawValue: 0)

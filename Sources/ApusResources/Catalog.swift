@@ -1,19 +1,23 @@
 package import ApusMessage
 
-/// One change of the catalog. Several make a transaction: all or none of them.
+/// One change of the catalog.
+///
+/// Several make a transaction: all or none of them.
 package enum CatalogChange: Sendable, Hashable {
     case putAccount(Account)
     /// With its access keys. An account that owns instances cannot be deleted.
     case deleteAccount(name: String)
     case putAccessKey(AccessKey)
     case deleteAccessKey(id: String)
-    /// New if its number is not known; a new one has number `.none` and gets one.
+    /// A new one has the number `.none` or a provisional one (``ProvisionalNumbers``), and gets its own.
     case putInstance(Instance)
     /// With all that belongs to it.
     case deleteInstance(InstanceNumber)
     case putTopic(ParentTopic)
+    /// With its tags.
     case deleteTopic(InstanceNumber, name: String)
     case putGroup(Group)
+    /// With its tags.
     case deleteGroup(InstanceNumber, id: String)
     case putTag(Tag)
     case deleteTag(InstanceNumber, Tag.Kind, resource: String, key: String)
@@ -83,7 +87,9 @@ package protocol Catalog: Sendable {
 
     /// Makes all changes, with their entry in the audit log, or none of them.
     ///
-    /// - Returns: the changes as made: a new instance has its number.
+    /// Text with NUL is refused: none that an MQTT client sends has one [MQTT-1.5.4-2].
+    ///
+    /// - Returns: the changes as made: a new instance has its number, also where later changes named it.
     func commit(_ changes: [CatalogChange], audit: AuditEntry?) throws(CatalogError) -> [CatalogChange]
 
     /// Entries of the audit log, newest first, whose number is below `before` (all when `nil`), at most `limit`; of one

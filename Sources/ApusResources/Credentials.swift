@@ -125,7 +125,9 @@ package struct BannedClient: Sendable, Hashable {
     }
 }
 
-/// A token that was taken back before its time. Issued tokens are signed and not stored (see ``Token``).
+/// A token that was taken back before its time.
+///
+/// Issued tokens are signed and not stored (see ``Token``).
 package struct RevokedToken: Sendable, Hashable {
     package var instance: InstanceNumber
     /// ``Token/id``.

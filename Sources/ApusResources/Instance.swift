@@ -9,8 +9,9 @@ package struct Instance: Sendable, Hashable {
         case stopped
     }
 
-    /// The instance in the message log: 1 …, given by the catalog at creation and never given again. 0 in a value that
-    /// is yet to be created.
+    /// The instance in the message log: 1 …, given by the catalog at creation and never given again.
+    ///
+    /// `.none` or provisional (``ProvisionalNumbers``) in a value that is yet to be created.
     package var number: InstanceNumber
     /// 3 … 64 of `0-9a-zA-Z-_`, unique without regard to case.
     package var id: String

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// A catalog that ends with the process.
 package final class MemoryCatalog: Catalog {
-    private struct Content: Sendable {
+    fileprivate struct Content: Sendable {
         var state = ResourceState()
         var lastNumber: UInt32 = 0
         var audit: [AuditEntry] = []
@@ -18,20 +18,15 @@ package final class MemoryCatalog: Catalog {
     }
 
     package func commit(_ changes: [CatalogChange], audit: AuditEntry?) throws(CatalogError) -> [CatalogChange] {
-        content.withLock { content in
-            let made = changes.map { change in
-                guard case .putInstance(var instance) = change, instance.number == .none else { return change }
-                content.lastNumber += 1
-                instance.number = InstanceNumber(rawValue: content.lastNumber)
-                return .putInstance(instance)
+        let outcome = content.withLock { content in
+            // A copy, so that a change in the middle that fails leaves nothing.
+            var next = content
+            return next.make(changes, audit).map { made in
+                content = next
+                return made
             }
-            for change in made { content.state.apply(change) }
-            if var audit {
-                audit.number = Int64(content.audit.count) + 1
-                content.audit.append(audit)
-            }
-            return made
         }
+        return try outcome.get()
     }
 
     package func audit(before: Int64?, limit: Int, instance: String?) throws(CatalogError) -> [AuditEntry] {
@@ -39,7 +34,65 @@ package final class MemoryCatalog: Catalog {
             let fitting = content.audit.reversed().lazy.filter { entry in
                 entry.number < before ?? .max && (instance == nil || entry.instance == instance)
             }
-            return Array(fitting.prefix(limit))
+            return Array(fitting.prefix(max(0, limit)))
+        }
+    }
+}
+
+extension MemoryCatalog.Content {
+    fileprivate mutating func make(
+        _ changes: [CatalogChange],
+        _ audit: AuditEntry?,
+    ) -> Result<[CatalogChange], CatalogError> {
+        var numbers = ProvisionalNumbers()
+        var made: [CatalogChange] = []
+        for change in changes {
+            var change = numbers.resolve(change)
+            if case .putInstance(var instance) = change, instance.number.isNew {
+                lastNumber += 1
+                numbers.give(InstanceNumber(rawValue: lastNumber), to: instance.number)
+                instance.number = InstanceNumber(rawValue: lastNumber)
+                change = .putInstance(instance)
+            }
+            if let reason = state.obstacle(to: change) { return .failure(.storage(reason)) }
+            state.apply(change)
+            made.append(change)
+        }
+        if var audit {
+            audit.number = Int64(self.audit.count) + 1
+            self.audit.append(audit)
+        }
+        return .success(made)
+    }
+}
+
+extension ResourceState {
+    /// Why a change cannot be stored: what it refers to is not there, or something refers to it.
+    fileprivate func obstacle(to change: CatalogChange) -> String? {
+        if let number = change.tenant, change.isPut, tenants[number] == nil { return "there is no such instance" }
+        switch change {
+        case .putAccessKey(let key) where accounts[ExactText(key.account)] == nil: return "there is no such account"
+        case .deleteAccount(let name) where instances.values.contains { $0.account == name }:
+            return "the account owns an instance"
+        case .putInstance(let instance):
+            guard accounts[ExactText(instance.account)] != nil else { return "there is no such account" }
+            let holder = numbers[ExactText(instance.id)]
+            return holder == nil || holder == instance.number ? nil : "another instance has this id"
+        case .putDeviceCertificate(let certificate):
+            let authority = tenants[certificate.instance]?.authorities[ExactText(certificate.caSerialNumber)]
+            return authority == nil ? "there is no such CA certificate" : nil
+        default: return nil
+        }
+    }
+}
+
+extension CatalogChange {
+    fileprivate var isPut: Bool {
+        switch self {
+        case .putTopic, .putGroup, .putTag, .putDeviceCredential, .putIdentity, .putPermission, .putBan,
+            .putRevokedToken, .putCACertificate, .putDeviceCertificate, .putServerNames:
+            true
+        default: false
         }
     }
 }
@@ -53,7 +106,7 @@ extension CatalogContents {
         for tenant in state.tenants.values {
             topics += tenant.topics.values
             groups += tenant.groups.values
-            tags += tenant.tags.values
+            tags += tenant.tags.values.flatMap(\.values)
             deviceCredentials += tenant.credentials.values
             identities += tenant.identities.values.flatMap(\.values)
             permissions += tenant.permissions.values.flatMap(\.values)
@@ -63,7 +116,7 @@ extension CatalogContents {
             if let names = tenant.serverNames { serverNames.append(names) }
         }
         for (number, tenant) in state.tenants {
-            bans += tenant.bans.map { BannedClient(instance: number, clientID: $0) }
+            bans += tenant.bans.map { BannedClient(instance: number, clientID: $0.text) }
         }
         serviceSecrets = state.serviceSecrets
     }

@@ -13,14 +13,18 @@ package final class ResourceDirectory: Sendable {
     /// Grows with each change.
     package var revision: UInt64 { revisions.load(ordering: .acquiring) }
 
-    /// Makes changes visible, all at once. ``ResourceManager`` calls it when they are safe.
+    /// Makes changes visible, all at once.
+    ///
+    /// ``ResourceManager`` calls it when they are safe.
     package func apply(_ changes: [CatalogChange]) {
         state.withLock { state in for change in changes { state.apply(change) } }
         // After the change: what is remembered under the new revision must be a new answer.
         revisions.add(1, ordering: .releasing)
     }
 
-    /// What the rules look at. A copy costs nothing until it is changed.
+    /// What the rules look at.
+    ///
+    /// A copy costs nothing until it is changed; it is gone on return, so that `apply` then changes tables in place.
     func inspect<Answer>(_ body: (ResourceState) throws(ResourceError) -> Answer) throws(ResourceError) -> Answer {
         let state = state.withLock { $0 }
         return try body(state)
@@ -28,9 +32,9 @@ package final class ResourceDirectory: Sendable {
 
     // MARK: - Accounts
 
-    package func account(_ name: String) -> Account? { state.withLock { $0.accounts[name] } }
+    package func account(_ name: String) -> Account? { state.withLock { $0.accounts[ExactText(name)] } }
     package var accounts: [Account] { state.withLock { Array($0.accounts.values) }.sorted { $0.name < $1.name } }
-    package func accessKey(id: String) -> AccessKey? { state.withLock { $0.accessKeys[id] } }
+    package func accessKey(id: String) -> AccessKey? { state.withLock { $0.accessKeys[ExactText(id)] } }
     package func accessKeys(ofAccount name: String) -> [AccessKey] {
         state.withLock { $0.accessKeys.values.filter { $0.account == name } }.sorted { $0.id < $1.id }
     }
@@ -39,7 +43,7 @@ package final class ResourceDirectory: Sendable {
 
     /// The instance of exactly this id.
     package func instance(id: String) -> Instance? {
-        state.withLock { state in state.numbers[id].flatMap { state.instances[$0] } }
+        state.withLock { state in state.numbers[ExactText(id)].flatMap { state.instances[$0] } }
     }
     package func instance(_ number: InstanceNumber) -> Instance? { state.withLock { $0.instances[number] } }
     /// By number: the first running one is that of connections that name none.
@@ -48,19 +52,19 @@ package final class ResourceDirectory: Sendable {
     }
 
     package func hasTopic(_ instance: InstanceNumber, _ name: String) -> Bool {
-        state.withLock { $0.tenants[instance]?.topics[name] != nil }
+        state.withLock { $0.tenants[instance]?.topics[ExactText(name)] != nil }
     }
     package func topics(of instance: InstanceNumber) -> [ParentTopic] {
         state.withLock { Array($0.tenants[instance]?.topics.values ?? [:].values) }.sorted { $0.name < $1.name }
     }
     package func hasGroup(_ instance: InstanceNumber, _ id: String) -> Bool {
-        state.withLock { $0.tenants[instance]?.groups[id] != nil }
+        state.withLock { $0.tenants[instance]?.groups[ExactText(id)] != nil }
     }
     package func groups(of instance: InstanceNumber) -> [Group] {
         state.withLock { Array($0.tenants[instance]?.groups.values ?? [:].values) }.sorted { $0.id < $1.id }
     }
     package func tags(of instance: InstanceNumber) -> [Tag] {
-        state.withLock { Array($0.tenants[instance]?.tags.values ?? [:].values) }
+        state.withLock { $0.tenants[instance]?.tags.values.flatMap(\.values) ?? [] }
             .sorted { ($0.kind.rawValue, $0.resource, $0.key) < ($1.kind.rawValue, $1.resource, $1.key) }
     }
     package func serverNames(of instance: InstanceNumber) -> ServerNameConfiguration? {
@@ -70,12 +74,12 @@ package final class ResourceDirectory: Sendable {
     // MARK: - Credentials
 
     package func deviceCredential(_ instance: InstanceNumber, clientID: String) -> DeviceCredential? {
-        state.withLock { $0.tenants[instance]?.credentials[clientID] }
+        state.withLock { $0.tenants[instance]?.credentials[ExactText(clientID)] }
     }
     package func deviceCredential(_ instance: InstanceNumber, accessKeyID: String) -> DeviceCredential? {
         state.withLock { state in
             let tenant = state.tenants[instance]
-            return tenant?.credentialsByKey[accessKeyID].flatMap { tenant?.credentials[$0] }
+            return tenant?.credentialsByKey[ExactText(accessKeyID)].flatMap { tenant?.credentials[$0] }
         }
     }
     /// Client ids with a credential of their own: all of the instance, or of one group; at most `limit` behind `after`.
@@ -86,16 +90,25 @@ package final class ResourceDirectory: Sendable {
         limit: Int,
     ) -> (clientIDs: [String], total: Int) {
         let prefix = group.map { "\($0)@@@" } ?? ""
-        let all = state.withLock { Array($0.tenants[instance]?.credentials.keys ?? [:].keys) }
-            .filter { $0.hasPrefix(prefix) }.sorted()
-        return (Array(all.filter { $0 > after }.prefix(limit)), all.count)
+        let limit = min(max(limit, 0), 100_000)
+        let all = state.withLock { state in state.tenants[instance]?.credentials.keys.map(\.text) ?? [] }
+        var page: [String] = []
+        var total = 0
+        for clientID in all where clientID.hasPrefix(prefix) {
+            total += 1
+            guard clientID > after else { continue }
+            page.append(clientID)
+            // Sorting all of them for each page would cost far more than this.
+            if page.count >= 2 * limit + 64 { page = Array(page.sorted().prefix(limit)) }
+        }
+        return (Array(page.sorted().prefix(limit)), total)
     }
 
     /// The entry of user name and client id before that of the user name alone.
     package func identity(_ instance: InstanceNumber, userName: String, clientID: String) -> CustomIdentity? {
         state.withLock { state in
-            let entries = state.tenants[instance]?.identities[userName]
-            return (clientID.isEmpty ? nil : entries?[clientID]) ?? entries?[""]
+            let entries = state.tenants[instance]?.identities[ExactText(userName)]
+            return (clientID.isEmpty ? nil : entries?[ExactText(clientID)]) ?? entries?[ExactText("")]
         }
     }
     package func identities(of instance: InstanceNumber) -> [CustomIdentity] {
@@ -110,20 +123,20 @@ package final class ResourceDirectory: Sendable {
     package func permissions(_ instance: InstanceNumber, userName: String, clientID: String) -> [CustomPermission] {
         state.withLock { state in
             let all = state.tenants[instance]?.permissions
-            let ofUser = all?[ResourceState.PermissionKey(type: .user, identity: userName)]
-            let ofClient = all?[ResourceState.PermissionKey(type: .client, identity: clientID)]
+            let ofUser = all?[ResourceState.PermissionKey(.user, userName)]
+            let ofClient = all?[ResourceState.PermissionKey(.client, clientID)]
             return Array(ofUser?.values ?? [:].values) + Array(ofClient?.values ?? [:].values)
         }
     }
     package func bans(of instance: InstanceNumber) -> [BannedClient] {
-        state.withLock { Array($0.tenants[instance]?.bans ?? []) }.sorted()
+        state.withLock { $0.tenants[instance]?.bans.map(\.text) ?? [] }.sorted()
             .map { BannedClient(instance: instance, clientID: $0) }
     }
     package func isBanned(_ instance: InstanceNumber, clientID: String) -> Bool {
-        state.withLock { $0.tenants[instance]?.bans.contains(clientID) ?? false }
+        state.withLock { $0.tenants[instance]?.bans.contains(ExactText(clientID)) ?? false }
     }
     package func isRevoked(_ instance: InstanceNumber, tokenID: String) -> Bool {
-        state.withLock { $0.tenants[instance]?.revokedTokens[tokenID] != nil }
+        state.withLock { $0.tenants[instance]?.revokedTokens[ExactText(tokenID)] != nil }
     }
 
     // MARK: - Certificates and secrets
@@ -133,14 +146,14 @@ package final class ResourceDirectory: Sendable {
             .sorted { $0.serialNumber < $1.serialNumber }
     }
     package func caCertificate(_ instance: InstanceNumber, serialNumber: String) -> CACertificate? {
-        state.withLock { $0.tenants[instance]?.authorities[serialNumber] }
+        state.withLock { $0.tenants[instance]?.authorities[ExactText(serialNumber)] }
     }
     package func deviceCertificate(
         _ instance: InstanceNumber,
         caSerialNumber: String,
         serialNumber: String,
     ) -> DeviceCertificate? {
-        state.withLock { $0.tenants[instance]?.deviceCertificates[caSerialNumber]?[serialNumber] }
+        state.withLock { $0.tenants[instance]?.deviceCertificates[ExactText(caSerialNumber)]?[ExactText(serialNumber)] }
     }
     /// Of one authority, or of all.
     package func deviceCertificates(
@@ -149,7 +162,7 @@ package final class ResourceDirectory: Sendable {
     ) -> [DeviceCertificate] {
         state.withLock { state in
             let all = state.tenants[instance]?.deviceCertificates
-            return caSerialNumber.map { Array(all?[$0]?.values ?? [:].values) }
+            return caSerialNumber.map { Array(all?[ExactText($0)]?.values ?? [:].values) }
                 ?? all?.values.flatMap(\.values) ?? []
         }
         .sorted { ($0.caSerialNumber, $0.serialNumber) < ($1.caSerialNumber, $1.serialNumber) }

@@ -179,7 +179,7 @@ func word<Word: RawRepresentable<String> & CaseIterable>(
     guard let text else { return nil }
     if let word = Word(rawValue: text) { return word }
     let words = Word.allCases.map(\.rawValue).joined(separator: ", ")
-    throw ResourceError(.invalid(field: field), "`\(text.prefix(64))` is none of \(words)")
+    throw ResourceError(.invalid(field: field), "`\(text.legible(most: 64))` is none of \(words)")
 }
 
 /// The members of a JSON object, of which none may be unknown.
@@ -196,14 +196,18 @@ private struct Fields {
     }
 
     init(_ decoder: any Decoder, _ names: [String]) throws {
-        container = try decoder.container(keyedBy: AnyKey.self)
         place = Self.path(decoder.codingPath)
-        for key in container.allKeys where !names.contains(key.stringValue) {
-            throw ResourceError(
-                .invalid(field: Self.join(place, key.stringValue)),
-                "unknown key `\(key.stringValue.prefix(64))`; there are \(names.joined(separator: ", "))",
-            )
+        do {
+            container = try decoder.container(keyedBy: AnyKey.self)
+        } catch {
+            throw ResourceError(.invalid(field: place), "an object is expected, with \(names.joined(separator: ", "))")
         }
+        guard let key = container.allKeys.map(\.stringValue).filter({ !names.contains($0) }).min() else { return }
+        let name = key.legible(most: 64)
+        throw ResourceError(
+            .invalid(field: Self.join(place, name)),
+            "unknown key `\(name)`; there are \(names.joined(separator: ", "))",
+        )
     }
 
     func text(_ name: String) throws -> String {
@@ -219,10 +223,32 @@ private struct Fields {
         } catch let error as ResourceError {
             throw error
         } catch let error as DecodingError {
-            var path = container.codingPath
-            if case .typeMismatch(_, let context) = error { path = context.codingPath }
-            if case .dataCorrupted(let context) = error { path = context.codingPath }
-            throw ResourceError(.invalid(field: Self.path(path)), "`\(name)` is not of the right type")
+            let (path, expected) = Self.place(error)
+            let right = expected.map { "; \($0) is expected" } ?? ""
+            throw ResourceError(
+                .invalid(field: path ?? Self.join(place, name)),
+                "`\(name)` is not of the right type\(right)",
+            )
+        }
+    }
+
+    private static func place(_ error: DecodingError) -> (path: String?, expected: String?) {
+        switch error {
+        case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+            return (path(context.codingPath), expected(type))
+        case .keyNotFound(let key, let context): return (join(path(context.codingPath), key.stringValue), nil)
+        case .dataCorrupted(let context): return (path(context.codingPath), nil)
+        @unknown default: return (nil, nil)
+        }
+    }
+
+    private static func expected(_ type: Any.Type) -> String? {
+        switch type {
+        case is String.Type: "text"
+        case is Int.Type: "a whole number"
+        case is Bool.Type: "true or false"
+        case is any Sequence.Type: "a list or an object"
+        default: nil
         }
     }
 

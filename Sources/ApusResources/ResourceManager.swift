@@ -31,14 +31,21 @@ package final class ResourceManager: Sendable {
     private struct Observer: Sendable { let changed: @Sendable ([CatalogChange]) -> Void }
     private struct Clock: Sendable { let now: @Sendable () -> Int64 }
 
+    private static let secretBytes = 32
+
+    /// Loads the catalog; a new one gets the secret of its tokens.
+    ///
     /// - Parameter clock: Unix milliseconds.
     package init(catalog: any Catalog, clock: @escaping @Sendable () -> Int64) throws(CatalogError) {
         self.catalog = catalog
         self.clock = Clock(now: clock)
         var contents = try catalog.load()
-        if contents.serviceSecrets[TokenSeal.secretName] == nil {
+        if let secret = contents.serviceSecrets[TokenSeal.secretName] {
+            // With a shorter one, tokens could be forged.
+            guard secret.count == Self.secretBytes else { throw .unusable("the secret of the tokens is damaged") }
+        } else {
             let secret: [UInt8]
-            do { secret = try randomBytes(32) } catch { throw .storage("\(error)") }
+            do { secret = try randomBytes(Self.secretBytes) } catch { throw .storage("\(error)") }
             _ = try catalog.commit([.putServiceSecret(name: TokenSeal.secretName, secret)], audit: nil)
             contents.serviceSecrets[TokenSeal.secretName] = secret
         }
@@ -49,6 +56,8 @@ package final class ResourceManager: Sendable {
     package var now: Int64 { clock.now() }
 
     /// Told after each change, on the thread that made it, in the order of changes.
+    ///
+    /// An observer changes nothing itself: the next change waits until it has returned.
     package func observe(_ observer: @escaping @Sendable ([CatalogChange]) -> Void) {
         observers.withLock { $0.append(Observer(changed: observer)) }
     }
@@ -58,7 +67,7 @@ package final class ResourceManager: Sendable {
     /// - Parameters:
     ///   - action: as in ``AuditEntry``.
     ///   - instance: an instance's id, or empty.
-    ///   - detail: without secrets.
+    ///   - detail: without secrets; the audit log keeps 4,096 characters, and none of control.
     /// - Returns: the changes as made: a new instance has its number.
     @discardableResult
     package func change(
@@ -70,11 +79,11 @@ package final class ResourceManager: Sendable {
     ) throws(ResourceError) -> [CatalogChange] {
         var entry = AuditEntry(
             time: clock.now(),
-            actor: actor.name,
-            source: actor.source,
-            action: action,
-            instance: instance,
-            detail: detail,
+            actor: actor.name.legible(most: 128),
+            source: actor.source.legible(most: 128),
+            action: action.legible(most: 128),
+            instance: instance.legible(most: 64),
+            detail: detail.legible(most: 4_096),
         )
         let outcome = writing.withLock { _ in make(changes, &entry) }
         return try outcome.get()
@@ -82,9 +91,11 @@ package final class ResourceManager: Sendable {
 
     private func make(_ changes: [CatalogChange], _ entry: inout AuditEntry) -> Result<[CatalogChange], ResourceError> {
         do throws(ResourceError) {
-            try check(changes)
+            try directory.inspect { (state) throws(ResourceError) in
+                try ResourceState.rehearse(changes, in: state)
+            }
         } catch {
-            entry.outcome = error.code
+            entry.outcome = error.code.legible(most: 128)
             // That it was refused is what the caller has to hear, even if nobody can write it down.
             _ = try? catalog.commit([], audit: entry)
             return .failure(error)
@@ -99,28 +110,7 @@ package final class ResourceManager: Sendable {
         }
     }
 
-    private func check(_ changes: [CatalogChange]) throws(ResourceError) {
-        try directory.inspect { (state) throws(ResourceError) in
-            guard changes.count > 1 else {
-                for change in changes { try ResourceRules.check(change, in: state) }
-                return
-            }
-            // Each against what those before it leave.
-            var state = state
-            var next = UInt32.max
-            for change in changes {
-                try ResourceRules.check(change, in: state)
-                if case .putInstance(var instance) = change, instance.number == .none {
-                    next -= 1
-                    instance.number = InstanceNumber(rawValue: next)
-                    state.apply(.putInstance(instance))
-                } else {
-                    state.apply(change)
-                }
-            }
-        }
-    }
-
+    /// Entries of the audit log, as ``Catalog/audit(before:limit:instance:)`` gives them.
     package func audit(before: Int64?, limit: Int, instance: String?) throws(ResourceError) -> [AuditEntry] {
         do {
             return try catalog.audit(before: before, limit: limit, instance: instance)
@@ -162,6 +152,7 @@ extension ResourceManager {
     package static let longestTokenLife: Int64 = 30 * 86_400_000
     /// Shortest life of a token, in milliseconds.
     package static let shortestTokenLife: Int64 = 60_000
+    /// Topics and filters of one token.
     package static let maximumTokenResources = 100
 
     /// Issues a token; nothing is stored.
@@ -208,7 +199,12 @@ extension ResourceManager {
     }
 
     /// The seal of this service's tokens.
-    package var seal: TokenSeal { TokenSeal(secret: directory.serviceSecret(TokenSeal.secretName) ?? []) }
+    package var seal: TokenSeal {
+        guard let secret = directory.serviceSecret(TokenSeal.secretName) else {
+            preconditionFailure("the catalog was loaded without the secret of the tokens")
+        }
+        return TokenSeal(secret: secret)
+    }
 
     private func random(_ count: Int) throws(ResourceError) -> [UInt8] {
         do {

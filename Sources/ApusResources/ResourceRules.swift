@@ -8,22 +8,23 @@ enum ResourceRules {
         switch change {
         case .putAccount(let account): try checkAccount(account, state)
         case .deleteAccount(let name):
-            guard state.accounts[name] != nil else { throw missing("account", name) }
+            guard state.accounts[ExactText(name)] != nil else { throw missing("account", name) }
             if let owned = state.instances.values.first(where: { $0.account == name }) {
                 throw ResourceError(.inUse, "account `\(name)` owns instance `\(owned.id)`; delete its instances first")
             }
+            try keepAnAdministrator(without: state.accessKeys.values.filter { $0.account == name }, state)
         case .putAccessKey(let key): try checkAccessKey(key, state)
         case .deleteAccessKey(let id):
-            guard let key = state.accessKeys[id] else { throw missing("access key", id) }
-            try keepAnAdministrator(without: key, state)
+            guard let key = state.accessKeys[ExactText(id)] else { throw missing("access key", id) }
+            try keepAnAdministrator(without: [key], state)
         case .putInstance(let instance): try checkInstance(instance, state)
         case .deleteInstance(let number): _ = try tenant(number, state)
         case .putTopic(let topic): try checkTopic(topic, state)
         case .deleteTopic(let number, let name):
-            guard try tenant(number, state).topics[name] != nil else { throw missing("parent topic", name) }
+            guard try tenant(number, state).topics[ExactText(name)] != nil else { throw missing("parent topic", name) }
         case .putGroup(let group): try checkGroup(group, state)
         case .deleteGroup(let number, let id):
-            guard try tenant(number, state).groups[id] != nil else { throw missing("group", id) }
+            guard try tenant(number, state).groups[ExactText(id)] != nil else { throw missing("group", id) }
         case .putTag(let tag): try checkTag(tag, state)
         case .deleteTag(let number, _, _, _): _ = try tenant(number, state)
         default: try checkCredentials(change, state)
@@ -32,55 +33,80 @@ enum ResourceRules {
 
     private static func checkCredentials(_ change: CatalogChange, _ state: ResourceState) throws(ResourceError) {
         switch change {
-        case .putDeviceCredential(let credential):
-            _ = try tenant(credential.instance, state)
-            try length(credential.clientID, 1...64, "clientId", "a client id")
-            guard isPrintable(credential.clientID) else {
-                throw invalid("clientId", "a client id has printable ASCII characters only")
-            }
+        case .putDeviceCredential(let credential): try checkDeviceCredential(credential, state)
         case .deleteDeviceCredential(let number, let clientID):
-            guard try tenant(number, state).credentials[clientID] != nil else {
+            guard try tenant(number, state).credentials[ExactText(clientID)] != nil else {
                 throw missing("device credential of client", clientID)
             }
         case .putIdentity(let identity): try checkIdentity(identity, state)
-        case .deleteIdentity(let number, _, let userName, let clientID):
-            guard try tenant(number, state).identities[userName]?[clientID ?? ""] != nil else {
+        case .deleteIdentity(let number, let type, let userName, let clientID):
+            try checkClientID(clientID, type)
+            guard try tenant(number, state).identities[ExactText(userName)]?[ExactText(clientID ?? "")] != nil else {
                 throw missing("identity", userName)
             }
         case .putPermission(let permission): try checkPermission(permission, state)
         case .deletePermission(let number, let type, let identity, let topic):
-            let key = ResourceState.PermissionKey(type: type, identity: identity)
-            guard try tenant(number, state).permissions[key]?[topic] != nil else {
-                throw missing("permission of `\(identity)` for topic", topic)
+            let key = ResourceState.PermissionKey(type, identity)
+            guard try tenant(number, state).permissions[key]?[ExactText(topic)] != nil else {
+                throw missing("permission of `\(excerpt(identity))` for topic", topic)
             }
         case .putBan(let ban):
             let tenant = try tenant(ban.instance, state)
-            try length(ban.clientID, 1...64, "clientId", "a client id")
-            if !tenant.bans.contains(ban.clientID) {
+            try words(ban.clientID, 1...64, "clientId", "a client id")
+            if !tenant.bans.contains(ExactText(ban.clientID)) {
                 try bound(tenant.permissionCount + tenant.bans.count, ban.instance, state, .customAuthEntries)
             }
         case .deleteBan(let ban):
-            guard try tenant(ban.instance, state).bans.contains(ban.clientID) else {
+            guard try tenant(ban.instance, state).bans.contains(ExactText(ban.clientID)) else {
                 throw missing("ban of client", ban.clientID)
             }
+        case .putRevokedToken(let token):
+            _ = try tenant(token.instance, state)
+            try words(token.tokenID, 1...64, "tokenId", "a token's id")
+        default: try checkCertificates(change, state)
+        }
+    }
+
+    private static func checkCertificates(_ change: CatalogChange, _ state: ResourceState) throws(ResourceError) {
+        switch change {
         case .putCACertificate(let authority):
             _ = try tenant(authority.instance, state)
-            try length(authority.serialNumber, 1...128, "Sn", "a serial number")
-            try length(authority.name, 1...64, "CaName", "a certificate's name")
+            try serialNumber(authority.serialNumber)
+            try words(authority.name, 1...64, "CaName", "a certificate's name")
         case .deleteCACertificate(let number, let serial):
-            guard try tenant(number, state).authorities[serial] != nil else { throw missing("CA certificate", serial) }
+            guard try tenant(number, state).authorities[ExactText(serial)] != nil else {
+                throw missing("CA certificate", serial)
+            }
         case .putDeviceCertificate(let certificate):
-            guard try tenant(certificate.instance, state).authorities[certificate.caSerialNumber] != nil else {
+            let authority = ExactText(certificate.caSerialNumber)
+            guard try tenant(certificate.instance, state).authorities[authority] != nil else {
                 throw missing("CA certificate", certificate.caSerialNumber)
             }
+            try serialNumber(certificate.serialNumber)
+            try words(certificate.name, 0...256, "DeviceName", "a certificate's name")
         case .deleteDeviceCertificate(let number, let authority, let serial):
-            guard try tenant(number, state).deviceCertificates[authority]?[serial] != nil else {
-                throw missing("device certificate", serial)
+            let known = try tenant(number, state).deviceCertificates[ExactText(authority)]
+            guard known?[ExactText(serial)] != nil else { throw missing("device certificate", serial) }
+        case .putServerNames(let names):
+            _ = try tenant(names.instance, state)
+            try words(names.defaultCertificate, 0...1_024, "DefaultCertificate", "a certificate's id")
+            guard names.entries.count <= maximumServerNames else {
+                throw invalid("SniConfig", "at most \(maximumServerNames) domains; there are \(names.entries.count)")
             }
-        case .putRevokedToken(let token): _ = try tenant(token.instance, state)
-        case .putServerNames(let names): _ = try tenant(names.instance, state)
+            for entry in names.entries {
+                try words(entry.domain, 1...255, "SniConfig", "a domain")
+                try words(entry.certificateID, 1...1_024, "SniConfig", "a certificate's id")
+                try words(entry.password, 0...1_024, "SniConfig", "a password", isSecret: true)
+            }
         default: break
         }
+    }
+
+    private static let maximumServerNames = 100
+
+    private static func serialNumber(_ text: String) throws(ResourceError) {
+        try words(text, 1...128, "Sn", "a serial number")
+        guard text.utf8.count <= 128 else { throw invalid("Sn", "a serial number has at most 128 bytes") }
     }
 
     // MARK: - Accounts
@@ -88,55 +114,62 @@ enum ResourceRules {
     private static func checkAccount(_ account: Account, _ state: ResourceState) throws(ResourceError) {
         try length(account.name, 1...64, "name", "an account's name")
         try characters(account.name, "-_", "name", "an account's name")
-        let same = state.accounts.keys.first { $0 != account.name && $0.lowercased() == account.name.lowercased() }
+        let wanted = account.name.lowercased()
+        let same = state.accounts.values.first { $0.name != account.name && $0.name.lowercased() == wanted }?.name
         if let same { throw ResourceError(.exists, "account `\(same)` differs from `\(account.name)` in case only") }
     }
 
     private static func checkAccessKey(_ key: AccessKey, _ state: ResourceState) throws(ResourceError) {
-        guard state.accounts[key.account] != nil else { throw missing("account", key.account) }
+        guard state.accounts[ExactText(key.account)] != nil else { throw missing("account", key.account) }
         try length(key.id, 1...64, "id", "an access key id")
         try characters(key.id, "-_.", "id", "an access key id")
-        try length(key.secret, 8...128, "secret", "an access key's secret")
+        try length(key.secret, 8...128, "secret", "an access key's secret", isSecret: true)
         guard isPrintable(key.secret) else {
             throw invalid("secret", "an access key's secret has printable ASCII characters only")
         }
-        guard let old = state.accessKeys[key.id] else { return }
+        guard let old = state.accessKeys[ExactText(key.id)] else { return }
         if old.account != key.account {
             throw ResourceError(.exists, "access key `\(key.id)` belongs to account `\(old.account)`")
         }
-        if key.rights != .administrator || !key.isEnabled { try keepAnAdministrator(without: old, state) }
+        if key.rights != .administrator || !key.isEnabled { try keepAnAdministrator(without: [old], state) }
     }
 
     /// Without one nobody could manage the service any more.
-    private static func keepAnAdministrator(without key: AccessKey, _ state: ResourceState) throws(ResourceError) {
-        guard key.rights == .administrator, key.isEnabled else { return }
-        let others = state.accessKeys.values.contains { $0.id != key.id && $0.rights == .administrator && $0.isEnabled }
-        guard others else {
-            throw ResourceError(.inUse, "access key `\(key.id)` is the last administrator's; make another first")
+    private static func keepAnAdministrator(without keys: [AccessKey], _ state: ResourceState) throws(ResourceError) {
+        guard let last = keys.first(where: \.isAdministrators) else { return }
+        let gone = Set(keys.map(\.id))
+        guard state.accessKeys.values.contains(where: { $0.isAdministrators && !gone.contains($0.id) }) else {
+            throw ResourceError(.inUse, "access key `\(last.id)` is the last administrator's; make another first")
         }
     }
 
     // MARK: - Instances
 
     private static func checkInstance(_ instance: Instance, _ state: ResourceState) throws(ResourceError) {
-        guard state.accounts[instance.account] != nil else { throw missing("account", instance.account) }
+        guard state.accounts[ExactText(instance.account)] != nil else { throw missing("account", instance.account) }
         for (field, text) in [("id", instance.id), ("name", instance.name)] {
             try length(text, 3...64, field, "an instance's \(field)")
             try characters(text, "-_", field, "an instance's \(field)")
         }
+        let id = instance.id.lowercased()
+        let name = instance.name.lowercased()
         for other in state.instances.values where other.number != instance.number {
-            guard other.id.lowercased() != instance.id.lowercased() else {
-                throw ResourceError(.exists, "instance `\(other.id)` exists")
+            guard other.id.lowercased() != id else {
+                throw ResourceError(.exists, "instance `\(other.id)` exists; ids differ in more than case")
+            }
+            guard other.name.lowercased() != name else {
+                throw ResourceError(.exists, "instance `\(other.id)` has the name `\(other.name)`; choose another")
             }
         }
         if let old = state.instances[instance.number], old.id != instance.id {
             throw invalid("id", "an instance's id cannot be changed")
         }
-        if instance.number != .none, state.instances[instance.number] == nil {
+        if !instance.number.isNew, state.instances[instance.number] == nil {
             throw missing("instance", instance.id)
         }
-        for (name, value) in instance.limits.values where !name.range.contains(value) {
+        for name in InstanceLimits.Name.allCases {
             let range = name.range
+            guard let value = instance.limits.values[name], !range.contains(value) else { continue }
             throw invalid("limits.\(name.rawValue)", "\(value) is not from \(range.lowerBound) to \(range.upperBound)")
         }
     }
@@ -145,10 +178,11 @@ enum ResourceRules {
         let tenant = try tenant(topic.instance, state)
         try length(topic.name, 3...64, "topic", "a parent topic")
         try characters(topic.name, "-_", "topic", "a parent topic")
-        try length(topic.remark, 0...128, "remark", "a remark")
-        guard tenant.topics[topic.name] == nil else { return }
-        if let same = tenant.topics.keys.first(where: { $0.lowercased() == topic.name.lowercased() }) {
-            throw ResourceError(.exists, "parent topic `\(same)` differs from `\(topic.name)` in case only")
+        try words(topic.remark, 0...128, "remark", "a remark")
+        guard tenant.topics[ExactText(topic.name)] == nil else { return }
+        let wanted = topic.name.lowercased()
+        if let same = tenant.topics.keys.first(where: { $0.text.lowercased() == wanted }) {
+            throw ResourceError(.exists, "parent topic `\(same.text)` differs from `\(topic.name)` in case only")
         }
         try bound(tenant.topics.count, topic.instance, state, .parentTopics)
     }
@@ -160,56 +194,78 @@ enum ResourceRules {
         }
         try length(group.id, 7...64, "groupId", "a group id")
         try characters(group.id, "-_", "groupId", "a group id")
-        if tenant.groups[group.id] == nil { try bound(tenant.groups.count, group.instance, state, .groups) }
+        if tenant.groups[ExactText(group.id)] == nil { try bound(tenant.groups.count, group.instance, state, .groups) }
     }
 
     private static func checkTag(_ tag: Tag, _ state: ResourceState) throws(ResourceError) {
         let tenant = try tenant(tag.instance, state)
-        try length(tag.key, 1...64, "Tag.Key", "a tag's key")
-        try length(tag.value, 0...128, "Tag.Value", "a tag's value")
+        try words(tag.key, 1...64, "Tag.Key", "a tag's key")
+        try words(tag.value, 0...128, "Tag.Value", "a tag's value")
         let exists =
             switch tag.kind {
             case .instance: state.instances[tag.instance]?.id == tag.resource
-            case .group: tenant.groups[tag.resource] != nil
-            case .topic: tenant.topics[tag.resource] != nil
+            case .group: tenant.groups[ExactText(tag.resource)] != nil
+            case .topic: tenant.topics[ExactText(tag.resource)] != nil
             }
         guard exists else { throw missing(tag.kind.rawValue.lowercased(), tag.resource) }
-        let ofResource = tenant.tags.values.filter { $0.kind == tag.kind && $0.resource == tag.resource }
-        if ofResource.count >= maximumTags, !ofResource.contains(where: { $0.key == tag.key }) {
+        let known = tenant.tags[ResourceState.TagCarrier(tag.kind, tag.resource)] ?? [:]
+        if known.count >= maximumTags, known[ExactText(tag.key)] == nil {
             throw invalid("Tag", "`\(tag.resource)` has its limit of \(maximumTags) tags")
         }
     }
 
     private static let maximumTags = 20
 
-    // MARK: - Custom authentication
+    // MARK: - Credentials
+
+    private static func checkDeviceCredential(
+        _ credential: DeviceCredential,
+        _ state: ResourceState,
+    ) throws(ResourceError) {
+        let tenant = try tenant(credential.instance, state)
+        try length(credential.clientID, 1...64, "clientId", "a client id")
+        guard isPrintable(credential.clientID) else {
+            throw invalid("clientId", "a client id has printable ASCII characters only")
+        }
+        let id = credential.accessKeyID
+        try length(id, 4...64, "accessKeyId", "a device's access key id")
+        try characters(id, "-_.", "accessKeyId", "a device's access key id")
+        guard id.hasPrefix("DC."), credential.accessKeySecret.hasPrefix("DC.") else {
+            throw invalid("accessKeyId", "a device's access key id and its secret begin with DC.")
+        }
+        if let other = tenant.credentialsByKey[ExactText(id)], other != ExactText(credential.clientID) {
+            throw ResourceError(.exists, "another client has the access key id `\(id)`")
+        }
+    }
+
+    private static func checkClientID(_ clientID: String?, _ type: IdentityType) throws(ResourceError) {
+        switch type {
+        case .user where clientID != nil:
+            throw invalid("ClientId", "an identity of type USER has no client id; use type CLIENT")
+        case .client where clientID?.isEmpty ?? true:
+            throw invalid("ClientId", "an identity of type CLIENT needs a client id")
+        case .user, .client: break
+        }
+    }
 
     private static func checkIdentity(_ identity: CustomIdentity, _ state: ResourceState) throws(ResourceError) {
         let tenant = try tenant(identity.instance, state)
-        try length(identity.userName, 1...64, "Username", "a user name")
-        try length(identity.secret, 1...128, "Secret", "a secret")
+        try words(identity.userName, 1...64, "Username", "a user name")
+        try words(identity.secret, 1...128, "Secret", "a secret", isSecret: true)
         guard !identity.userName.utf8.contains(UInt8(ascii: "|")) else {
             throw invalid("Username", "a user name of custom authentication has no `|`")
         }
-        switch identity.type {
-        case .user where identity.clientID != nil:
-            throw invalid("ClientId", "an identity of type USER has no client id; use type CLIENT")
-        case .client:
-            guard let clientID = identity.clientID, !clientID.isEmpty else {
-                throw invalid("ClientId", "an identity of type CLIENT needs a client id")
-            }
-            try length(clientID, 1...64, "ClientId", "a client id")
-        case .user: break
-        }
-        if tenant.identities[identity.userName]?[identity.clientID ?? ""] == nil {
+        try checkClientID(identity.clientID, identity.type)
+        if let clientID = identity.clientID { try words(clientID, 1...64, "ClientId", "a client id") }
+        if tenant.identities[ExactText(identity.userName)]?[ExactText(identity.clientID ?? "")] == nil {
             try bound(tenant.identityCount, identity.instance, state, .customAuthEntries)
         }
     }
 
     private static func checkPermission(_ permission: CustomPermission, _ state: ResourceState) throws(ResourceError) {
         let tenant = try tenant(permission.instance, state)
-        try length(permission.identity, 1...64, "Identity", "an identity")
-        try length(permission.topic, 1...128, "Topic", "a topic")
+        try words(permission.identity, 1...64, "Identity", "an identity")
+        try words(permission.topic, 1...128, "Topic", "a topic")
         do {
             _ = try TopicFilter(permission.topic)
         } catch {
@@ -217,12 +273,12 @@ enum ResourceRules {
         }
         let parent = String(permission.topic.prefix { $0 != "/" })
         if state.instances[permission.instance]?.effectivePolicies.requiresParentTopic == true,
-            tenant.topics[parent] == nil
+            tenant.topics[ExactText(parent)] == nil
         {
             throw ResourceError(.notFound, "there is no parent topic `\(excerpt(parent))`; create it first")
         }
-        let key = ResourceState.PermissionKey(type: permission.type, identity: permission.identity)
-        if tenant.permissions[key]?[permission.topic] == nil {
+        let key = ResourceState.PermissionKey(permission.type, permission.identity)
+        if tenant.permissions[key]?[ExactText(permission.topic)] == nil {
             try bound(tenant.permissionCount + tenant.bans.count, permission.instance, state, .customAuthEntries)
         }
     }
@@ -251,9 +307,31 @@ enum ResourceRules {
         _ state: ResourceState,
         _ name: InstanceLimits.Name,
     ) throws(ResourceError) {
-        let limit = state.instances[number]?.effectiveLimits[name] ?? 0
-        guard limit == 0 || count < limit else {
-            throw ResourceError(.overLimit(name), "the instance has its limit \(name.rawValue) of \(limit)")
+        guard let instance = state.instances[number] else { return }
+        let limit = instance.effectiveLimits[name]
+        guard limit == 0 || count < limit else { throw overLimit(name, limit, instance.id) }
+    }
+
+    /// - Parameter limit: its value, that has been reached.
+    static func overLimit(_ name: InstanceLimits.Name, _ limit: Int, _ instance: String) -> ResourceError {
+        ResourceError(
+            .overLimit(name),
+            "instance `\(instance)` is at its limit \(name.rawValue) of \(limit); delete what is not needed or raise it",
+        )
+    }
+
+    /// Text that people read and devices send: without control characters, which hide what stands there.
+    private static func words(
+        _ text: String,
+        _ range: ClosedRange<Int>,
+        _ field: String,
+        _ what: String,
+        isSecret: Bool = false,
+    ) throws(ResourceError) {
+        try length(text, range, field, what, isSecret: isSecret)
+        guard !text.unicodeScalars.contains(where: \.isControl) else {
+            let shown = isSecret ? "this one" : "`\(excerpt(text))`"
+            throw invalid(field, "\(what) has no control characters; \(shown) has some")
         }
     }
 
@@ -262,10 +340,15 @@ enum ResourceRules {
         _ range: ClosedRange<Int>,
         _ field: String,
         _ what: String,
+        isSecret: Bool = false,
     ) throws(ResourceError) {
-        guard !range.contains(text.unicodeScalars.count) else { return }
-        let bounds = "\(range.lowerBound) to \(range.upperBound)"
-        throw invalid(field, "\(what) has \(bounds) characters; `\(excerpt(text))` has \(text.unicodeScalars.count)")
+        let count = text.unicodeScalars.count
+        guard !range.contains(count) else { return }
+        let shown = isSecret ? "this one" : "`\(excerpt(text))`"
+        throw invalid(
+            field,
+            "\(what) has \(range.lowerBound) to \(range.upperBound) characters; \(shown) has \(count)",
+        )
     }
 
     private static func characters(
@@ -290,9 +373,25 @@ enum ResourceRules {
     private static func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { (0x21...0x7E).contains($0) } }
 
     /// Hostile names may be long and hold anything.
-    private static func excerpt(_ text: String) -> String {
-        let scalars = text.unicodeScalars.prefix(64).map { $0.value < 0x20 || $0.value == 0x7F ? "�" : $0 }
+    private static func excerpt(_ text: String) -> String { text.legible(most: 64) }
+}
+
+extension String {
+    /// As it may stand in messages and in the audit log.
+    ///
+    /// - Parameter most: scalars that are kept.
+    func legible(most: Int) -> String {
+        let scalars = unicodeScalars.prefix(most).map { $0.isControl ? "\u{FFFD}" : $0 }
         let cut = String(String.UnicodeScalarView(scalars))
-        return text.unicodeScalars.count > 64 ? cut + "…" : cut
+        return unicodeScalars.dropFirst(most).isEmpty ? cut : cut + "…"
     }
+}
+
+extension Unicode.Scalar {
+    fileprivate var isControl: Bool { properties.generalCategory == .control }
+}
+
+extension AccessKey {
+    /// Whether it can manage the service.
+    var isAdministrators: Bool { rights == .administrator && isEnabled }
 }

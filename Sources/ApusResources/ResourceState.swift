@@ -1,44 +1,58 @@
 internal import ApusMessage
 
 /// What the catalog holds, in the shape in which it is looked up.
+///
+/// Names are keys byte by byte: as `String` they would be compared as characters, and `K` and the sign of the kelvin are
+/// one there.
 struct ResourceState: Sendable {
     /// All that belongs to one instance.
     struct Tenant: Sendable {
-        var topics: [String: ParentTopic] = [:]
-        var groups: [String: Group] = [:]
-        var credentials: [String: DeviceCredential] = [:]
-        var credentialsByKey: [String: String] = [:]
+        var topics: [ExactText: ParentTopic] = [:]
+        var groups: [ExactText: Group] = [:]
+        var credentials: [ExactText: DeviceCredential] = [:]
+        /// Client ids by access key id.
+        var credentialsByKey: [ExactText: ExactText] = [:]
         /// By user name, then client id; of type `user` under the empty client id.
-        var identities: [String: [String: CustomIdentity]] = [:]
-        /// By type and identity.
-        var permissions: [PermissionKey: [String: CustomPermission]] = [:]
-        var bans: Set<String> = []
-        var revokedTokens: [String: RevokedToken] = [:]
-        var authorities: [String: CACertificate] = [:]
+        var identities: [ExactText: [ExactText: CustomIdentity]] = [:]
+        /// Of all user names; counting them anew would cost each registration the length of the table.
+        var identityCount = 0
+        /// By type and identity, then topic.
+        var permissions: [PermissionKey: [ExactText: CustomPermission]] = [:]
+        var permissionCount = 0
+        var bans: Set<ExactText> = []
+        var revokedTokens: [ExactText: RevokedToken] = [:]
+        var authorities: [ExactText: CACertificate] = [:]
         /// By serial number of the authority, then of the device.
-        var deviceCertificates: [String: [String: DeviceCertificate]] = [:]
-        var tags: [TagKey: Tag] = [:]
+        var deviceCertificates: [ExactText: [ExactText: DeviceCertificate]] = [:]
+        /// By what carries them, then key.
+        var tags: [TagCarrier: [ExactText: Tag]] = [:]
         var serverNames: ServerNameConfiguration?
-
-        var identityCount: Int { identities.values.reduce(0) { $0 + $1.count } }
-        var permissionCount: Int { permissions.values.reduce(0) { $0 + $1.count } }
     }
 
     struct PermissionKey: Hashable, Sendable {
         let type: IdentityType
-        let identity: String
+        let identity: ExactText
+
+        init(_ type: IdentityType, _ identity: String) {
+            self.type = type
+            self.identity = ExactText(identity)
+        }
     }
 
-    struct TagKey: Hashable, Sendable {
+    struct TagCarrier: Hashable, Sendable {
         let kind: Tag.Kind
-        let resource: String
-        let key: String
+        let resource: ExactText
+
+        init(_ kind: Tag.Kind, _ resource: String) {
+            self.kind = kind
+            self.resource = ExactText(resource)
+        }
     }
 
-    var accounts: [String: Account] = [:]
-    var accessKeys: [String: AccessKey] = [:]
+    var accounts: [ExactText: Account] = [:]
+    var accessKeys: [ExactText: AccessKey] = [:]
     var instances: [InstanceNumber: Instance] = [:]
-    var numbers: [String: InstanceNumber] = [:]
+    var numbers: [ExactText: InstanceNumber] = [:]
     var tenants: [InstanceNumber: Tenant] = [:]
     var serviceSecrets: [String: [UInt8]] = [:]
 
@@ -64,77 +78,139 @@ struct ResourceState: Sendable {
 
     mutating func apply(_ change: CatalogChange) {
         switch change {
-        case .putAccount(let account): accounts[account.name] = account
+        case .putAccount(let account): accounts[ExactText(account.name)] = account
         case .deleteAccount(let name):
-            accounts[name] = nil
-            accessKeys = accessKeys.filter { $0.value.account != name }
-        case .putAccessKey(let key): accessKeys[key.id] = key
-        case .deleteAccessKey(let id): accessKeys[id] = nil
+            accounts[ExactText(name)] = nil
+            accessKeys = accessKeys.filter { ExactText($0.value.account) != ExactText(name) }
+        case .putAccessKey(let key): accessKeys[ExactText(key.id)] = key
+        case .deleteAccessKey(let id): accessKeys[ExactText(id)] = nil
         case .putInstance(let instance):
-            if let old = instances[instance.number] { numbers[old.id] = nil }
+            if let old = instances[instance.number] { numbers[ExactText(old.id)] = nil }
             instances[instance.number] = instance
-            numbers[instance.id] = instance.number
+            numbers[ExactText(instance.id)] = instance.number
             if tenants[instance.number] == nil { tenants[instance.number] = Tenant() }
         case .deleteInstance(let number):
-            if let old = instances.removeValue(forKey: number) { numbers[old.id] = nil }
+            if let old = instances.removeValue(forKey: number) { numbers[ExactText(old.id)] = nil }
             tenants[number] = nil
         case .putServiceSecret(let name, let secret): serviceSecrets[name] = secret
-        default: applyToTenant(change)
+        case .forgetRevokedTokens(let time):
+            for number in tenants.keys { tenants[number]?.forgetRevokedTokens(expiredBefore: time) }
+        default:
+            if let number = change.tenant { tenants[number]?.apply(change) }
+        }
+    }
+}
+
+extension ResourceState.Tenant {
+    mutating func apply(_ change: CatalogChange) {
+        switch change {
+        case .putTopic(let topic): topics[ExactText(topic.name)] = topic
+        case .deleteTopic(_, let name):
+            topics[ExactText(name)] = nil
+            tags[ResourceState.TagCarrier(.topic, name)] = nil
+        case .putGroup(let group): groups[ExactText(group.id)] = group
+        case .deleteGroup(_, let id):
+            groups[ExactText(id)] = nil
+            tags[ResourceState.TagCarrier(.group, id)] = nil
+        case .putTag(let tag):
+            tags[ResourceState.TagCarrier(tag.kind, tag.resource), default: [:]][ExactText(tag.key)] = tag
+        case .deleteTag(_, let kind, let resource, let key):
+            let carrier = ResourceState.TagCarrier(kind, resource)
+            tags[carrier]?[ExactText(key)] = nil
+            if tags[carrier]?.isEmpty == true { tags[carrier] = nil }
+        case .putServerNames(let names): serverNames = names
+        case .putDeviceCredential, .deleteDeviceCredential, .putRevokedToken: applyToCredentials(change)
+        case .putIdentity, .deleteIdentity, .putPermission, .deletePermission, .putBan, .deleteBan:
+            applyToCustomAuthentication(change)
+        default: applyToCertificates(change)
         }
     }
 
-    private mutating func applyToTenant(_ change: CatalogChange) {
+    private mutating func applyToCredentials(_ change: CatalogChange) {
         switch change {
-        case .putTopic(let topic): tenants[topic.instance]?.topics[topic.name] = topic
-        case .deleteTopic(let number, let name): tenants[number]?.topics[name] = nil
-        case .putGroup(let group): tenants[group.instance]?.groups[group.id] = group
-        case .deleteGroup(let number, let id): tenants[number]?.groups[id] = nil
-        case .putTag(let tag):
-            tenants[tag.instance]?.tags[TagKey(kind: tag.kind, resource: tag.resource, key: tag.key)] = tag
-        case .deleteTag(let number, let kind, let resource, let key):
-            tenants[number]?.tags[TagKey(kind: kind, resource: resource, key: key)] = nil
         case .putDeviceCredential(let credential):
-            if let old = tenants[credential.instance]?.credentials[credential.clientID] {
-                tenants[credential.instance]?.credentialsByKey[old.accessKeyID] = nil
-            }
-            tenants[credential.instance]?.credentials[credential.clientID] = credential
-            tenants[credential.instance]?.credentialsByKey[credential.accessKeyID] = credential.clientID
-        case .deleteDeviceCredential(let number, let clientID):
-            guard let old = tenants[number]?.credentials.removeValue(forKey: clientID) else { return }
-            tenants[number]?.credentialsByKey[old.accessKeyID] = nil
+            let clientID = ExactText(credential.clientID)
+            if let old = credentials[clientID] { credentialsByKey[ExactText(old.accessKeyID)] = nil }
+            credentials[clientID] = credential
+            credentialsByKey[ExactText(credential.accessKeyID)] = clientID
+        case .deleteDeviceCredential(_, let clientID):
+            guard let old = credentials.removeValue(forKey: ExactText(clientID)) else { return }
+            credentialsByKey[ExactText(old.accessKeyID)] = nil
+        case .putRevokedToken(let token): revokedTokens[ExactText(token.tokenID)] = token
+        default: break
+        }
+    }
+
+    private mutating func applyToCustomAuthentication(_ change: CatalogChange) {
+        switch change {
         case .putIdentity(let identity):
-            tenants[identity.instance]?.identities[identity.userName, default: [:]][identity.clientID ?? ""] = identity
-        case .deleteIdentity(let number, _, let userName, let clientID):
-            tenants[number]?.identities[userName]?[clientID ?? ""] = nil
-            if tenants[number]?.identities[userName]?.isEmpty == true { tenants[number]?.identities[userName] = nil }
+            let old = identities[ExactText(identity.userName), default: [:]]
+                .updateValue(identity, forKey: ExactText(identity.clientID ?? ""))
+            if old == nil { identityCount += 1 }
+        case .deleteIdentity(_, _, let userName, let clientID):
+            let userName = ExactText(userName)
+            guard identities[userName]?.removeValue(forKey: ExactText(clientID ?? "")) != nil else { return }
+            identityCount -= 1
+            if identities[userName]?.isEmpty == true { identities[userName] = nil }
         case .putPermission(let permission):
-            let key = PermissionKey(type: permission.type, identity: permission.identity)
-            tenants[permission.instance]?.permissions[key, default: [:]][permission.topic] = permission
-        case .deletePermission(let number, let type, let identity, let topic):
-            let key = PermissionKey(type: type, identity: identity)
-            tenants[number]?.permissions[key]?[topic] = nil
-            if tenants[number]?.permissions[key]?.isEmpty == true { tenants[number]?.permissions[key] = nil }
-        case .putBan(let ban): tenants[ban.instance]?.bans.insert(ban.clientID)
-        case .deleteBan(let ban): tenants[ban.instance]?.bans.remove(ban.clientID)
-        case .putRevokedToken(let token): tenants[token.instance]?.revokedTokens[token.tokenID] = token
-        case .forgetRevokedTokens(let time):
-            for (number, tenant) in tenants where !tenant.revokedTokens.isEmpty {
-                tenants[number]?.revokedTokens = tenant.revokedTokens.filter { $0.value.expiresAt >= time }
-            }
-        case .putCACertificate(let authority):
-            tenants[authority.instance]?.authorities[authority.serialNumber] = authority
-        case .deleteCACertificate(let number, let serialNumber):
-            tenants[number]?.authorities[serialNumber] = nil
-            tenants[number]?.deviceCertificates[serialNumber] = nil
+            let key = ResourceState.PermissionKey(permission.type, permission.identity)
+            let old = permissions[key, default: [:]].updateValue(permission, forKey: ExactText(permission.topic))
+            if old == nil { permissionCount += 1 }
+        case .deletePermission(_, let type, let identity, let topic):
+            let key = ResourceState.PermissionKey(type, identity)
+            guard permissions[key]?.removeValue(forKey: ExactText(topic)) != nil else { return }
+            permissionCount -= 1
+            if permissions[key]?.isEmpty == true { permissions[key] = nil }
+        case .putBan(let ban): bans.insert(ExactText(ban.clientID))
+        case .deleteBan(let ban): bans.remove(ExactText(ban.clientID))
+        default: break
+        }
+    }
+
+    private mutating func applyToCertificates(_ change: CatalogChange) {
+        switch change {
+        case .putCACertificate(let authority): authorities[ExactText(authority.serialNumber)] = authority
+        case .deleteCACertificate(_, let serialNumber):
+            authorities[ExactText(serialNumber)] = nil
+            deviceCertificates[ExactText(serialNumber)] = nil
         case .putDeviceCertificate(let certificate):
-            tenants[certificate.instance]?
-                .deviceCertificates[certificate.caSerialNumber, default: [:]][certificate.serialNumber] = certificate
-        case .deleteDeviceCertificate(let number, let authority, let serialNumber):
-            tenants[number]?.deviceCertificates[authority]?[serialNumber] = nil
-        case .putServerNames(let names): tenants[names.instance]?.serverNames = names
+            let authority = ExactText(certificate.caSerialNumber)
+            deviceCertificates[authority, default: [:]][ExactText(certificate.serialNumber)] = certificate
+        case .deleteDeviceCertificate(_, let authority, let serialNumber):
+            deviceCertificates[ExactText(authority)]?[ExactText(serialNumber)] = nil
+        default: break
+        }
+    }
+
+    fileprivate mutating func forgetRevokedTokens(expiredBefore time: Int64) {
+        guard !revokedTokens.isEmpty else { return }
+        revokedTokens = revokedTokens.filter { $0.value.expiresAt >= time }
+    }
+}
+
+extension CatalogChange {
+    /// The instance that the changed thing belongs to; `nil` for accounts, keys, instances themselves and the service.
+    var tenant: InstanceNumber? {
+        switch self {
+        case .putTopic(let topic): topic.instance
+        case .putGroup(let group): group.instance
+        case .putTag(let tag): tag.instance
+        case .putDeviceCredential(let credential): credential.instance
+        case .putIdentity(let identity): identity.instance
+        case .putPermission(let permission): permission.instance
+        case .putBan(let ban), .deleteBan(let ban): ban.instance
+        case .putRevokedToken(let token): token.instance
+        case .putCACertificate(let authority): authority.instance
+        case .putDeviceCertificate(let certificate): certificate.instance
+        case .putServerNames(let names): names.instance
+        case .deleteTopic(let number, _), .deleteGroup(let number, _), .deleteTag(let number, _, _, _),
+            .deleteDeviceCredential(let number, _), .deleteIdentity(let number, _, _, _),
+            .deletePermission(let number, _, _, _), .deleteCACertificate(let number, _),
+            .deleteDeviceCertificate(let number, _, _):
+            number
         case .putAccount, .deleteAccount, .putAccessKey, .deleteAccessKey, .putInstance, .deleteInstance,
-            .putServiceSecret:
-            break
+            .forgetRevokedTokens, .putServiceSecret:
+            nil
         }
     }
 }
