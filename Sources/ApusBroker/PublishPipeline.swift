@@ -305,12 +305,12 @@ extension Shard {
         } else {
             match = matchCache.match(topic, in: tenants[tenant].instance.subscriptions)
         }
-        let members = chooseMembers(match)
+        var members = chooseMembers(match)
         if publication.retain || match.hasPersistent {
             let refusal = storeIfNeeded(
                 &publication,
                 match,
-                members,
+                &members,
                 topic: topic,
                 properties: properties,
                 payload: payload
@@ -351,13 +351,15 @@ extension Shard {
     private mutating func storeIfNeeded(
         _ publication: inout Publication,
         _ match: Match,
-        _ members: [ChosenMember],
+        _ members: inout [ChosenMember],
         topic: Span<UInt8>,
         properties: Span<UInt8>,
         payload: Span<UInt8>,
     ) -> StoreRefusal? {
         let isKept = publication.retain && !payload.isEmpty && publication.isKept
         guard isKept || hasStoredRecipient(publication, match, members) else { return nil }
+        // Before the message itself: what takes the publisher's packet identifier comes last.
+        storeSecondCopies(publication, match, &members, topic: topic, properties: properties, payload: payload)
         let header = MessageHeader(
             qos: publication.qos,
             retain: publication.retain,
@@ -368,17 +370,53 @@ extension Shard {
             instance: publication.instance,
         )
         guard store.beginMessage(header, topic: topic, properties: properties, payload: payload) else {
+            for member in members where member.position != .none {
+                store.finished(member.position, by: SessionNumber(rawValue: member.subscriber.sessionNumber))
+            }
             // Only who waits for an acknowledgement can be told; for the rest the message does what it can.
             guard publication.qos > .atMostOnce, publication.isAcknowledged else { return nil }
             return store.refusal ?? .failed
         }
         if publication.qos > .atMostOnce {
             for subscriber in match.subscribers { addRecipient(publication, subscriber, group: nil) }
-            for member in members { addRecipient(publication, member.subscriber, group: member.group) }
+            for member in members where member.position == .none {
+                addRecipient(publication, member.subscriber, group: member.group)
+            }
         }
         publication.position = store.endMessage()
         publication.safeAt = publication.position
         return nil
+    }
+
+    /// A session that gets a message by a subscription of its own and as a member gets it twice (4.8.2), and is done with
+    /// the one before the other: the store, which knows a message of a session by its position, holds a second copy.
+    private func storeSecondCopies(
+        _ publication: Publication,
+        _ match: Match,
+        _ members: inout [ChosenMember],
+        topic: Span<UInt8>,
+        properties: Span<UInt8>,
+        payload: Span<UInt8>,
+    ) {
+        guard publication.qos > .atMostOnce else { return }
+        for index in members.indices {
+            let member = members[index].subscriber
+            let isTwice =
+                match.subscribers.contains { $0.target == member.target && isStored(publication, $0) }
+                || members[..<index].contains {
+                    $0.subscriber.target == member.target && isStored(publication, $0.subscriber)
+                }
+            guard isTwice, isStored(publication, member) else { continue }
+            let header = MessageHeader(
+                qos: publication.qos,
+                retain: publication.retain,
+                expiresAt: publication.expiresAt,
+                instance: publication.instance,
+            )
+            guard store.beginMessage(header, topic: topic, properties: properties, payload: payload) else { return }
+            addRecipient(publication, member, group: members[index].group)
+            members[index].position = store.endMessage()
+        }
     }
 
     private func numberOfPublisher(_ publication: Publication) -> SessionNumber {
@@ -465,6 +503,8 @@ extension Shard {
         }
         for member in members {
             let shard = member.subscriber.shard
+            var publication = publication
+            if member.position != .none { publication.position = member.position }
             if shard == index {
                 deliver(
                     publication,
@@ -551,4 +591,6 @@ extension Shard {
 struct ChosenMember {
     let subscriber: Subscriber
     let group: SharedGroup
+    /// Of the copy that the store holds for it alone; `.none` when it needs none of its own.
+    var position = StorePosition.none
 }

@@ -217,7 +217,7 @@ extension Shard {
         guard !members.isEmpty else { return false }
         let member = members[group.nextIndex(count: members.count)]
         let target = SessionHandle(rawValue: member.target)
-        recordHandOver(delivery, to: member)
+        let delivery = recordHandOver(delivery, to: member)
         if target.shard == index {
             receiveHandOver(HandOver(delivery: delivery, to: member))
         } else {
@@ -227,9 +227,11 @@ extension Shard {
     }
 
     /// The new member needs the message from now on, whatever becomes of this process.
-    private func recordHandOver(_ delivery: Delivery, to member: Subscriber) {
+    ///
+    /// - Returns: the delivery, of a second copy of the message if the member may have one already.
+    private mutating func recordHandOver(_ delivery: Delivery, to member: Subscriber) -> Delivery {
         let qos = min(delivery.message.qos, QoS(rawValue: member.qos) ?? .atMostOnce)
-        guard member.isPersistent, delivery.position != .none, qos > .atMostOnce else { return }
+        guard member.isPersistent, delivery.position != .none, qos > .atMostOnce else { return delivery }
         let recipient = Recipient(
             session: SessionNumber(rawValue: member.sessionNumber),
             subscriptionIdentifier: member.subscriptionIdentifier,
@@ -237,7 +239,47 @@ extension Shard {
             retain: delivery.message.retain && member.retainAsPublished,
             group: delivery.extra?.group?.filter,
         )
+        if mayNeedAlready(delivery, member), let copy = storedAgain(delivery, for: recipient) { return copy }
         store.assigned(delivery.position, to: recipient)
+        return delivery
+    }
+
+    /// Whether the member may get the message by another subscription too.
+    private mutating func mayNeedAlready(_ delivery: Delivery, _ member: Subscriber) -> Bool {
+        let message = delivery.message
+        let bytes = message.bytes
+        let match = matchCache.match(
+            bytes.span.extracting(0..<message.topicEnd),
+            in: broker.instance(message.instance).subscriptions,
+        )
+        return match.groups.count > 1 || match.subscribers.contains { $0.target == member.target }
+    }
+
+    /// - Returns: `nil` when the store takes none.
+    private func storedAgain(_ delivery: Delivery, for recipient: Recipient) -> Delivery? {
+        let message = delivery.message
+        let header = MessageHeader(
+            qos: message.qos,
+            retain: message.retain,
+            expiresAt: message.expiresAt,
+            instance: message.instance,
+        )
+        let bytes = message.bytes
+        let isTaken = store.beginMessage(
+            header,
+            topic: bytes.span.extracting(0..<message.topicEnd),
+            properties: bytes.span.extracting(message.topicEnd..<message.propertiesEnd),
+            payload: bytes.span.extracting(message.propertiesEnd..<bytes.count),
+        )
+        guard isTaken else { return nil }
+        store.addRecipient(recipient)
+        return Delivery(
+            message: message.stored(at: store.endMessage()),
+            qos: delivery.qos,
+            retain: delivery.retain,
+            subscriptionIdentifier: delivery.subscriptionIdentifier,
+            extra: delivery.extra,
+        )
     }
 
     /// A delivery that another member of the group could not finish.

@@ -27,6 +27,7 @@ struct LogOpening {
         recovered = LogRecovery.recover(sources, report: progress)
         if let refusal = recovered.refusal { throw refusal }
         try cut(disk)
+        try dropBlank(disk)
         try resumeLast(disk, options)
     }
 
@@ -54,6 +55,18 @@ struct LogOpening {
         }
     }
 
+    /// Deletes segments at the end that were made in advance, and of which not even the header has come to the disk.
+    private mutating func dropBlank(_ disk: any Disk) throws(SystemError) {
+        while let last = recovered.segments.last, last.createdAt.milliseconds == 0, last.end <= SegmentHeader.byteCount
+        {
+            files[UInt32(truncatingIfNeeded: last.number)] = nil
+            try disk.delete(LogSource.name(ofSegment: last.number))
+            try disk.synchronize()
+            recovered.segments.removeLast()
+            segments.removeAll { $0.number == last.number }
+        }
+    }
+
     private mutating func resumeLast(_ disk: any Disk, _ options: LogOptions) throws(SystemError) {
         guard let last = recovered.segments.last, let index = segments.indices.last,
             let file = files[UInt32(truncatingIfNeeded: last.number)]
@@ -61,6 +74,11 @@ struct LogOpening {
         // Behind the last batch there may be the beginning of another one.
         try file.truncate(to: last.end)
         segments[index].bytes = last.end
+        if last.createdAt.milliseconds == 0, let seed = recovered.seed {
+            // The header was lost, and what follows was not: a crash before the first sync.
+            let header = SegmentHeader(number: last.number, createdAt: Timestamp(milliseconds: 1), seed: seed)
+            try file.writeAll(header.encoded.span, at: 0)
+        }
         var capacity = last.end
         if last.end >= SegmentHeader.byteCount, last.end < options.segmentBytes,
             (try? file.allocate(options.segmentBytes)) != nil

@@ -25,6 +25,8 @@ package final class LogStore: MessageStore, @unchecked Sendable {
     private var lastBatchBytes = 0
     private var openMessages = 0
     private var releases: [VacatingExchange.Release] = []
+    /// Retained messages that were let go before the batch that they are in was handed over.
+    private var finishedEarly: [StorePosition] = []
 
     var queues: [SessionHandle: EntryQueue] = [:]
     var reading = StoreReading()
@@ -73,7 +75,23 @@ package final class LogStore: MessageStore, @unchecked Sendable {
         prepare()
         release(position, 1)
         noteFinished(position, session)
+        if session == .retained, position.batchNumber != builder.number, shared.isBeingFilled(position.batchNumber) {
+            finishedEarly.append(position)
+        }
         return builder.finished(position, by: session)
+    }
+
+    /// Says once more behind the message that it is finished: what said so first may stand in a segment before the
+    /// message's, and go with it.
+    private func finishAgain() {
+        guard !finishedEarly.isEmpty else { return }
+        let known = finishedEarly.filter { !shared.isBeingFilled($0.batchNumber) }
+        guard !known.isEmpty else { return }
+        finishedEarly.removeAll { known.contains($0) }
+        for position in known {
+            prepare()
+            _ = builder.finished(position, by: .retained)
+        }
     }
 
     // MARK: Sessions
@@ -92,7 +110,7 @@ package final class LogStore: MessageStore, @unchecked Sendable {
             case .state, .record, .ended: false
             case .subscribed, .unsubscribed, .inbound, .released, .sent, .received, .completed: true
             }
-        // All that makes up a state stands in one batch if it can: half a state would void the whole one before.
+        // All that makes up a state stands in one batch: half a state would void the whole one before.
         prepare(isWithinState: isStep)
         let before = builder.byteCount
         let position = builder.record(change, of: session)
@@ -124,6 +142,7 @@ package final class LogStore: MessageStore, @unchecked Sendable {
     package var committed: StorePosition { state.committed }
 
     package func handOver() {
+        finishAgain()
         if isOpen {
             handOverBatch()
         } else if !vacating.effects.isEmpty {
@@ -136,7 +155,7 @@ package final class LogStore: MessageStore, @unchecked Sendable {
     package var isStalled: Bool { shared.isStalled.load(ordering: .relaxed) }
 
     private func prepare(isWithinState: Bool = false) {
-        if isOpen, builder.isFull, !isWithinState || builder.byteCount > LogFormat.maximumOffset / 2 {
+        if isOpen, builder.isFull, !isWithinState || builder.byteCount > LogFormat.stateBytes {
             handOverBatch()
         }
         guard !isOpen else { return }
@@ -148,6 +167,7 @@ package final class LogStore: MessageStore, @unchecked Sendable {
             seed: shared.seed,
             reserving: min(max(4 << 10, lastBatchBytes + lastBatchBytes / 4), LogFormat.batchBytes + 64 << 10),
         )
+        state.openBatch.store(builder.number, ordering: .releasing)
     }
 
     private func handOverBatch() {
@@ -173,6 +193,8 @@ package final class LogStore: MessageStore, @unchecked Sendable {
             exchange.uncommitted[number] = bytes
             handOverEffects(&exchange)
         }
+        // Only now: whoever finds it closed finds it there.
+        state.openBatch.store(0, ordering: .releasing)
         shared.writerWakeUp.signal()
     }
 

@@ -9,6 +9,8 @@ final class RecordingStore: ForwardingStore, @unchecked Sendable {
     // Used by one test's thread only.
     private var lines: [String] = []
     private var message = ""
+    /// What was finished.
+    var finishedPositions: Set<StorePosition> = []
     /// What `load` finds.
     var stored: [StorePosition: Message] = [:]
     /// What waits for a session at start.
@@ -49,6 +51,7 @@ final class RecordingStore: ForwardingStore, @unchecked Sendable {
     }
 
     override func finished(_ position: StorePosition, by session: SessionNumber) -> StorePosition {
+        finishedPositions.insert(position)
         lines.append("finished by \(session == .retained ? "retained" : "\(session.rawValue)")")
         return super.finished(position, by: session)
     }

@@ -125,6 +125,35 @@ struct StoringTests {
         #expect(store.takeLines() == ["1 record a 100 away", "assigned to 2/1@$share/g/t", "finished by 1"])
     }
 
+    @Test func `a session that gets a message by two ways has two, and is done with one after the other`() {
+        let one = harness.client("a", expiry: 100)
+        one.subscribe("t", qos: .atLeastOnce)
+        one.subscribe("$share/g/t", qos: .atLeastOnce)
+        one.subscribe("$share/h/t", qos: .atLeastOnce)
+        _ = store.takeLines()
+        harness.client("p").publish("t", "m", qos: .atLeastOnce, id: 1)
+        let lines = store.takeLines()
+        #expect(lines.dropLast().sorted() == ["g", "h"].map { "message t m qos 1 for 1/1@$share/\($0)/t" })
+        #expect(lines.last == "message t m qos 1 for 1/1")
+        for identifier in 1...3 as ClosedRange<PacketIdentifier> { one.acknowledge(.pubAck, identifier) }
+        #expect(store.takeLines().count == 3)
+        #expect(store.finishedPositions.count == 3)
+    }
+
+    @Test func `a handed-over message is a second one for a member that has it already`() {
+        let one = harness.client("a", expiry: 100)
+        one.subscribe("$share/g/t", qos: .atLeastOnce)
+        let other = harness.client("b", expiry: 100)
+        other.subscribe("t", qos: .atLeastOnce)
+        harness.client("p").publish("t", "m", qos: .atLeastOnce, id: 1)
+        other.subscribe("$share/g/t", qos: .atLeastOnce)
+        _ = store.takeLines()
+        one.lose()
+        let expected = ["1 record a 100 away", "message t m qos 1 for 2/1@$share/g/t", "finished by 1"]
+        #expect(store.takeLines() == expected)
+        #expect(other.takePayloads() == ["m", "m"])
+    }
+
     @Test func `retained messages are kept, replaced and let go of`() {
         let publisher = harness.client("p")
         publisher.publish("t", "one", retain: true)

@@ -60,6 +60,7 @@ package struct BatchBuilder: Sendable {
         properties: Span<UInt8>,
         payload: Span<UInt8>,
     ) {
+        precondition(end < LogFormat.maximumOffset, "a full batch must be handed over")
         let flags = MessageFlags(header, hasOrigin: origin != nil)
         let variable = topic.count + properties.count + payload.count
         var at = begin(.message, MessageLayout.fixedBytes + flags.optionalBytes + variable)
@@ -273,7 +274,6 @@ extension BatchBuilder {
     ///
     /// - Returns: where the body begins.
     private mutating func begin(_ type: RecordType, _ count: Int) -> Int {
-        precondition(end < LogFormat.maximumOffset, "a full batch must be handed over")
         ensure(RecordLayout.headerBytes + count)
         bytes[end + RecordLayout.headerBytes] = type.rawValue
         return end + RecordLayout.headerBytes

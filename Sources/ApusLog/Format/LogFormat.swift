@@ -11,8 +11,10 @@ package enum LogFormat {
     package static let alignment = 8
     /// A batch is handed over from this size on, so that a record always begins below `maximumOffset`.
     package static let batchBytes = 1 << 20
-    /// The offset of a record in its batch stays below.
+    /// The offset of a message in its batch stays below.
     package static let maximumOffset = 1 << 23
+    /// What makes up a session stands in one batch up to here.
+    static let stateBytes = 1 << 28
     /// A record's body stays below; far above a message of the largest size with recipients for every session.
     static let maximumBody = 1 << 30
     /// Of a position, for the place in the batch; the batch's number stands above.
@@ -23,10 +25,12 @@ package enum LogFormat {
     @inline(__always)
     static func padded(_ count: Int) -> Int { (count &+ 7) & ~7 }
 
-    /// The position of the record at this offset from the start of its batch.
+    /// The position of the record at this offset from the start of its batch; records of sessions that stand beyond
+    /// `maximumOffset` have the last one, as nobody refers to them.
     @inline(__always)
     package static func position(batch: UInt64, offset: Int) -> StorePosition {
-        StorePosition(rawValue: batch &<< offsetBits | UInt64(truncatingIfNeeded: offset &>> 3))
+        let place = min(UInt64(truncatingIfNeeded: offset &>> 3), 1 &<< offsetBits &- 1)
+        return StorePosition(rawValue: batch &<< offsetBits | place)
     }
 }
 

@@ -73,6 +73,30 @@ extension LogStore {
             return read(place, position.offsetInBatch, position, mayWait, session)
         default: break
         }
+        var copy = look(for: position)
+        if case .none = reading.recent, copy == nil {
+            if let session, shared.isBeingFilled(number) {
+                // A retained message of another shard's present tick.
+                state.notify(.readable(session))
+                return .wouldWait
+            }
+            // It may have been handed over in between.
+            copy = look(for: position)
+        }
+        switch reading.recent {
+        case .uncommitted(_, let bytes): return message(of: bytes, at: position.offsetInBatch, position)
+        case .written(_, let place): return read(place, position.offsetInBatch, position, mayWait, session)
+        case .none:
+            if let copy { return read(copy, 0, position, mayWait, session) }
+            // Given up for its age, or damaged: either was reported then.
+            guard shared.retentionSeconds > 0 else { return .lost }
+            return shared.exchange.withLock { $0.unmovable.contains(position) } ? .lost : .retired
+        }
+    }
+
+    /// Looks up where the batch of the message is; if it is gone, where the message was moved.
+    private func look(for position: StorePosition) -> PlaceTable.Place? {
+        let number = position.batchNumber
         var copy: PlaceTable.Place?
         reading.recent = shared.exchange.withLock { exchange in
             if let bytes = exchange.uncommitted[number] { return .uncommitted(number, bytes) }
@@ -80,14 +104,7 @@ extension LogStore {
             copy = exchange.places.place(ofCopy: position)
             return .none
         }
-        switch reading.recent {
-        case .uncommitted(_, let bytes): return message(of: bytes, at: position.offsetInBatch, position)
-        case .written(_, let place): return read(place, position.offsetInBatch, position, mayWait, session)
-        case .none:
-            if let copy { return read(copy, 0, position, mayWait, session) }
-            // Given up for its age, or damaged when the log was opened: either was reported then.
-            return shared.retentionSeconds > 0 ? .retired : .lost
-        }
+        return copy
     }
 
     private func read(

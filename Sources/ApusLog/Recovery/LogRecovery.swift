@@ -113,9 +113,20 @@ package struct LogRecovery {
         } catch {
             note(.unreadable(error.description), index, at: scanner.offset, bytes: source.byteCount - scanner.offset)
         }
+        noteBlank(index, segment)
         log.segments.append(segment)
         progress.bytesRead = before + source.byteCount
         report(progress)
+    }
+
+    /// A segment without a header is no damage at the end of the log, where a crash leaves it; between others it is.
+    private mutating func noteBlank(_ index: Int, _ segment: RecoveredSegment) {
+        guard index < sources.count - 1, SegmentHeaders.isBlank(sources[index]) else { return }
+        if segment.end > SegmentHeader.byteCount {
+            note(.segmentHeader, index, at: 0, bytes: SegmentHeader.byteCount)
+        } else if sources[(index + 1)...].contains(where: { !SegmentHeaders.isBlank($0) }) {
+            note(.noBatch, index, at: 0, bytes: sources[index].byteCount)
+        }
     }
 
     /// Whether damage here is within the last write, which was not completed and that nobody relies on.

@@ -65,7 +65,7 @@ enum SegmentHeaders {
     }
 
     /// A segment made in advance, to which nothing was written yet.
-    private static func isBlank(_ source: LogSource) -> Bool {
+    static func isBlank(_ source: LogSource) -> Bool {
         guard let bytes = firstBytes(of: source) else { return false }
         return bytes.allSatisfy { $0 == 0 }
     }

@@ -252,11 +252,11 @@ extension LogWriter {
         }
         guard let place else { return }
         guard case .at(let start) = copyReader.find(place.file, place.offset, mayWait: true) else {
-            return reportUnreadable(place)
+            return reportUnreadable(position, place)
         }
         let bytes = copyReader.buffer
         guard let view = try? LogRecordReader.message(in: bytes.span, at: start, seed: shared.seed) else {
-            return reportUnreadable(place)
+            return reportUnreadable(position, place)
         }
         if isRetired(view, references, now) {
             statistics.messagesRetired += 1
@@ -306,7 +306,8 @@ extension LogWriter {
         return view.storedAt.adding(seconds: Int64(options.messageRetentionSeconds)) < now
     }
 
-    private func reportUnreadable(_ place: PlaceTable.Place) {
+    private func reportUnreadable(_ position: StorePosition, _ place: PlaceTable.Place) {
+        shared.exchange.withLock { _ = $0.unmovable.insert(position) }
         shared.unreadable.add(1, ordering: .relaxed)
         let file = LogSource.name(ofSegment: UInt64(place.segment))
         shared.events(.unreadable(file: file, offset: place.offset, reason: "a message that is needed cannot be moved"))

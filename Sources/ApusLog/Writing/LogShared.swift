@@ -73,6 +73,11 @@ final class LogShared: Sendable {
         }
     }
 
+    /// Whether a shard has begun this batch and not handed it over yet.
+    func isBeingFilled(_ batch: UInt64) -> Bool {
+        shards.withLock { shards in shards.contains { $0.openBatch.load(ordering: .acquiring) == batch } }
+    }
+
     /// Makes every shard go through a tick.
     func wakeAll() {
         for shard in shards.withLock({ $0 }) { shard.notify(.progressed) }
@@ -91,6 +96,8 @@ struct Exchange: Sendable {
     /// Handed over, not yet committed: their messages are read from here.
     var uncommitted: [UInt64: [UInt8]] = [:]
     var places: PlaceTable
+    /// Messages that could not be moved when their segment was vacated.
+    var unmovable: Set<StorePosition> = []
     var vacating = VacatingExchange()
 
     init(places: PlaceTable) { self.places = places }
@@ -115,6 +122,8 @@ final class ShardState: Sendable {
     /// A notice is on its way that the shard has not looked after yet.
     private let isNoticed = Atomic<Bool>(false)
     let notify: @Sendable (StoreNotice) -> Void
+    /// The batch that the shard fills, 0 for none: retained messages in it are known to other shards already.
+    let openBatch = Atomic<UInt64>(0)
     /// How far the shard has followed the writer to the vacating of a segment.
     let vacating = Atomic<UInt64>(0)
 

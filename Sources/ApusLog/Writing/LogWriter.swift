@@ -244,8 +244,8 @@ final class LogWriter {
     /// Goes on in a new segment, which has room for a batch of this size.
     private func roll(for bytes: Int) throws(SystemError) {
         if let full = active {
-            cut(full)
             active = nil
+            finish(full)
         }
         // Whatever happens to it now, it is nobody's reserve any more.
         let new = try takeSpare(max(options.segmentBytes, SegmentHeader.byteCount + bytes))
@@ -277,8 +277,13 @@ final class LogWriter {
         guard let segment = active else { return }
         active = nil
         shared.events(.segmentFailed(segment: segment.number, error))
+        finish(segment)
+    }
+
+    /// Writes a segment no further; the number of one that nothing was committed to is used again, so that an empty one
+    /// between others is damage.
+    private func finish(_ segment: SegmentFile) {
         if segment.end > SegmentHeader.byteCount { return cut(segment) }
-        // Nothing in it was ever safe.
         guard (try? disk.delete(segment.name)) != nil else { return }
         segments.removeAll { $0.number == segment.number }
         nextSegment = segment.number

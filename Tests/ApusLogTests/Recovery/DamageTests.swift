@@ -321,6 +321,20 @@ struct DamageTests {
         #expect(log.sessions.count == 1)
     }
 
+    @Test(arguments: [0, 4096])
+    func `one between others is`(bytes: Int) {
+        var fixture = LogFixture()
+        fixture.append(1) { $0.session(1) }
+        fixture.beginSegment()
+        fixture.beginSegment()
+        fixture.append(2) { $0.message(to: [recipient(1)]) }
+        fixture.segments[1] = [UInt8](repeating: 0, count: bytes)
+        let log = fixture.recover()
+        #expect(log.damage.map(\.kind) == [.noBatch])
+        #expect(log.damage.map(\.file) == [LogSource.name(ofSegment: 2)])
+        #expect(log.queue(1).count == 1)
+    }
+
     /// A file of which only the first bytes can be read.
     private final class FailingFile: DiskFile {
         let file: MemoryFile

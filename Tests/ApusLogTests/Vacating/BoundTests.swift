@@ -184,6 +184,31 @@ struct BoundTests {
         #expect(log.log.statistics.segmentsVacated <= 2)
     }
 
+    @Test func `a damaged message counts as unreadable, not as too old, when its segment is gone`() throws {
+        let disk = SimulatedDisk()
+        var options = LogUnderTest.small
+        options.messageRetentionSeconds = 600
+        let log = try LogUnderTest(disk, options: options)
+        let store = log.stores[0]
+        let number = store.makeSession("one")
+        store.put("damaged", number, handle(1), payload: 100)
+        log.commit()
+        let name = LogSource.name(ofSegment: 1)
+        let place = try #require(disk.bytes(of: name).firstRange(of: Array("damaged".utf8)))
+        disk.flipBit(in: name, byte: place.lowerBound)
+        for index in 0..<500 where log.log.statistics.segmentsVacated == 0 {
+            store.put("m\(index)", number, handle(2), payload: 100)
+            if let delivery = store.next(handle(2)) { _ = store.finished(delivery.position, by: number) }
+            if store.isVacating { store.keepWholeQueue(of: handle(1)) }
+            turn(log, number, handle(2))
+        }
+        guard case .lost = store.dequeue(for: handle(1)) else {
+            Issue.record("not counted as unreadable")
+            return
+        }
+        #expect(log.log.statistics.unreadable == 1)
+    }
+
     @Test func `messages beyond the retention are given up, others and retained ones are not`() throws {
         let disk = SimulatedDisk()
         var options = LogUnderTest.small

@@ -178,4 +178,124 @@ struct MessageLogTests {
         #expect(restored.drain(handle(1)) == ["a", "b"])
         again.close()
     }
+
+    // MARK: - Retained messages of a tick that is not over
+
+    private func retain(_ name: String, _ store: LogStore, payload: Int = 0) throws -> Message {
+        let header = MessageHeader(qos: .atLeastOnce, retain: true, isKeptAsRetained: true)
+        return try #require(store.store(name, for: [], payload: payload, header: header))
+    }
+
+    @Test func `a retained message is not lost for a shard that sees it before it was handed over`() throws {
+        let log = try LogUnderTest(SimulatedDisk(), shards: 2)
+        let (writer, reader) = (log.stores[0], log.stores[1])
+        let number = reader.makeSession("one")
+        let message = try retain("t", writer)
+        _ = reader.assigned(message.position, to: Recipient(session: number, qos: .atLeastOnce))
+        let own = handle(1, shard: 1)
+        let limits = QueueLimits(messages: .max, bytes: .max)
+        _ = reader.enqueue(
+            Delivery(message: message, qos: .atLeastOnce, retain: true),
+            for: own,
+            number,
+            limits: limits
+        )
+        guard case .notYet = reader.dequeue(for: own) else {
+            Issue.record("not there, and not to come")
+            return
+        }
+        #expect(log.notices.now.map(\.notice) == [.readable(own)])
+        writer.handOver()
+        #expect(reader.next(own)?.message.topic == "t")
+        #expect(log.log.statistics.unreadable == 0)
+    }
+
+    @Test func `a retained message stays replaced when the segment that says so first is gone`() throws {
+        let disk = SimulatedDisk()
+        let log = try LogUnderTest(disk, shards: 2)
+        let number = log.stores[0].makeSession("one")
+        log.commit()
+        let new = try retain("t", log.stores[0], payload: 3000)
+        let old = try retain("t", log.stores[1], payload: 3000)
+        _ = log.stores[0].finished(old.position, by: .retained)
+        log.stores[0].handOver()
+        log.stores[1].handOver()
+        log.work()
+        for _ in 0..<1000 where log.log.statistics.segmentsVacated == 0 {
+            if let message = log.stores[0].store("m", for: [number], payload: 50) {
+                _ = log.stores[0].finished(message.position, by: number)
+            }
+            for (shard, store) in log.stores.enumerated() where store.isVacating {
+                if shard == 0, store.mustRecordAgain(number) {
+                    _ = store.record(.state(SessionRecord(clientID: "one", expirySeconds: 60)), of: number)
+                }
+                if shard == 0 { store.keep(new.position, for: Recipient(session: .retained, qos: .atLeastOnce)) }
+                store.vacated()
+            }
+            log.commit()
+        }
+        #expect(log.log.statistics.segmentsVacated == 1)
+        disk.crash(.losesAll)
+        #expect(try LogUnderTest(disk).log.retained == [new.position])
+    }
+
+    // MARK: - Batches and segments
+
+    @Test func `a large state stands in one batch`() throws {
+        let disk = SimulatedDisk()
+        let log = try LogUnderTest(disk, options: LogOptions())
+        let store = log.stores[0]
+        let number = store.makeSession("one")
+        log.commit()
+        _ = store.record(.state(SessionRecord(clientID: "one", expirySeconds: 60)), of: number)
+        var last = StorePosition.none
+        for index in 0..<150 {
+            let filter = try TopicFilter(String(repeating: "x", count: 60_000) + "/\(index)")
+            let subscription = StoredSubscription(filter: filter, options: .init(qos: .atLeastOnce), identifier: 0)
+            last = store.record(.subscribed(subscription), of: number)
+        }
+        #expect(log.log.shared.exchange.withLock { $0.handed.count } == 0)
+        store.handOver()
+        #expect(log.log.shared.exchange.withLock { $0.handed.count } == 1)
+        log.work()
+        #expect(last <= store.committed)
+        // A message does not go so far behind the beginning of a batch that its place has no number.
+        let position = try #require(store.put("m", number, handle(1)))
+        #expect(position > last)
+        log.commit()
+        disk.crash(.losesAll)
+        let again = try LogUnderTest(disk, options: LogOptions())
+        #expect(again.log.takeSessions().first?.subscriptions.count == 150)
+        #expect(again.stores[0].restoreQueue(of: number, to: handle(1)) { _ in nil } == 1)
+        #expect(again.stores[0].drain(handle(1)) == ["m"])
+    }
+
+    @Test func `a segment that nothing was written to gives its number to the next`() throws {
+        let disk = SimulatedDisk()
+        let log = try LogUnderTest(disk)
+        let number = log.stores[0].makeSession("one")
+        log.stores[0].put("large", number, handle(1), payload: 10_000)
+        log.commit()
+        #expect(try disk.list().compactMap { LogSource.number(ofFile: $0) } == [1])
+    }
+
+    @Test(arguments: [0, 4096])
+    func `a segment at the end that lost its header gives its number to the next`(bytes: Int) throws {
+        let disk = SimulatedDisk()
+        var log: LogUnderTest? = try LogUnderTest(disk)
+        let number = try #require(log?.stores[0].makeSession("one"))
+        log?.commit()
+        log = nil
+        try disk.open(LogSource.name(ofSegment: 2), .creating).allocate(bytes)
+        disk.crash(.keepsAll)
+        let again = try LogUnderTest(disk)
+        for index in 0..<100 {
+            again.stores[0].put("m\(index)", number, handle(1), payload: 100)
+            again.commit()
+        }
+        disk.crash(.losesAll)
+        let last = try LogUnderTest(disk)
+        #expect(last.log.damage.isEmpty)
+        #expect(last.stores[0].restoreQueue(of: number, to: handle(1)) { _ in nil } == 100)
+    }
 }
