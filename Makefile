@@ -6,6 +6,8 @@ DATA ?= data
 API ?= http://127.0.0.1:18083
 FUZZ_SECONDS ?= 30
 CRASH_KILLS ?= 300
+# Whether there is a terminal changes the compiler's flags otherwise, and everything would be compiled anew.
+STEADY = --no-color-diagnostics
 export SWIFT PYTHON
 
 .PHONY: help run build test unit third-party management crash asan tsan fuzz lint conformance clean
@@ -18,7 +20,7 @@ run: build ## start the message service on loopback
 
 build: ## build the release binary, Swift runtime linked statically
 	@scripts/bootstrap build
-	@$(SWIFT) build -c release --static-swift-stdlib --product apus
+	@$(SWIFT) build $(STEADY) -c release --static-swift-stdlib --product apus
 
 test: ## everything: build, unit, wire, third-party, management and crash tests, lint, conformance, a little fuzzing
 	@scripts/test

@@ -185,7 +185,7 @@ extension Shard {
                     toClient: clientExplanation ?? explanation
                 )
             } else {
-                refuse(slot, reasonCode, explanation, toClient: clientExplanation)
+                refuse(slot, reasonCode, explanation, toClient: clientExplanation, userName: exchange.claimedUserName)
             }
         }
     }
@@ -412,19 +412,23 @@ extension Shard {
     /// - Parameters:
     ///   - explanation: for the log.
     ///   - clientExplanation: for the client, when it may not know all that the log says.
+    ///   - userName: whom the client says to be, when CONNECT does not say it.
     ///   - isLogged: whether the event stands in the log already.
     mutating func refuse(
         _ slot: Int,
         _ reasonCode: ReasonCode,
         _ explanation: String,
         toClient clientExplanation: String? = nil,
+        userName: String? = nil,
         isLogged: Bool = false,
     ) {
         counters.connectionsRefused += 1
         trace(.refused, connection: slot, CloseReason.ofRefusal(reasonCode), explanation)
         if !isLogged, let suppressed = admits(.notice, "client.refused", "\(reasonCode)") {
             var fields: [(String, String)] = [("reason", "\(reasonCode)"), ("explanation", explanation)]
-            if let name = connections[slot].details.pendingConnect?.userName { fields.append(("user_name", name)) }
+            if let name = connections[slot].details.pendingConnect?.userName ?? userName {
+                fields.append(("user_name", name))
+            }
             if suppressed > 0 { fields.append(("suppressed_before", "\(suppressed)")) }
             record(.notice, "client.refused", slot, fields)
         }

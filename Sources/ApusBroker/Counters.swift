@@ -73,3 +73,8 @@ package final class Statistics: Sendable {
         snapshots.withLock { $0.reduce(into: Counters()) { $0 += $1 } }
     }
 }
+
+extension Shard {
+    /// So many messages were found lost when the store was opened; one shard counts them for all.
+    package mutating func countUnreadable(_ messages: Int) { counters.drop(.unreadable, messages) }
+}

@@ -124,8 +124,12 @@ extension Configuration {
                 content = try FoundationEssentials.Data(contentsOf: URL(filePath: path))
             } catch let error as CocoaError where error.code == .fileReadNoSuchFile {
                 throw InvalidValue("there is no such file")
+            } catch let error as CocoaError where error.code == .fileReadNoPermission {
+                throw InvalidValue("cannot be read: permission denied")
             } catch {
-                throw InvalidValue("cannot be read (\(error))")
+                var isFolder = false
+                _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+                throw InvalidValue(isFolder ? "is a folder; name a file in it" : "cannot be read")
             }
             guard let text = String(validating: content, as: UTF8.self) else {
                 throw InvalidValue("is not UTF-8 text")

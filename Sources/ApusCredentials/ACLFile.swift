@@ -44,19 +44,33 @@ package struct ACLFile: Sendable, Equatable {
     ///
     /// - Parameter file: The name that errors bear.
     package init(parsing text: String, file: String) throws(CredentialError) {
-        var heading = Heading.none
-        for (number, line) in text.numberedLines where !line.isEmpty && !line.hasPrefix("#") {
-            do throws(FormatError) {
-                try add(line, under: &heading)
-            } catch {
-                throw CredentialError(file: file, line: number, reason: error.reason)
-            }
-        }
+        try add(text, file).throwFirst()
     }
 
     /// Reads the file at the path.
     package init(path: String) throws(CredentialError) {
         try self.init(parsing: CredentialFile.read(path).text, file: path)
+    }
+
+    /// Everything that is wrong with the file at the path.
+    package static func faults(path: String) throws(CredentialError) -> CredentialFaults {
+        var rights = ACLFile()
+        return rights.add(try CredentialFile.read(path).text, path)
+    }
+
+    private init() {}
+
+    private mutating func add(_ text: String, _ file: String) -> CredentialFaults {
+        var faults = CredentialFaults()
+        var heading = Heading.none
+        for (number, line) in text.numberedLines where !line.isEmpty && !line.hasPrefix("#") {
+            do throws(FormatError) {
+                try add(line, under: &heading)
+            } catch {
+                faults.note(CredentialError(file: file, line: number, reason: error.reason))
+            }
+        }
+        return faults
     }
 
     private mutating func add(_ line: Substring, under heading: inout Heading) throws(FormatError) {

@@ -294,6 +294,8 @@ private struct GuardedScram: EnhancedAuthentication {
     let address: String
     let authenticator: PasswordAuthenticator
 
+    var claimedUserName: String? { server.claimedUserName }
+
     mutating func received(_ data: [UInt8]) -> EnhancedAuthenticationStep {
         let pause = authenticator.pause(for: address)
         if pause > 0 {

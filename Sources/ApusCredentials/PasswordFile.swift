@@ -19,10 +19,20 @@ package struct PasswordFile: Sendable {
     /// The users in the file, and what an administrator should be warned of.
     package func load() throws(CredentialError) -> (table: PasswordTable, warnings: [String]) {
         let content = try CredentialFile.read(path)
-        let table = try PasswordTable(parsing: content.text, file: path)
-        guard content.isReadableByOthers else { return (table, []) }
+        return (try PasswordTable(parsing: content.text, file: path), warnings(of: content))
+    }
+
+    /// Everything that is wrong with the file, and what an administrator should be warned of.
+    package func examine() throws(CredentialError) -> (faults: CredentialFaults, warnings: [String]) {
+        let content = try CredentialFile.read(path)
+        var table = PasswordTable()
+        return (table.add(content.text, path), warnings(of: content))
+    }
+
+    private func warnings(of content: CredentialFile.Content) -> [String] {
+        guard content.isReadableByOthers else { return [] }
         let mode = String(content.mode, radix: 8)
-        return (table, ["\(path): others than the owner may use it (mode \(mode)); run `chmod 600` on it"])
+        return ["\(path): others than the owner may use it (mode \(mode)); run `chmod 600` on it"]
     }
 
     /// The user names, sorted.

@@ -29,6 +29,14 @@ package struct PasswordTable: Sendable {
     ///
     /// - Parameter file: The name that errors bear.
     package init(parsing text: String, file: String) throws(CredentialError) {
+        try add(text, file).throwFirst()
+    }
+
+    /// Adds the users of the file's good lines.
+    ///
+    /// - Returns: what is wrong with the others.
+    mutating func add(_ text: String, _ file: String) -> CredentialFaults {
+        var faults = CredentialFaults()
         var dearest: ScryptHash.Cost?
         var iterations: Int?
         for (number, line) in text.numberedLines where !line.isEmpty && !line.hasPrefix("#") {
@@ -43,11 +51,12 @@ package struct PasswordTable: Sendable {
                 if let cost = entry.scrypt?.cost, cost.work > dearest?.work ?? 0 { dearest = cost }
                 if let scram = entry.scram { iterations = max(iterations ?? 0, scram.iterations) }
             } catch {
-                throw CredentialError(file: file, line: number, reason: error.reason)
+                faults.note(CredentialError(file: file, line: number, reason: error.reason))
             }
         }
         decoyCost = dearest ?? .standard
         decoyIterations = iterations ?? ScramVerifier.standardIterations
+        return faults
     }
 
     /// How many users differ in another table.

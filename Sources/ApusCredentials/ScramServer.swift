@@ -36,6 +36,7 @@ package struct ScramServer: EnhancedAuthentication {
     private let clientID: String
     private let serverNonce: String
     private var state = State.idle
+    package private(set) var claimedUserName: String?
 
     /// - Parameters:
     ///   - decoyKey: The salts of users that do not exist come from it.
@@ -77,6 +78,7 @@ package struct ScramServer: EnhancedAuthentication {
         guard let name = message.next("n"), let userName = ScramMessage.decodedName(name) else {
             return malformed("client-first has no user name")
         }
+        claimedUserName = userName
         guard let clientNonce = message.next("r"), ScramMessage.isNonce(clientNonce) else {
             return malformed("client-first has no nonce")
         }
@@ -137,8 +139,7 @@ package struct ScramServer: EnhancedAuthentication {
         .refused(.notAuthorized, explanation: "SCRAM: \(reason)")
     }
 
-    /// The code is one that AUTH's DISCONNECT has too; *bad user name or password* exists in CONNACK only.
     private func refused(_ reason: String) -> EnhancedAuthenticationStep {
-        .refused(.notAuthorized, explanation: reason, clientExplanation: PasswordAuthenticator.wrongCredentials)
+        .refused(.badUserNameOrPassword, explanation: reason, clientExplanation: PasswordAuthenticator.wrongCredentials)
     }
 }

@@ -6,10 +6,20 @@ package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible 
     package let code: Int32
     /// The call and, where it helps, its object: `bind 127.0.0.1:1883`.
     package let call: String
+    /// No call failed: `call` says what was decided here, and the number only what kind of error that is.
+    private let isDecision: Bool
 
     package init(code: Int32, call: String) {
         self.code = code
         self.call = call
+        isDecision = false
+    }
+
+    /// What this program decides, of the kind of an error of the system; the sentence is all that a person reads.
+    package init(code: Int32, decision sentence: String) {
+        self.code = code
+        call = sentence
+        isDecision = true
     }
 
     /// The error of the call that this thread just made.
@@ -27,7 +37,7 @@ package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible 
         return String(cString: text)
     }
 
-    package var description: String { "\(call): \(reason) (\(name))" }
+    package var description: String { isDecision ? call : "\(call): \(reason) (\(name))" }
 }
 
 /// Why reading or writing a connection failed for good.

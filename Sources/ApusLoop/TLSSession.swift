@@ -140,13 +140,19 @@ package final class TLSSession: @unchecked Sendable {
         case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE:
             return count > 0 ? .bytes(count, more: false) : .wouldBlock
         default:
-            let isOver = SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN != 0 || channel.pointee.isAtEnd
+            // With TLS 1.3 a server's refusal, of a client without a certificate for one, comes after the handshake only.
+            let isRefusal = !context.isServer && Self.isAlert(ERR_peek_error())
+            let hasEnded = SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN != 0 || channel.pointee.isAtEnd
+            let isOver = hasEnded && !isRefusal
             let end: ReadResult = isOver ? .endOfStream : .failed(failure())
             readEnd = end
             // What was read comes first; the next call reports the end.
             return count > 0 ? .bytes(count, more: true) : end
         }
     }
+
+    /// Whether an error of OpenSSL is an alert of the peer, other than a goodbye.
+    private static func isAlert(_ error: UInt) -> Bool { error != 0 && ERR_GET_REASON(error) > SSL_AD_REASON_OFFSET }
 
     // MARK: - Writing
 

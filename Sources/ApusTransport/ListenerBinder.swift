@@ -29,8 +29,24 @@ struct ListenerBinder {
             }
             return gate
         } catch {
-            throw TransportError(listener: listener, error.description, advice: advice(on: error))
+            throw failure(error)
         }
+    }
+
+    /// Finds out whether the listener could be bound now, and leaves nothing behind; a unix socket is left alone.
+    func examine() throws(TransportError) {
+        _ = try makeContext()
+        let address = try resolve()
+        guard !address.isUnix, address.port != 0 else { return }
+        do {
+            _ = try Listener(address)
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    private func failure(_ error: SystemError) -> TransportError {
+        TransportError(listener: listener, error.description, advice: advice(on: error))
     }
 
     /// The certificate of a secure listener as its files are now; nil for the other kinds.

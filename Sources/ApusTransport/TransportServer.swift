@@ -42,6 +42,11 @@ package final class TransportServer: Sendable {
 
     // MARK: - Start
 
+    /// Fails as `start` would when a port is taken or a certificate is bad, before anything else is begun.
+    package static func examine(_ configuration: TransportConfiguration) throws(TransportError) {
+        for listener in configuration.listeners { try ListenerBinder(listener).examine() }
+    }
+
     /// Binds all listeners, then starts the threads; when one listener fails nothing has started.
     package func start() throws(TransportError) -> [Endpoint] {
         var gates: [ListenerGate] = []

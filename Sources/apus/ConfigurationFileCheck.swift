@@ -14,6 +14,7 @@ struct ConfigurationFileCheck {
     /// All problems, in the order of the configuration's keys.
     static func problems(of examination: Configuration.Examination) -> [ConfigurationProblem] {
         var check = ConfigurationFileCheck(examination: examination)
+        check.lookAtDataDirectory()
         for file in examination.configuration.namedFiles { check.look(at: file) }
         return check.problems
     }
@@ -24,6 +25,29 @@ struct ConfigurationFileCheck {
         problems.append(ConfigurationProblem(source: examination.origin(of: key), key: key, reason: reason))
     }
 
+    private mutating func report(_ file: NamedFile, _ faults: CredentialFaults) {
+        for fault in faults.first { report(file.key, fault.description) }
+        let others = faults.count - faults.first.count
+        if others > 0 {
+            report(file.key, "\(file.path): and \(others) more line\(others == 1 ? " is" : "s are") wrong")
+        }
+    }
+
+    /// A data directory that is not there yet will be made; one that is no folder cannot be.
+    private mutating func lookAtDataDirectory() {
+        let data = examination.configuration.data
+        guard data.durability != .memory || examination.configuration.api.listen != nil else { return }
+        var folder = URL(filePath: data.directory).path
+        var isFolder = false
+        while !FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) {
+            let above = URL(filePath: folder).deletingLastPathComponent().path
+            guard above.utf8.count < folder.utf8.count else { return }
+            folder = above
+        }
+        guard !isFolder else { return }
+        report("data.directory", "\(folder): is a file; name a folder, which is made if it is not there")
+    }
+
     private mutating func look(at file: NamedFile) {
         switch file.content {
         case .users:
@@ -31,7 +55,9 @@ struct ConfigurationFileCheck {
                 return
             }
             do throws(CredentialError) {
-                for warning in try PasswordFile(path: file.path).load().warnings { report(file.key, warning) }
+                let (faults, warnings) = try PasswordFile(path: file.path).examine()
+                report(file, faults)
+                for warning in warnings { report(file.key, warning) }
             } catch {
                 report(file.key, error.description)
             }
@@ -39,7 +65,7 @@ struct ConfigurationFileCheck {
             let advice = "write it, or leave the key out: then whoever may connect may do everything"
             guard read(file.key, file.path, ifMissing: advice) != nil else { return }
             do throws(CredentialError) {
-                _ = try ACLFile(path: file.path)
+                report(file, try ACLFile.faults(path: file.path))
             } catch {
                 report(file.key, error.description)
             }

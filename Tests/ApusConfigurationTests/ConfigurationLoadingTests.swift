@@ -100,6 +100,12 @@ struct ConfigurationLoadingTests {
         } catch {
             #expect(error.description == "\(file)-missing: there is no such file")
         }
+        do throws(ConfigurationError) {
+            _ = try Configuration.load(file: folder.path)
+            Issue.record("a folder was read")
+        } catch {
+            #expect(error.description.hasSuffix(": is a folder; name a file in it"))
+        }
     }
 
     @Test func `an assignment of the command line is split at the first equals sign`() throws {

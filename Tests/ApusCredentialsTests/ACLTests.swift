@@ -139,6 +139,17 @@ struct ACLTests {
         #expect(found?.hasPrefix("acl:3: \(reason)") == true)
     }
 
+    @Test func `all faults of a file are told, of a long one the first`() throws {
+        let folder = try TemporaryFolder()
+        let file = try folder.write("user alice\ntopik a\ntopic read a/#\nuser\ntopic read b+\n", to: "acl")
+        let faults = try ACLFile.faults(path: file)
+        #expect(faults.count == 3)
+        #expect(faults.first.map(\.line) == [2, 4, 5])
+        let many = try ACLFile.faults(path: folder.write(String(repeating: "x\n", count: 1_000), to: "many"))
+        #expect(many.count == 1_000)
+        #expect(many.first.count == CredentialFaults.bound)
+    }
+
     @Test func `a reload changes rights and revision, a bad file changes neither`() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("topic write a\n", to: "acl")

@@ -293,7 +293,7 @@ struct PasswordAuthenticatorTests {
         }
         #expect(principal == Principal(clientID: "c", userName: "alice"))
         guard
-            case .refused(.notAuthorized, "wrong password (user `alice`)", _) = try exchange(
+            case .refused(.badUserNameOrPassword, "wrong password (user `alice`)", _) = try exchange(
                 authenticator,
                 "alice",
                 "x"

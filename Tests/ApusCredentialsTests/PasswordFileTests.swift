@@ -134,6 +134,15 @@ struct PasswordFileTests {
         #expect(found == "passwords:\(line): \(reason)")
     }
 
+    @Test func `all faults of a file are told, and its good lines are users`() throws {
+        let folder = try TemporaryFolder()
+        let file = try folder.write("bob\nalice:\(Self.scrypt)\nalice:\(Self.scrypt)\n:x\n", to: "passwords")
+        let (faults, warnings) = try PasswordFile(path: file).examine()
+        #expect(faults.first.map(\.line) == [1, 3, 4])
+        #expect(faults.count == 3)
+        #expect(warnings.count <= 1)
+    }
+
     @Test func `a line cut anywhere is refused or read, and never traps`() {
         let line = "alice:\(Self.scrypt):\(Self.scram)"
         for count in 0..<line.count {

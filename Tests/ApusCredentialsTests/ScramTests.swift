@@ -38,7 +38,11 @@ struct ScramTests {
     }
 
     private func reason(_ step: EnhancedAuthenticationStep) -> String? {
-        if case .refused(.notAuthorized, let explanation, _) = step { explanation } else { nil }
+        switch step {
+        case .refused(.notAuthorized, let explanation, _), .refused(.badUserNameOrPassword, let explanation, _):
+            explanation
+        default: nil
+        }
     }
 
     @Test func `the server gives the messages of RFC 7677`() throws {
@@ -161,7 +165,7 @@ struct ScramTests {
             #expect(
                 last
                     == .refused(
-                        .notAuthorized,
+                        .badUserNameOrPassword,
                         explanation: "unknown user (user `nobody`)",
                         clientExplanation: "the user name or password is wrong",
                     )

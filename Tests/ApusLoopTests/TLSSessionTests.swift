@@ -50,6 +50,25 @@ struct TLSSessionTests {
         #expect(reason.contains("unsupported protocol"))
     }
 
+    @Test
+    func `a client without a required certificate reads the server's alert, though its handshake is done`() throws {
+        let strict = TLSServerConfiguration(
+            identities: [identity],
+            clientCertificates: .required,
+            clientAuthorityFile: authority.certificate,
+        )
+        let pair = try TLSPair(server: TLSContext(server: strict), client: client)
+        #expect(pair.handshake().client == .done)
+        var buffer = ReadBuffer(capacity: 4096)
+        var received: [UInt8] = []
+        guard case .failed(.tls(let words)) = pair.client.readAll(&buffer, into: &received) else {
+            Issue.record("no alert")
+            return
+        }
+        #expect(words.contains("alert certificate required"))
+        #expect(received.isEmpty)
+    }
+
     @Test(arguments: [1, 7, 1_000, 16_384, 300_000])
     func `five megabytes come back unchanged through any read buffer`(bufferSize: Int) throws {
         var pair = try TLSPair(server: server, client: client)

@@ -125,6 +125,28 @@ def test_everything_at_once_with_what_to_do(files):
     assert len(problems) == 8, said
 
 
+def test_all_faults_of_a_file_are_told_up_to_a_bound(files):
+    (files / "rights").write_text("topic raed a b\ntopic read ok\nuser\n" + "nonsense\n" * 30)
+    (files / "users").write_text("bob\n" + HASHED + "carol\n")
+    status, _, problems = check(files / "apus.yaml")
+    assert status == 1
+    assert [problem.split(":")[4] for problem in problems if f"{files}/users" in problem] == ["1", "3"]
+    rights = [problem for problem in problems if f"{files}/rights" in problem]
+    assert len(rights) == 21 and rights[-1].endswith("and 12 more lines are wrong")
+
+
+def test_a_data_directory_that_is_a_file_is_told(files):
+    status, _, problems = check("--set", f"data.directory={files}/users/data")
+    assert status == 1
+    assert problems == [f"command line --set: data.directory: {files}/users: is a file; name a folder, which is made "
+                        "if it is not there"]
+    assert check("--set", f"data.directory={files}/not/yet")[0] == 0
+
+
+def test_a_folder_as_the_configuration_file_is_told(tmp_path):
+    assert check(tmp_path)[2] == [f"{tmp_path}: is a folder; name a file in it"]
+
+
 def test_an_expired_certificate_is_told(files):
     _openssl("x509", "-req", "-in", files / "server.csr", "-signkey", files / "server.key", "-days", "-1",
              "-out", files / "server.pem")

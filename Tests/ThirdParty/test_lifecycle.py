@@ -35,6 +35,17 @@ def test_shutdown_tells_clients_of_5_0(name):
         assert broker.wait() == 0
 
 
+def test_a_busy_port_leaves_no_data_directory(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        url = f"mqtt://127.0.0.1:{taken.getsockname()[1]}"
+        done = apus("serve", "--dev", "--listen", url, "--data", tmp_path / "data", check=False)
+    assert done.returncode == 1
+    assert "is another process listening?" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_the_broker(number):
     with Apus() as broker:

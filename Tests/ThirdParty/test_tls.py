@@ -10,7 +10,7 @@ import time
 import paho.mqtt.client as paho
 import pytest
 
-from apus import CONNECT_3_1_1, PATIENCE, Apus, Wire, run
+from apus import BINARY, CONNECT_3_1_1, PATIENCE, Apus, Wire, run
 from authority import Authority
 from paho_client import Paho
 
@@ -278,6 +278,11 @@ def test_client_certificates_can_be_required(authority, other_authority, tmp_pat
             assert refused(broker.endpoint(scheme), tls_context(authority, client=stranger))
         with SecureWire(broker.endpoint("mqtts"), tls_context(authority, client=alice)) as wire:
             wire.connect()
+        without = run([BINARY, "pub", "--url", f"mqtts://localhost:{broker.endpoint('mqtts').port}", "-t", name, "-m", "x",
+                       "--ca-file", authority.certificate], check=False)
+        assert without.returncode != 0
+        assert "alert certificate required" in without.stderr and "--cert" in without.stderr
+        assert "looking what the port speaks" not in without.stderr
         run(["mosquitto_pub", "-p", broker.endpoint("mqtts").port, "-h", "localhost", "-t", name, "-m", "x", "-q", 1,
              "--cafile", authority.certificate, "--cert", alice[0], "--key", alice[1]])
         options = json.dumps({"caFile": str(authority.certificate), "certFile": str(alice[0]),

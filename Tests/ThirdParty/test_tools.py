@@ -140,6 +140,7 @@ def test_a_port_that_speaks_something_else_is_recognised(broker, asked, spoken):
     else:
         assert status != 0
         assert f"try --url {spoken}://127.0.0.1:{port}" in said
+        assert "with up to three more connections" in said
         quiet = apus("pub", "--url", f"{asked}://127.0.0.1:{port}", *trust, "-t", "t", "-m", "x", "--quiet")
         assert quiet[0] == status and quiet[2] == ""
 

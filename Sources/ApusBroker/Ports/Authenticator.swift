@@ -119,8 +119,15 @@ package enum EnhancedAuthenticationStep: Sendable, Equatable {
 
 /// One enhanced authentication under way; a value machine that the connection owns.
 package protocol EnhancedAuthentication: Sendable {
+    /// Whom the client says to be, as far as it has said it; for the log, since nothing of it is proved.
+    var claimedUserName: String? { get }
+
     /// The client's data of the CONNECT or of the next AUTH packet; empty when the client sent none.
     mutating func received(_ data: [UInt8]) -> EnhancedAuthenticationStep
+}
+
+extension EnhancedAuthentication {
+    package var claimedUserName: String? { nil }
 }
 
 /// Decides who may connect.

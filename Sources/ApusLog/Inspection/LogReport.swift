@@ -36,10 +36,15 @@ package struct LogReport: Sendable {
     package var sessionCount: Int
     package var retainedMessages: Int
     package var waitingMessages: Int
+    /// Of the live bytes those of records about sessions, since each session was last recorded as a whole.
+    package var sessionBytes: Int
     /// With messages waiting or under way, most first.
     package var backlogs: [Session]
     package var damage: [LogDamage]
+    /// Of each damage.
+    package var effects: [DamageEffect]
     package var unfinished: (file: String, offset: Int, bytes: Int)?
+    package var endsInPeace: Bool?
 
     package var bytes: Int { segments.reduce(0) { $0 + $1.bytes } }
     package var liveBytes: Int { segments.reduce(0) { $0 + $1.liveBytes } }
@@ -66,8 +71,11 @@ package struct LogReport: Sendable {
         sessionCount = log.sessions.count
         retainedMessages = log.retained.count
         waitingMessages = log.queues.values.reduce(0) { $0 + $1.count }
+        sessionBytes = log.states.values.reduce(0) { $0 + $1.bytes }
         damage = log.damage
+        effects = log.damage.map { DamageEffect(of: $0, in: snapshot.sources) }
         unfinished = snapshot.unfinished
+        endsInPeace = try snapshot.endsInPeace()
         let reader = StoredRecordReader(snapshot.sources)
         backlogs = log.sessions.compactMap { Self.backlog(of: $0, log, reader) }
         backlogs.sort { ($1.messages, $0.number.rawValue) < ($0.messages, $1.number.rawValue) }
@@ -115,21 +123,33 @@ package struct LogVerification: Sendable {
     package var bytes: Int
     package var records: Int
     package var damage: [LogDamage]
-    /// No damage: being written, or cut short by a crash and never acknowledged.
+    /// Of each damage.
+    package var effects: [DamageEffect]
+    /// No damage that can be told as such: being written, cut short by a crash and never acknowledged, or cut later.
     package var unfinished: (file: String, offset: Int, bytes: Int)?
+    /// See `LogSnapshot.endsInPeace`.
+    package var endsInPeace: Bool?
 
     /// Reads the log; another process may write to it meanwhile.
     package init(
         of disk: any Disk,
         progress: (LogRecovery.Progress) -> Void = { _ in },
     ) throws(SystemError) {
-        let snapshot = try LogSnapshot(of: disk)
+        try self.init(of: try LogSnapshot(of: disk), progress: progress)
+    }
+
+    package init(
+        of snapshot: LogSnapshot,
+        progress: (LogRecovery.Progress) -> Void = { _ in },
+    ) throws(SystemError) {
         let log = LogRecovery.recover(snapshot.sources, report: progress)
         segments = snapshot.sources.count
         bytes = snapshot.byteCount
         records = log.records
         damage = log.damage
+        effects = log.damage.map { DamageEffect(of: $0, in: snapshot.sources) }
         unfinished = snapshot.unfinished
+        endsInPeace = try snapshot.endsInPeace()
     }
 }
 
@@ -137,7 +157,7 @@ extension LogDamage {
     /// In words, without the place.
     package var explanation: String {
         switch kind {
-        case .tornTail: "the last write was not completed"
+        case .tornTail: "the last write is not complete: a crash cut it short, or bytes were lost later"
         case .record(.checksum): "a record's checksum does not fit"
         case .record(.truncated): "a record's length is impossible"
         case .record(.malformed): "a record makes no sense"

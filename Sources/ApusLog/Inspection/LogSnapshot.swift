@@ -10,7 +10,7 @@ package struct LogSnapshot: Sendable {
     package let sources: [LogSource]
     /// Of all checksums; `nil` when no segment has a good header.
     package let seed: UInt64?
-    /// Behind the last whole write: being written, or cut short by a crash.
+    /// Behind the last whole write: being written, cut short by a crash, or left when bytes behind it were lost.
     package let unfinished: (file: String, offset: Int, bytes: Int)?
 
     /// How often a log may have lost its oldest segment meanwhile.
@@ -37,6 +37,27 @@ package struct LogSnapshot: Sendable {
     }
 
     package var byteCount: Int { sources.reduce(0) { $0 + $1.byteCount } }
+
+    /// Whether the log ends with the batch without records that a broker writes when it ends in peace; `nil` when there
+    /// is no batch at all.
+    ///
+    /// If not, a broker writes to it, or was killed, or what stood at the end is lost.
+    package func endsInPeace() throws(SystemError) -> Bool? {
+        guard let seed else { return nil }
+        for source in sources.reversed() {
+            var scanner = SegmentScanner(source, seed: seed)
+            var last: SegmentScanner.Batch?
+            scanning: while true {
+                switch try scanner.next() {
+                case .batch(let batch): last = batch
+                case .gap: last = nil
+                case .end: break scanning
+                }
+            }
+            if let last { return last.header.records == 0 }
+        }
+        return nil
+    }
 
     private static func oldest(_ disk: any Disk) throws(SystemError) -> UInt64? {
         try disk.list().compactMap { LogSource.number(ofFile: $0) }.min()

@@ -310,7 +310,7 @@ final class LogWriter {
 
     private func makeSpare(_ bytes: Int) throws(SystemError) -> SpareSegment {
         if options.maximumBytes > 0, bytesOnDisk + bytes > options.maximumBytes {
-            throw SystemError(code: SystemError.noSpace, call: "data.maximumBytes reached")
+            throw SystemError(code: SystemError.noSpace, decision: "the log has reached data.maximumBytes")
         }
         let name = SpareSegment.names.first { name in !spares.contains { $0.name == name } }
         return try SpareSegment.make(disk, name ?? SpareSegment.names[0], bytes: bytes)
@@ -360,7 +360,10 @@ final class LogWriter {
             statistics.liveBytes = exchange.places.liveBytes
         }
         guard wasHolding, vacating.isIdle, now >= retryAt else { return }
-        fail(SystemError(code: SystemError.noSpace, call: "the rest is kept for giving space back"), now)
+        fail(
+            SystemError(code: SystemError.noSpace, decision: "the room that is left is kept for giving space back"),
+            now
+        )
     }
 
     /// While room is kept: what was handed over up to now belongs to the vacating.

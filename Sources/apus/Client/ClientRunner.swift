@@ -43,10 +43,9 @@ struct ClientRunner<Task: ClientTask>: ~Copyable {
         plan.voice.progress(nil)
         if let words = ending.words { plan.voice.say(words) }
         if let words = ending.words, let hint = PortProbe.certificateHint(words, plan.tls) { plan.voice.say(hint) }
-        if ending.code != 0, isMisunderstood, plan.voice.level != .quiet,
-            let hint = PortProbe.hint(plan.endpoint, plan.tls)
-        {
-            plan.voice.say(hint)
+        if ending.code != 0, isMisunderstood, plan.voice.level != .quiet {
+            plan.voice.say(PortProbe.notice)
+            if let hint = PortProbe.hint(plan.endpoint, plan.tls) { plan.voice.say(hint) }
         }
         plan.voice.detail(task.summary)
         if ending.code != 0 { throw ExitCode(ending.code) }

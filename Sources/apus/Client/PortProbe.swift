@@ -3,7 +3,8 @@ internal import ApusTransport
 
 /// Finds out what a port speaks when it does not speak what was asked for, as with MQTT against a port for TLS.
 ///
-/// Connects up to three times more, so it is for a person who waits for the answer. Sends no name and no password.
+/// Connects up to three times more, so it is for a person who waits for the answer, and who is told: the broker may log it.
+/// Sends no name and no password.
 enum PortProbe {
     private static let timeout = Duration.seconds(2)
 
@@ -14,10 +15,19 @@ enum PortProbe {
         return isAfterConnecting && !words.contains("certificate")
     }
 
-    /// What to do about a certificate that nobody vouches for.
+    /// For the person, before `hint` is called.
+    static let notice =
+        "looking what the port speaks, with up to three more connections; the broker's log may mention them"
+
+    /// What to do about a certificate that nobody vouches for, or that is missing.
     static func certificateHint(_ words: String, _ tls: TLSClientConfiguration) -> String? {
-        guard words.contains("certificate verify failed"), tls.authorityFile == nil else { return nil }
-        return "to trust this broker, give the certificate of its authority with --ca-file"
+        if words.contains("certificate verify failed"), tls.authorityFile == nil {
+            return "to trust this broker, give the certificate of its authority with --ca-file"
+        }
+        // OpenSSL's words for the alerts of TLS 1.3 and 1.2.
+        let isMissing = words.contains("alert certificate required") || words.contains("alert handshake failure")
+        guard isMissing, tls.identity == nil else { return nil }
+        return "the broker may want a client certificate: give one with --cert and --key"
     }
 
     /// A sentence for the person; `nil` when the port speaks what was asked for, or nothing that we know.

@@ -41,6 +41,13 @@ final class Service: Sendable {
         let log = self.log
         let configuration = isDevelopment ? try DevelopmentCertificate.fill(into: configuration, log) : configuration
         let shardCount = configuration.shards == 0 ? Machine.processorCount() : configuration.shards
+        var network = TransportConfiguration(
+            listeners: configuration.listeners.map { ListenerConfiguration($0, configuration.effectiveTLS(of: $0)) },
+            shardCount: shardCount,
+        )
+        network.handshakeTimeout = .seconds(configuration.limits.connectSeconds)
+        // Whoever cannot listen leaves no data directory behind.
+        try TransportServer.examine(network)
         let seed = try Machine.randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         var settings = BrokerConfiguration(shardCount: shardCount, seed: seed)
         settings.limits = Limits(configuration.limits)
@@ -74,11 +81,6 @@ final class Service: Sendable {
             try Management(configuration, tenancy: $0, broker: broker, resources: resources, events: log)
         }
         broker.serverReference = configuration.shutdown.serverReference
-        var network = TransportConfiguration(
-            listeners: configuration.listeners.map { ListenerConfiguration($0, configuration.effectiveTLS(of: $0)) },
-            shardCount: shardCount,
-        )
-        network.handshakeTimeout = .seconds(configuration.limits.connectSeconds)
         let broker = self.broker
         let storage = try Storage(configuration, broker: broker, events: log)
         self.storage = storage

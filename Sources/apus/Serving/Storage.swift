@@ -11,6 +11,8 @@ internal import Synchronization
 /// Order of use: `init` reads the log; `makeStore` and `restore` on each shard's thread; `close` when all have ended.
 final class Storage: Sendable {
     private let messageLog: MessageLog?
+    /// Found damaged at start; at least so many.
+    private let lostMessages: Int
     private let shardCount: Int
     /// What each shard has still to take up.
     private let parts: Mutex<[Part]>
@@ -33,11 +35,13 @@ final class Storage: Sendable {
         self.waiting = waiting
         guard let durability = LogOptions.Durability(configuration.data.durability) else {
             messageLog = nil
+            lostMessages = 0
             parts = Mutex((0..<shardCount).map { _ in Part(store: MemoryStore(), sessions: []) })
             return
         }
-        let messageLog = try Self.open(configuration.data, durability, events)
+        let (messageLog, lostMessages) = try Self.open(configuration.data, durability, events)
         self.messageLog = messageLog
+        self.lostMessages = lostMessages
         var found = [[RestoredSession]](repeating: [], count: shardCount)
         for session in messageLog.takeSessions() {
             found[broker.homeShard(of: session.record.clientID)].append(session)
@@ -55,7 +59,7 @@ final class Storage: Sendable {
         _ data: Configuration.Data,
         _ durability: LogOptions.Durability,
         _ events: any EventSink,
-    ) throws -> MessageLog {
+    ) throws -> (log: MessageLog, lostMessages: Int) {
         var options = LogOptions()
         options.durability = durability
         options.segmentBytes = data.segmentBytes
@@ -78,18 +82,30 @@ final class Storage: Sendable {
                     events.record(progress.brokerEvent(path))
                 },
             )
-            report(messageLog, path, nanoseconds: Clock.monotonicNanoseconds() - started, events)
-            return messageLog
+            let took = Clock.monotonicNanoseconds() - started
+            let lost = report(messageLog, path, nanoseconds: took, events)
+            return (messageLog, lost)
         } catch let error as LogError {
             throw CommandFailure("the message log cannot be opened: \(error)")
         }
     }
 
-    private static func report(_ log: MessageLog, _ path: String, nanoseconds: Int64, _ events: any EventSink) {
+    /// - Returns: how many messages are known to be lost.
+    private static func report(
+        _ log: MessageLog,
+        _ path: String,
+        nanoseconds: Int64,
+        _ events: any EventSink,
+    ) -> Int {
+        var lostMessages = 0
+        // Without the files there is less to tell.
+        let sources = log.damage.isEmpty ? [] : (try? LogSource.all(in: FolderDisk(existing: path))) ?? []
         for damage in log.damage {
+            let effect = DamageEffect(of: damage, in: sources)
+            lostMessages += effect.messages
             let fields = [
                 ("file", damage.file), ("offset", "\(damage.offset)"), ("bytes", "\(damage.bytes)"),
-                ("damage", damage.name), ("explanation", damage.explanation),
+                ("damage", damage.name), ("explanation", damage.explanation), ("effect", effect.words),
             ]
             // What a crash cuts off was never acknowledged.
             let level: EventLevel = damage.kind == .tornTail ? .notice : .error
@@ -100,6 +116,7 @@ final class Storage: Sendable {
             ("milliseconds", "\(nanoseconds / 1_000_000)"),
         ]
         events.record(BrokerEvent(.notice, "log.opened", fields))
+        return lostMessages
     }
 
     // MARK: - On the shards' threads
@@ -114,7 +131,10 @@ final class Storage: Sendable {
             return parts[index].sessions
         }
         shard.restore(sessions)
-        if index == 0, let messageLog { shard.restoreRetained(messageLog.retained) }
+        if index == 0, let messageLog {
+            shard.restoreRetained(messageLog.retained)
+            shard.countUnreadable(lostMessages)
+        }
         if arrived.add(1, ordering: .acquiringAndReleasing).newValue == shardCount { letGo() }
         waiting[index].wait()
     }

@@ -10,6 +10,10 @@ struct BackupCommand: ParsableCommand {
         discussion: """
             The broker may be running: the copy is of one moment, and everything acknowledged before the backup began is in \
             it. Configuration, password and ACL files are yours and not in it. `apus restore` makes a data directory of it.
+
+            A damaged log is copied as it is; each damaged place is named with what is lost. Exit codes: 0 everything was \
+            copied and is sound, 1 no backup was made, 2 a mistake in the options, 3 the backup was made of a log that is \
+            damaged.
             """,
     )
 
@@ -24,6 +28,7 @@ struct BackupCommand: ParsableCommand {
         let file = try place.create()
         let progress = TerminalProgress("copied")
         defer { progress.end() }
+        let copied: LogSnapshot
         do {
             let snapshot = try LogSnapshot(of: disk)
             let now = Timestamp(milliseconds: Clock().now())
@@ -33,11 +38,41 @@ struct BackupCommand: ParsableCommand {
             print(
                 "\(to): \(StorageText.count(snapshot.sources.count, "segment")), \(StorageText.bytes(snapshot.byteCount))"
             )
+            copied = snapshot
         } catch {
             place.delete()
             if let error = error as? LogBackupError { throw CommandFailure(StorageText.words(error, archive: to)) }
             throw CommandFailure("\(error)")
         }
+        try examine(copied)
+    }
+
+    /// The backup stands; says what is missing in it.
+    private func examine(_ snapshot: LogSnapshot) throws {
+        let progress = TerminalProgress("checked")
+        defer { progress.end() }
+        let found: LogVerification
+        do {
+            found = try LogVerification(of: snapshot) { progress.show($0.bytesRead, of: $0.bytesTotal) }
+        } catch {
+            throw CommandFailure("the backup was made, but the log could not be checked: \(error.description)")
+        }
+        progress.end()
+        try DamageWarning.give(of: found.damage, found.effects, "the backup was made of a damaged log")
+    }
+}
+
+/// Tells about damage in what a tool has copied all the same.
+private enum DamageWarning {
+    private static let exitCode: Int32 = 3
+
+    static func give(of damage: [LogDamage], _ effects: [DamageEffect], _ summary: String) throws {
+        guard !damage.isEmpty else { return }
+        for (damage, effect) in zip(damage, effects) {
+            StandardError.write("warning: \(LogReportText.words(damage, effect))\n")
+        }
+        StandardError.write("warning: \(summary): \(StorageText.count(damage.count, "damaged place"))\n")
+        throw ExitCode(exitCode)
     }
 }
 
@@ -48,6 +83,10 @@ struct RestoreCommand: ParsableCommand {
         discussion: """
             Everything is checked on the way; when anything is wrong with the backup, the directory stays as empty as it was. \
             Start no broker on it before the restore is through.
+
+            A backup of a damaged log is restored as it is; each damaged place is named with what is lost. Exit codes: 0 \
+            everything was restored and is sound, 1 nothing was restored, 2 a mistake in the options, 3 all was restored \
+            of a log that was damaged before the backup.
             """,
     )
 
@@ -60,6 +99,7 @@ struct RestoreCommand: ParsableCommand {
     func run() throws {
         let progress = TerminalProgress("restored")
         defer { progress.end() }
+        let report: LogReport
         do {
             let file = try DataFile(from, .reading)
             try refuseAnythingIn(data)
@@ -67,7 +107,7 @@ struct RestoreCommand: ParsableCommand {
             let summary = try LogBackup.restore(from: file, into: disk) { progress.show($0, of: $1) }
             progress.end()
             let made = StorageText.time(milliseconds: summary.createdAt.milliseconds)
-            let report = try LogReport(of: disk)
+            report = try LogReport(of: disk)
             print(
                 "\(data): \(StorageText.count(report.sessionCount, "session")), "
                     + "\(StorageText.count(report.waitingMessages, "waiting message")), "
@@ -78,6 +118,7 @@ struct RestoreCommand: ParsableCommand {
         } catch let error as SystemError {
             throw CommandFailure(error.description)
         }
+        try DamageWarning.give(of: report.damage, report.effects, "the log was damaged before the backup was made")
     }
 
     private func refuseAnythingIn(_ path: String) throws {
@@ -111,7 +152,7 @@ private struct FilePlace {
         do {
             folder = try FolderDisk(existing: above.isEmpty ? "." : String(above))
         } catch {
-            throw CommandFailure(error.description)
+            throw CommandFailure("\(path) cannot be made: \(error.description)")
         }
     }
 
@@ -119,7 +160,7 @@ private struct FilePlace {
         do {
             return try folder.open(name, .creating)
         } catch {
-            guard error.name == "EEXIST" else { throw CommandFailure(error.description) }
+            guard error.name == "EEXIST" else { throw CommandFailure("\(path) cannot be made: \(error.description)") }
             throw CommandFailure("\(path) exists; a backup does not overwrite anything")
         }
     }

@@ -13,9 +13,14 @@ struct LogCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show segments, live and dead bytes, the oldest record and what waits for which session.",
             discussion: """
-                Reads the whole log and changes nothing; a broker may be writing to it. Live bytes are an estimate: what \
-                waiting messages and sessions still need. Dead ones are given back segment by segment when the log has \
-                grown to more than twice what is live.
+                Reads the whole log and changes nothing; a broker may be writing to it. Live bytes are an estimate: \
+                messages that wait or are retained, and all records about living sessions since each was last recorded \
+                as a whole, steps of acknowledged messages among them; the latter shrink when their segment is given \
+                back, though nothing waits. Dead bytes are given back segment by segment when the log has grown to more \
+                than twice what is live. Sizes are those in use; a file that is written takes its full size on the disk \
+                beforehand.
+
+                Exit codes: 0 no damage was found, 1 something is damaged or cannot be read, 2 a mistake in the options.
                 """,
         )
 
@@ -36,6 +41,7 @@ struct LogCommand: ParsableCommand {
             } else {
                 print(LogReportText.text(report, sessions: sessions), terminator: "")
             }
+            guard report.damage.isEmpty else { throw ExitCode(1) }
         }
 
         func validate() throws {
@@ -48,8 +54,10 @@ struct LogCommand: ParsableCommand {
             abstract: "Check every checksum of the log; name file and offset of each damage.",
             discussion: """
                 Changes nothing; a broker may be writing to the log. Exit codes: 0 all is sound, 1 something is damaged or \
-                cannot be read, 2 a mistake in the options. A last write that is not complete is no damage: it is under \
-                way, or a crash cut it short before anything in it was acknowledged; it is mentioned.
+                cannot be read, 2 a mistake in the options. A last write that is not complete is mentioned and is no \
+                damage: it is under way, or a crash cut it short before anything in it was acknowledged. Bytes that were \
+                lost at the end later cannot be told from that; only a log whose broker was stopped, and that ends so, is \
+                known to be whole.
                 """,
         )
 
@@ -59,10 +67,9 @@ struct LogCommand: ParsableCommand {
             let found = try directory.read("checking") { (disk, progress) throws(SystemError) in
                 try LogVerification(of: disk, progress: progress)
             }
-            for damage in found.damage {
-                print("\(damage.file), offset \(damage.offset), \(damage.bytes) bytes: \(damage.explanation)")
-            }
-            if let unfinished = found.unfinished { print(LogReportText.words(unfinished: unfinished)) }
+            for (damage, effect) in zip(found.damage, found.effects) { print(LogReportText.words(damage, effect)) }
+            let end = LogReportText.words(unfinished: found.unfinished, endsInPeace: found.endsInPeace)
+            if let end { print(end) }
             let looked =
                 "\(StorageText.count(found.segments, "segment")), \(StorageText.bytes(found.bytes)), "
                 + StorageText.count(found.records, "record")
@@ -70,7 +77,7 @@ struct LogCommand: ParsableCommand {
                 print("\(looked): \(StorageText.count(found.damage.count, "damaged place"))")
                 throw ExitCode(1)
             }
-            print("\(looked): all sound")
+            print("\(looked): \(end == nil ? "all sound" : "what is there is sound")")
         }
     }
 }

@@ -5,7 +5,8 @@ internal import ApusMessage
 enum LogReportText {
     static func text(_ report: LogReport, sessions limit: Int) -> String {
         var out = "Segments: \(report.segments.count), \(StorageText.bytes(report.bytes)), "
-        out += "live \(StorageText.bytes(report.liveBytes)), dead \(StorageText.bytes(report.deadBytes))\n"
+        out += "live \(StorageText.bytes(report.liveBytes)), of it records about sessions "
+        out += "\(StorageText.bytes(report.sessionBytes)), dead \(StorageText.bytes(report.deadBytes))\n"
         let rows = report.segments.map { segment in
             [
                 segment.name, StorageText.bytes(segment.bytes), "live \(StorageText.bytes(segment.liveBytes))",
@@ -24,16 +25,28 @@ enum LogReportText {
         out += "\(StorageText.count(report.waitingMessages, "message")) waiting\n"
         out += StorageText.table(report.backlogs.prefix(limit).map(row))
         if report.backlogs.count > limit { out += "  and \(report.backlogs.count - limit) more\n" }
-        for damage in report.damage {
-            out += "Damage: \(damage.file), offset \(damage.offset), \(damage.bytes) bytes: \(damage.explanation)\n"
-        }
-        if let unfinished = report.unfinished { out += words(unfinished: unfinished) + "\n" }
+        for (damage, effect) in zip(report.damage, report.effects) { out += "Damage: \(words(damage, effect))\n" }
+        if let words = words(unfinished: report.unfinished, endsInPeace: report.endsInPeace) { out += words + "\n" }
         return out
     }
 
-    static func words(unfinished: (file: String, offset: Int, bytes: Int)) -> String {
-        "\(unfinished.file), offset \(unfinished.offset): the last write is not complete; it is under way, or a crash cut it "
-            + "short before anything in it was acknowledged"
+    static func words(_ damage: LogDamage, _ effect: DamageEffect) -> String {
+        "\(damage.file), offset \(damage.offset), \(StorageText.count(damage.bytes, "byte")): \(damage.explanation); "
+            + effect.words
+    }
+
+    /// How the log ends, unless in peace; what it was before cannot be told from it.
+    static func words(unfinished: (file: String, offset: Int, bytes: Int)?, endsInPeace: Bool?) -> String? {
+        if let unfinished {
+            return
+                "\(unfinished.file), offset \(unfinished.offset): the last write is not complete. It is under way, or a "
+                + "crash cut it short, and then nothing in it was acknowledged; or bytes were lost later, and with them "
+                + "what was"
+        }
+        guard endsInPeace == false else { return nil }
+        return
+            "The log does not end as a broker leaves it that is stopped: one is at work on it, or was killed, which loses "
+            + "nothing; or bytes at its end were lost later"
     }
 
     private static func row(_ session: LogReport.Session) -> [String] {
@@ -50,6 +63,7 @@ enum LogReportText {
         var out = JSONLine()
         out.add("bytes", report.bytes)
         out.add("live_bytes", report.liveBytes)
+        out.add("session_bytes", report.sessionBytes)
         out.add("dead_bytes", report.deadBytes)
         out.add("records", report.records)
         if let oldest = report.oldest {
@@ -64,7 +78,8 @@ enum LogReportText {
         out.add("waiting_messages", report.waitingMessages)
         out.add("segments", report.segments.map(line))
         out.add("backlogs", report.backlogs.map(line))
-        out.add("damage", report.damage.map(line))
+        out.add("damage", zip(report.damage, report.effects).map(line))
+        if let endsInPeace = report.endsInPeace { out.add("ends_in_peace", endsInPeace) }
         if let unfinished = report.unfinished {
             var line = JSONLine()
             line.add("file", unfinished.file)
@@ -98,12 +113,14 @@ enum LogReportText {
         return line
     }
 
-    private static func line(_ damage: LogDamage) -> JSONLine {
+    private static func line(_ damage: LogDamage, _ effect: DamageEffect) -> JSONLine {
         var line = JSONLine()
         line.add("file", damage.file)
         line.add("offset", damage.offset)
         line.add("bytes", damage.bytes)
         line.add("kind", damage.name)
+        line.add("effect", effect.words)
+        line.add("lost_messages", effect.messages)
         return line
     }
 }
