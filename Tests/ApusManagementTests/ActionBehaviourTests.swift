@@ -1,6 +1,8 @@
 import ApusBroker
 import ApusMessage
 import ApusResources
+import HTTPTypes
+import MQTTCodec
 import Synchronization
 import Testing
 
@@ -135,10 +137,12 @@ struct ActionBehaviourTests {
 
     // MARK: - Groups
 
-    @Test func `a group is made once, listed, and deleted once`() async {
+    @Test func `a group is made once, listed, and deleted once`() async throws {
         #expect(await call("CreateGroupId", ["GroupId": "GID_new"]).status == 200)
         let again = await call("CreateGroupId", ["GroupId": "GID_new"])
         #expect(again.code == "GroupIdAlreadyExsited")
+        let entry = try fixture.lastAudit()
+        #expect(entry?.outcome == "GroupIdAlreadyExsited" && entry?.detail == "GroupId=GID_new")
         let listed = await call("ListGroupId").json["Data"]?.items?.compactMap { $0["GroupId"]?.string }
         #expect(Set(listed ?? []) == ["GID_apus", "GID_new"])
         #expect(await call("DeleteGroupId", ["GroupId": "GID_new"]).status == 200)
