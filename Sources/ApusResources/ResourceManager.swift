@@ -110,6 +110,32 @@ package final class ResourceManager: Sendable {
         }
     }
 
+    /// Enters a call in the audit log that came to nothing before there was anything to change.
+    ///
+    /// - Parameter outcome: why, in one word.
+    package func recordRefusal(
+        by actor: Actor,
+        action: String,
+        instance: String,
+        detail: String,
+        outcome: String,
+    ) throws(ResourceError) {
+        let entry = AuditEntry(
+            time: clock.now(),
+            actor: actor.name,
+            source: actor.source,
+            action: action,
+            instance: instance,
+            detail: detail,
+            outcome: outcome,
+        )
+        do {
+            _ = try catalog.commit([], audit: entry)
+        } catch {
+            throw ResourceError(.storage, "\(error)")
+        }
+    }
+
     /// Entries of the audit log, as ``Catalog/audit(before:limit:instance:)`` gives them.
     package func audit(before: Int64?, limit: Int, instance: String?) throws(ResourceError) -> [AuditEntry] {
         do {

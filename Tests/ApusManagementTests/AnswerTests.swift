@@ -363,6 +363,15 @@ struct AnswerTests {
         }
     }
 
+    @Test(arguments: calls.filter { ActionTable.action($0.action, .v2020)?.isAudited == true })
+    func `refused changes land there too`(call: WorkingCall) async throws {
+        let fixture = try Self.filled()
+        _ = await fixture.call(call.action, call.parameters, key: Fixture.data, version: call.version)
+        let entry = try #require(try fixture.lastAudit())
+        #expect(entry.actor == Fixture.data.id && entry.action == call.action)
+        #expect(["PermissionCheckFailed", "ResourcePermissionCheckFailed"].contains(entry.outcome))
+    }
+
     @Test(arguments: calls)
     func `changes land in the audit log, queries do not`(call: WorkingCall) async throws {
         // That of a token needs one.

@@ -109,7 +109,7 @@ final class RawClient {
 
 /// Ten seconds from now on; `WIRE_PATIENCE` multiplies it on slow builds.
 struct Deadline {
-    private static let patience = ProcessInfo.processInfo.environment["WIRE_PATIENCE"].flatMap(Double.init) ?? 1
+    private static let patience = ProcessInfo.processInfo.environment["WIRE_PATIENCE"].flatMap(Double.init) ?? 6
     private let end = Clock.monotonicNanoseconds() + Int64(10_000_000_000 * Self.patience)
 
     var isOver: Bool { Clock.monotonicNanoseconds() >= end }

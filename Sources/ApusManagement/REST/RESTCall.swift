@@ -48,7 +48,24 @@ struct RESTCall: Sendable {
                 instance: instance,
                 detail: detail,
             )
-        } catch { throw RESTError(error) }
+        } catch {
+            var refusal = RESTError(error)
+            refusal.isRecorded = true
+            throw refusal
+        }
+    }
+
+    /// Enters a refused call in the audit log; if that fails, the refusal is still what the caller must hear.
+    func recordRefusal(_ error: RESTError) {
+        let detail = path.filter { $0.key != "instance" }.sorted { $0.key < $1.key }
+            .map { "\($0.key)=\($0.value.prefix(128))" }.joined(separator: " ")
+        try? service.manager.recordRefusal(
+            by: actor,
+            action: auditAction,
+            instance: part("instance"),
+            detail: detail.isEmpty ? body["id"]?.string ?? body["name"]?.string ?? "" : detail,
+            outcome: error.code,
+        )
     }
 
     /// Enters a call in the audit log that has changed something else than the catalog.

@@ -13,6 +13,8 @@ struct RESTError: Error, Equatable {
     /// The limit that was reached; empty for none.
     var limit = ""
     var headers: HTTPFields = [:]
+    /// Whether the audit log has it already.
+    var isRecorded = false
 
     init(_ status: HTTPResponse.Status, _ code: String, _ message: String, field: String = "") {
         self.status = status

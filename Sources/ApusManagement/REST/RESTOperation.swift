@@ -60,6 +60,9 @@ struct RESTOperation: Sendable {
         self.perform = perform
     }
 
+    /// Whether it changes what the audit log is about; messages are in the trace, and tokens are not stored.
+    var isAudited: Bool { method != .get && !["publish", "issueToken", "queryToken"].contains(id) }
+
     /// The names of the path's parameters.
     var pathParameters: [String] {
         path.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }

@@ -64,7 +64,13 @@ struct RESTService: Sendable {
             query: try Self.queryValues(operation, request),
             body: try Self.body(operation, request),
         )
-        let answer = try await operation.perform(call)
+        let answer: JSONValue
+        do throws(RESTError) {
+            answer = try await operation.perform(call)
+        } catch {
+            if operation.isAudited, !error.isRecorded { call.recordRefusal(error) }
+            throw error
+        }
         return operation.answer == nil ? APIResponse(operation.status) : APIResponse(operation.status, json: answer)
     }
 

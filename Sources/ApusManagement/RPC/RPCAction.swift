@@ -37,6 +37,11 @@ struct RPCAction: Sendable {
     var unknownInstanceCode: String
     var body: Body
 
+    /// Whether it changes what the audit log is about; messages are in the trace, and tokens are not stored.
+    var isAudited: Bool {
+        !["Get", "List", "Query", "BatchQuery", "Send", "BatchSend", "Apply"].contains { name.hasPrefix($0) }
+    }
+
     init(
         _ name: String,
         versions: [Version] = [.v2020],

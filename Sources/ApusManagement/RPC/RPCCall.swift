@@ -30,11 +30,27 @@ struct RPCCall: Sendable {
                 instance: instance,
                 detail: detail,
             )
-        } catch { throw refusal(error) }
+        } catch {
+            var refusal = refusal(error)
+            refusal.isRecorded = true
+            throw refusal
+        }
     }
 
     /// Enters a call in the audit log that has changed something else than the catalog.
     func record(in instance: String) throws(RPCError) { try change([], in: instance) }
+
+    /// Enters a refused call in the audit log; if that fails, the refusal is still what the caller must hear.
+    func recordRefusal(_ error: RPCError) {
+        let instance = action.instanceParameter.flatMap { parameters.value($0) } ?? ""
+        try? service.manager.recordRefusal(
+            by: caller.actor,
+            action: action.name,
+            instance: String(instance.prefix(64)),
+            detail: detail,
+            outcome: error.code,
+        )
+    }
 
     /// The parameters for the audit log, without secrets, by name.
     var detail: String {
@@ -43,7 +59,8 @@ struct RPCCall: Sendable {
                 !RPCSignature.parameterNames.contains(pair.name) && pair.name != action.instanceParameter
                     && !Self.unspoken.contains(pair.name.split(separator: ".").last.map(String.init) ?? "")
             }
-            .map { "\($0.name)=\($0.value.prefix(128))" }
+            .prefix(20)
+            .map { "\($0.name.prefix(64))=\($0.value.prefix(128))" }
             .joined(separator: " ")
     }
 

@@ -6,6 +6,8 @@ struct RPCError: Error, Equatable {
     var message: String
     /// Whether the answer carries `x-acs-retry-after`, by which SDKs know that they are too fast.
     var isThrottling = false
+    /// Whether the audit log has it already.
+    var isRecorded = false
 
     init(_ status: Int, _ code: String, _ message: String) {
         self.status = status

@@ -65,7 +65,20 @@ struct RPCService: Sendable {
                 "the account '\(key.account)' may call \(action.name) \(action.rate) times a second; slow down",
             )
         }
-        guard caller.has(action.rights) else {
+        let reader = ParameterReader(parameters, family: action.family)
+        let call = RPCCall(action: action, caller: caller, parameters: reader, service: service, now: now)
+        do throws(RPCError) {
+            return try await Self.perform(call)
+        } catch {
+            if action.isAudited, !error.isRecorded { call.recordRefusal(error) }
+            throw error
+        }
+    }
+
+    private static func perform(_ call: RPCCall) async throws(RPCError) -> JSONValue {
+        let action = call.action
+        let key = call.caller.key
+        guard call.caller.has(action.rights) else {
             throw RPCError(
                 400,
                 action.permissionCode,
@@ -73,12 +86,11 @@ struct RPCService: Sendable {
                     + "'\(key.id)' has '\(key.rights.rawValue)'",
             )
         }
-        let reader = ParameterReader(parameters, family: action.family)
-        try Self.refuseUnknown(parameters, action)
-        let call = RPCCall(action: action, caller: caller, parameters: reader, service: service, now: now)
+        try refuseUnknown(call.parameters.values, action)
         switch action.body {
         case .ofAccount(let perform): return try await perform(call)
-        case .ofInstance(let parameter, let perform): return try await perform(call, instance(parameter, call))
+        case .ofInstance(let parameter, let perform):
+            return try await perform(call, try call.instance(named: parameter))
         }
     }
 
@@ -173,10 +185,6 @@ struct RPCService: Sendable {
                 "\(action.name) has no parameter '\(name.prefix(64))'; it takes \(list)",
             )
         }
-    }
-
-    private func instance(_ parameter: String, _ call: RPCCall) throws(RPCError) -> Instance {
-        try call.instance(named: parameter)
     }
 }
 
