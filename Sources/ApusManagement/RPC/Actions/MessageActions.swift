@@ -1,7 +1,9 @@
 internal import ApusBroker
 internal import ApusResources
 
-/// Messages from servers (apsaramq-facts 4.4.44, 4.5.3). QoS 1 and clean, as nothing else is documented.
+/// Messages from servers (apsaramq-facts 4.4.44, 4.5.3).
+///
+/// QoS 1 and clean, as nothing else is documented.
 enum MessageActions {
     private static let mostMessages = 100
     private static let mostTopics = 100
@@ -84,7 +86,9 @@ enum MessageActions {
         ).messageID
     }
 
-    /// One message to all its topics, or to none of them when a rule forbids one. The id of the answer is of the first.
+    /// One message to all its topics, or to none of them when a rule forbids one.
+    ///
+    /// The id of the answer is of the first.
     private static func answer(_ message: Draft, _ call: RPCCall, _ instance: Instance) async -> JSONValue {
         let id = message.id.map { JSONValue.integer($0) }
         do {
