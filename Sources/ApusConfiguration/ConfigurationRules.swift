@@ -73,8 +73,8 @@ extension Configuration {
         return [Self.problem("authentication.userNameFromCertificate", "no listener asks for client certificates")]
     }
 
-    /// How many segments a bounded message log must be able to hold: one in use, one in reserve, and room to write what
-    /// lives in the oldest again before it is given back.
+    /// How many segments a bounded message log must be able to hold: one in use, two in reserve, and some that hold what
+    /// lives until space is given back.
     private static let fewestSegments = 8
 
     private func logProblems() -> [ConfigurationProblem] {

@@ -135,6 +135,7 @@ struct AuthenticationTests {
         #expect(client.takeConnAck()?.reasonCode == .badUserNameOrPassword)
         #expect(client.isClosed)
         #expect(harness.sessionCount == 0)
+        #expect(harness.events.fields(of: "client.refused").map { $0["user_name"] } == ["toy"])
     }
 
     @Test(.spec("MQTT-3.1.2-30"))

@@ -84,6 +84,7 @@ struct ToyAuthenticator: Authenticator {
     struct Exchange: EnhancedAuthentication {
         let clientID: String
         var expected: UInt8?
+        var claimedUserName: String? { expected.map { _ in "toy" } }
 
         mutating func received(_ data: [UInt8]) -> EnhancedAuthenticationStep {
             guard let first = data.first else { return .refused(.notAuthorized, explanation: "no number") }

@@ -176,6 +176,14 @@ struct ScramTests {
         #expect(challenges.first?.contains("W22ZaJ0SNY7soEsUEjb6gQ==") == false)
     }
 
+    @Test func `whom the client says to be is known from its first message on`() throws {
+        var server = try Self.server()
+        #expect(server.claimedUserName == nil)
+        let client = ScramClient(userName: "nobody", password: [1], nonce: "abc")
+        _ = server.received(client.first)
+        #expect(server.claimedUserName == "nobody")
+    }
+
     @Test func `a user without a SCRAM entry looks unknown to the client only`() throws {
         var server = try Self.server()
         var client = ScramClient(userName: "hashed", password: [1], nonce: "abc")
