@@ -127,6 +127,7 @@ let package = Package(
             ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec"]
         ),
         tests("ApusResources", ["ApusCrypto", "ApusMessage", "MQTTCodec"]),
+        tests("ApusCatalog", ["ApusResources", "ApusMessage", "MQTTCodec"]),
         tests("ApusConfiguration"),
         tests(
             "ApusBroker",
