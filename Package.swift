@@ -127,6 +127,10 @@ let package = Package(
             ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec"]
         ),
         tests("ApusResources", ["ApusCrypto", "ApusMessage", "MQTTCodec"]),
+        tests(
+            "ApusCatalog",
+            ["ApusResources", "ApusMessage", "MQTTCodec", .product(name: "GRDB", package: "GRDB.swift")]
+        ),
         tests("ApusConfiguration"),
         tests(
             "ApusBroker",

@@ -66,7 +66,7 @@ package struct ResourceDocument: Codable, Sendable, Equatable {
             topics = try fields.optional("topics") ?? []
             groups = try fields.optional("groups") ?? []
             policies = try fields.optional("policies") ?? PolicyFields()
-            limits = try fields.optional("limits") ?? [:]
+            limits = try fields.optional("limits", Numbers.self)?.values ?? [:]
         }
 
         init(_ instance: Instance, topics: [String], groups: [String]) {
@@ -182,6 +182,17 @@ func word<Word: RawRepresentable<String> & CaseIterable>(
     throw ResourceError(.invalid(field: field), "`\(text.legible(most: 64))` is none of \(words)")
 }
 
+/// Limits by name.
+private struct Numbers: Decodable {
+    var values: [String: Int] = [:]
+
+    init(from decoder: any Decoder) throws {
+        let names = InstanceLimits.Name.allCases.map(\.rawValue)
+        let fields = try Fields(decoder, names)
+        for name in names { values[name] = try fields.optional(name, Int.self) }
+    }
+}
+
 /// The members of a JSON object, of which none may be unknown.
 private struct Fields {
     private let container: KeyedDecodingContainer<AnyKey>
@@ -217,7 +228,7 @@ private struct Fields {
         return value
     }
 
-    func optional<Value: Decodable>(_ name: String) throws -> Value? {
+    func optional<Value: Decodable>(_ name: String, _ type: Value.Type = Value.self) throws -> Value? {
         do {
             return try container.decodeIfPresent(Value.self, forKey: AnyKey(stringValue: name))
         } catch let error as ResourceError {
@@ -229,6 +240,9 @@ private struct Fields {
                 .invalid(field: path ?? Self.join(place, name)),
                 "`\(name)` is not of the right type\(right)",
             )
+        } catch {
+            // JSONDecoder's own, without a place: a number that the type cannot hold.
+            throw ResourceError(.invalid(field: Self.join(place, name)), "`\(name)` is not of the right type")
         }
     }
 

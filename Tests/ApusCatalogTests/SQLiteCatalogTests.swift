@@ -1,0 +1,219 @@
+import ApusMessage
+import ApusResources
+import Foundation
+import GRDB
+import Testing
+
+@testable import ApusCatalog
+
+/// What the file adds to the promises of the port.
+@Suite("Catalog file")
+struct SQLiteCatalogTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    /// Why the file cannot be opened and read; `nil` when it can.
+    private func refusal(_ path: String? = nil) -> String? {
+        do throws(CatalogError) {
+            _ = try SQLiteCatalog(path: path ?? folder.catalog).load()
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
+    /// Runs statements on the file as another program would.
+    private func alter(_ statements: String...) throws {
+        let queue = try DatabaseQueue(path: folder.catalog)
+        try queue.writeWithoutTransaction { db in for statement in statements { try db.execute(sql: statement) } }
+        try queue.close()
+    }
+
+    // MARK: - Owner only
+
+    @Test func `all its files are the owner's alone`() throws {
+        let catalog = try SQLiteCatalog(path: folder.catalog)
+        _ = try catalog.makeInstance()
+        let names = try folder.names
+        #expect(names.contains("catalog.sqlite-wal"))
+        for name in names { #expect(try folder.mode(of: name) == 0o600, "\(name)") }
+    }
+
+    @Test func `a file that others could read is theirs no more`() throws {
+        try folder.write(Data(), to: "catalog.sqlite")
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: folder.catalog)
+        let catalog = try SQLiteCatalog(path: folder.catalog)
+        _ = try catalog.makeInstance()
+        for name in try folder.names { #expect(try folder.mode(of: name) == 0o600, "\(name)") }
+    }
+
+    // MARK: - One at a time
+
+    @Test func `a second one in this process is refused, and takes nothing from the first`() throws {
+        let catalog = try SQLiteCatalog(path: folder.catalog)
+        for _ in 0..<2 {
+            #expect(refusal()?.hasSuffix("catalog.sqlite is in use by another process") == true)
+        }
+        // Had it opened and closed the file, the lock of the first would be gone.
+        #expect(try python("sqlite3.connect(sys.argv[1], timeout=0).execute('SELECT * FROM account')") != 0)
+        _ = try catalog.makeInstance()
+    }
+
+    @Test func `one that was only opened is locked too`() throws {
+        try withExtendedLifetime(SQLiteCatalog(path: folder.catalog)) {}
+        let reopened = try SQLiteCatalog(path: folder.catalog)
+        #expect(try python("sqlite3.connect(sys.argv[1], timeout=0).execute('SELECT * FROM account')") != 0)
+        _ = try reopened.load()
+    }
+
+    @Test func `another process that has the file is named`() throws {
+        try withExtendedLifetime(SQLiteCatalog(path: folder.catalog)) {}
+        let other = Process()
+        let (input, output) = (Pipe(), Pipe())
+        other.executableURL = URL(filePath: "/usr/bin/python3")
+        other.arguments = [
+            "-c",
+            """
+            import sqlite3, sys
+            db = sqlite3.connect(sys.argv[1], isolation_level=None)
+            db.execute('PRAGMA locking_mode = EXCLUSIVE')
+            db.execute('BEGIN EXCLUSIVE')
+            print('locked', flush=True)
+            sys.stdin.read()
+            """, folder.catalog,
+        ]
+        other.standardInput = input
+        other.standardOutput = output
+        try other.run()
+        _ = output.fileHandleForReading.availableData
+        #expect(refusal()?.hasSuffix("is in use by another process") == true)
+        try input.fileHandleForWriting.close()
+        other.waitUntilExit()
+        #expect(refusal() == nil)
+    }
+
+    /// - Returns: the exit status.
+    private func python(_ statement: String) throws -> Int32 {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/python3")
+        process.arguments = ["-c", "import sqlite3, sys\n\(statement)", folder.catalog]
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        return process.terminationStatus
+    }
+
+    // MARK: - Files that it does not take
+
+    @Test func `a file of a newer version is refused and left as it is`() throws {
+        try withExtendedLifetime(SQLiteCatalog(path: folder.catalog)) { _ = try $0.makeInstance() }
+        try alter("PRAGMA user_version = 2")
+        let reason = try #require(self.refusal())
+        #expect(reason.contains("newer Apus"))
+        #expect(reason.contains("version 2") && reason.contains("up to 1"))
+        try alter("PRAGMA user_version = 1")
+        #expect(self.refusal() == nil)
+    }
+
+    @Test func `a database of another program is refused and left as it is`() throws {
+        try alter("CREATE TABLE account (other TEXT)")
+        #expect(refusal()?.contains("database of something else") == true)
+        #expect(try DatabaseQueue(path: folder.catalog).read { try $0.tableExists("instance") } == false)
+    }
+
+    @Test(arguments: [
+        "this is no database", String(repeating: "\u{0}", count: 8192), String(repeating: "SQLite", count: 900),
+    ])
+    func `a file of other content is refused`(content: String) throws {
+        try folder.write(Data(content.utf8), to: "catalog.sqlite")
+        #expect(refusal()?.contains("catalog.sqlite is damaged") == true)
+    }
+
+    @Test(arguments: ["/nowhere/catalog.sqlite", "/dev/null/catalog.sqlite", "/"])
+    func `a path that cannot be a file is refused`(path: String) {
+        #expect(refusal(path)?.contains(path) == true)
+    }
+
+    @Test func `a file cut at any page is refused or empty, and never read in part`() throws {
+        try withExtendedLifetime(SQLiteCatalog(path: folder.catalog)) { catalog in
+            _ = try catalog.commit(Samples(instance: try catalog.makeInstance()).puts, audit: nil)
+        }
+        try alter("PRAGMA journal_mode = DELETE")
+        let whole = try folder.bytes(of: "catalog.sqlite")
+        for count in stride(from: 0, to: whole.count, by: 4096) {
+            let copy = try TemporaryFolder()
+            try copy.write(whole.prefix(count), to: "catalog.sqlite")
+            #expect((refusal(copy.catalog) == nil) == (count == 0), "\(count) bytes")
+        }
+    }
+
+    static let damage = [
+        "UPDATE instance SET profile = 'other'", "UPDATE instance SET state = ''", "UPDATE instance SET policies = '{'",
+        "UPDATE instance SET policies = '{\"onDenied\":\"perhaps\"}'",
+        "UPDATE instance SET policies = '{\"maximumQoS\":3}'", "UPDATE instance SET limits = '{\"speed\":1}'",
+        "UPDATE instance SET limits = '[]'", "UPDATE identity SET signMode = 'x'",
+        "UPDATE tag SET kind = 'x' WHERE kind = 'TOPIC'",
+        "UPDATE permission SET effect = 'x'", "UPDATE serverNames SET entries = '[[\"a\"]]'",
+        "UPDATE serverNames SET entries = 'a#b#c'",
+        "INSERT INTO instance SELECT 4294967296, 'x', name, account, profile, policies, limits, state, 1 FROM instance",
+    ]
+
+    @Test(arguments: damage)
+    func `what no catalog writes is refused with a sentence`(statement: String) throws {
+        try withExtendedLifetime(SQLiteCatalog(path: folder.catalog)) { catalog in
+            _ = try catalog.commit(Samples(instance: try catalog.makeInstance()).puts, audit: nil)
+        }
+        try alter(statement)
+        #expect(refusal()?.hasPrefix("the catalog cannot be used: ") == true)
+    }
+
+    // MARK: - Killed in the middle
+
+    /// What a kill leaves is the file and its log up to some write: each cut of the log stands for one.
+    @Test func `a transaction that was cut off anywhere is there whole or not at all`() throws {
+        let catalog = try SQLiteCatalog(path: folder.catalog)
+        let number = try catalog.makeInstance()
+        let before = try folder.bytes(of: "catalog.sqlite-wal").count
+        for round in 0..<3 {
+            let topics = (0..<40).map { index in
+                CatalogChange.putTopic(
+                    ParentTopic(
+                        instance: number,
+                        name: "topic-\(round)-\(index)",
+                        remark: String(repeating: "r", count: 400),
+                        createdAt: 1,
+                    )
+                )
+            }
+            let audit = AuditEntry(time: 1, actor: "a", source: "", action: "b", instance: "", detail: "")
+            _ = try catalog.commit(topics, audit: audit)
+        }
+        let file = try folder.bytes(of: "catalog.sqlite")
+        let log = try folder.bytes(of: "catalog.sqlite-wal")
+        var seen: Set<Int> = []
+        for count in Array(stride(from: before, to: log.count, by: 1_777)) + [log.count - 1, log.count] {
+            let copy = try TemporaryFolder()
+            try copy.write(file, to: "catalog.sqlite")
+            try copy.write(log.prefix(count), to: "catalog.sqlite-wal")
+            let reopened = try SQLiteCatalog(path: copy.catalog)
+            let topics = try reopened.load().topics.count
+            #expect(topics.isMultiple(of: 40), "\(topics) topics when cut at \(count)")
+            #expect(try reopened.audit(before: nil, limit: 9, instance: nil).count == topics / 40)
+            seen.insert(topics)
+            _ = try reopened.makeInstance("after")
+        }
+        #expect(seen == [0, 40, 80, 120])
+        withExtendedLifetime(catalog) {}
+    }
+
+    @Test func `a start that was cut off is begun again`() throws {
+        try withExtendedLifetime(SQLiteCatalog(path: folder.catalog)) {}
+        let other = try TemporaryFolder()
+        let queue = try DatabaseQueue(path: other.catalog)
+        try queue.write { try $0.execute(sql: "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)") }
+        try queue.close()
+        let catalog = try SQLiteCatalog(path: other.catalog)
+        _ = try catalog.makeInstance()
+    }
+}

@@ -1,0 +1,169 @@
+import ApusMessage
+import Foundation
+import MQTTCodec
+import Testing
+
+@testable import ApusResources
+
+/// The example of the resources file, as JSON.
+let exampleDocument = """
+    {"accounts": [{"name": "shop", "keys": [
+       {"id": "LTAIexampleAK", "secret": "exampleSecret123", "rights": "administrator"}]}],
+     "instances": [{"id": "post-cn-apus00001", "account": "shop", "profile": "apsaramq",
+       "topics": ["orders", "chat"], "groups": ["GID_apus"],
+       "policies": {"duplicateClientId": "refuse", "onDenied": "close"},
+       "limits": {"connections": 100000, "publishPerSecond": 50000}}]}
+    """
+
+func document(_ json: String) throws -> ResourceDocument {
+    try JSONDecoder().decode(ResourceDocument.self, from: Data(json.utf8))
+}
+
+@Suite("The resources file")
+struct ResourceDocumentTests {
+    @Test func `the example is read`() throws {
+        let document = try document(exampleDocument)
+        #expect(document.accounts.map(\.name) == ["shop"])
+        let key = try #require(document.accounts.first?.keys.first)
+        #expect(key.id == "LTAIexampleAK")
+        #expect(key.secret == "exampleSecret123")
+        #expect(key.rights == "administrator")
+        #expect(key.enabled)
+        let instance = try #require(document.instances.first)
+        #expect(instance.topics == ["orders", "chat"])
+        #expect(instance.groups == ["GID_apus"])
+        #expect(instance.limits == ["connections": 100_000, "publishPerSecond": 50_000])
+        let policies = try instance.policies.overrides(at: "")
+        #expect(policies.duplicateClientID == .refuse)
+        #expect(policies.onDenied == .close)
+        #expect(policies.maximumQoS == nil)
+    }
+
+    @Test(arguments: ["{}", #"{"accounts": []}"#, #"{"instances": [], "accounts": null}"#])
+    func `what is left out is empty`(json: String) throws {
+        let document = try document(json)
+        #expect(document.accounts.isEmpty)
+        #expect(document.instances.isEmpty)
+    }
+
+    @Test func `what is left out of keys and instances has its default`() throws {
+        let document = try document(
+            #"{"accounts": [{"name": "a", "keys": [{"id": "k", "secret": "s"}]}], "instances": [{"id": "i", "account": "a"}]}"#
+        )
+        #expect(document.accounts[0].keys[0].rights == "data")
+        #expect(document.accounts[0].keys[0].enabled)
+        #expect(document.instances[0].profile == "apsaramq")
+        #expect(document.instances[0].policies == ResourceDocument.PolicyFields())
+        #expect(document.instances[0].limits.isEmpty)
+    }
+
+    /// Documents, the place of what is wrong, and what the message says.
+    static let wrong: [(String, String, String)] = [
+        (#"{"acounts": []}"#, "acounts", "there are accounts, instances"),
+        (#"{"zzz": 1, "aaa": 2}"#, "aaa", "unknown key `aaa`"),
+        (#"{"accounts": [{"name": "a"}, {"name": "b", "kezs": []}]}"#, "accounts[1].kezs", "there are name, keys"),
+        (
+            #"{"accounts": [{"name": "a", "keys": [{"id": "k", "secret": "s", "right": "x"}]}]}"#,
+            "accounts[0].keys[0].right", "unknown key `right`"
+        ),
+        (#"{"accounts": [{"name": "a", "keys": [{"id": "k"}]}]}"#, "accounts[0].keys[0].secret", "missing"),
+        (#"{"accounts": [{}]}"#, "accounts[0].name", "missing"),
+        (#"{"accounts": {}}"#, "accounts", "not of the right type"),
+        (#"{"accounts": [7]}"#, "accounts[0]", "an object is expected"),
+        (#"{"accounts": [{"name": 7}]}"#, "accounts[0].name", "text is expected"),
+        (
+            #"{"accounts": [{"name": "a", "keys": [{"id": "k", "secret": "s", "enabled": "yes"}]}]}"#,
+            "accounts[0].keys[0].enabled", "true or false is expected"
+        ),
+        (#"{"instances": [{"id": "i", "account": "a", "topic": []}]}"#, "instances[0].topic", "topics"),
+        (#"{"instances": [{"id": "i", "account": "a", "topics": "orders"}]}"#, "instances[0].topics", "list"),
+        (#"{"instances": [{"id": "i", "account": "a", "topics": ["orders", 7]}]}"#, "instances[0].topics[1]", "text"),
+        (#"{"instances": [{"id": "i", "account": "a", "topics": [null]}]}"#, "instances[0].topics[0]", "text"),
+        (
+            #"{"instances": [{"id": "i", "account": "a", "limits": {"connections": "many"}}]}"#,
+            "instances[0].limits.connections", "a whole number is expected"
+        ),
+        (
+            #"{"instances": [{"id": "i", "account": "a", "limits": {"connections": 1.5}}]}"#,
+            "instances[0].limits.connections", "not of the right type"
+        ),
+        (
+            #"{"instances": [{"id": "i", "account": "a", "limits": {"connections": 1e99}}]}"#,
+            "instances[0].limits.connections", "not of the right type"
+        ),
+        (
+            #"{"instances": [{"id": "i", "account": "a", "policies": {"onDeny": "close"}}]}"#,
+            "instances[0].policies.onDeny", "onDenied"
+        ),
+        (
+            #"{"instances": [{"id": "i", "account": "a", "policies": {"p2p": "on"}}]}"#,
+            "instances[0].policies.p2p", "true or false is expected"
+        ),
+        (#"{"instances": [{"id": "i", "account": "a", "policies": []}]}"#, "instances[0].policies", "an object"),
+        ("[]", "", "an object is expected, with accounts, instances"),
+        ("7", "", "an object is expected"),
+    ]
+
+    @Test(arguments: wrong)
+    func `what is not understood is refused with its place`(json: String, place: String, says: String) throws {
+        let error = try #require(throws: ResourceError.self) { try document(json) }
+        #expect(error.kind == .invalid(field: place))
+        #expect(error.message.contains(says), "\(error.message)")
+    }
+
+    @Test func `a key of a megabyte does not fill the message`() throws {
+        let flood = String(repeating: "x", count: 1 << 20)
+        let error = try #require(throws: ResourceError.self) { try document(#"{"\#(flood)": 1}"#) }
+        #expect(error.message.utf8.count < 1_000)
+        #expect(error.code.utf8.count < 1_000)
+    }
+
+    @Test(arguments: [
+        (#"{"duplicateClientId": "both"}"#, "x.duplicateClientId", "takeover, refuse"),
+        (#"{"onDenied": ""}"#, "x.onDenied", "refuse, close"), (#"{"maximumQoS": 3}"#, "x.maximumQoS", "0, 1 or 2"),
+        (#"{"maximumQoS": -1}"#, "x.maximumQoS", "0, 1 or 2"), (#"{"maximumQoS": 258}"#, "x.maximumQoS", "0, 1 or 2"),
+    ])
+    func `a policy has one of its words`(json: String, field: String, says: String) throws {
+        let fields = try JSONDecoder().decode(ResourceDocument.PolicyFields.self, from: Data(json.utf8))
+        let error = try #require(throws: ResourceError.self) { try fields.overrides(at: "x") }
+        #expect(error.kind == .invalid(field: field))
+        #expect(error.message.contains(says))
+    }
+
+    @Test func `what was exported is read back equal`() throws {
+        let fixture = try ResourceFixture()
+        try fixture.change(
+            .putAccessKey(ResourceFixture.key("LTAIold", .data, isEnabled: false)),
+            fixture.topic("orders", remark: "of customers"),
+            fixture.group("GID_apus"),
+        )
+        var instance = try #require(fixture.directory.instance(fixture.plain))
+        instance.name = "named"
+        instance.state = .stopped
+        instance.policies = .everything
+        instance.limits = LimitOverrides(Dictionary(uniqueKeysWithValues: InstanceLimits.Name.allCases.map { ($0, 7) }))
+        try fixture.change(.putInstance(instance))
+        let exported = ResourceDocument(fixture.directory)
+        let read = try JSONDecoder().decode(ResourceDocument.self, from: try JSONEncoder().encode(exported))
+        #expect(read == exported)
+        let plan = try ResourcePlan.make(read, fixture.directory, now: 5)
+        #expect(plan.isEmpty, "\(plan.lines)")
+    }
+}
+
+extension PolicyOverrides {
+    /// All of them set.
+    static var everything: PolicyOverrides {
+        var policies = PolicyOverrides()
+        policies.duplicateClientID = .refuse
+        policies.onDenied = .close
+        policies.maximumQoS = .atLeastOnce
+        policies.requiresGroup = true
+        policies.requiresParentTopic = false
+        policies.persistentQoS2 = true
+        policies.p2p = false
+        policies.anonymousOnLoopback = true
+        policies.trace = false
+        return policies
+    }
+}
