@@ -77,14 +77,7 @@ package final class ResourceManager: Sendable {
         instance: String,
         detail: String,
     ) throws(ResourceError) -> [CatalogChange] {
-        var entry = AuditEntry(
-            time: clock.now(),
-            actor: actor.name.legible(most: 128),
-            source: actor.source.legible(most: 128),
-            action: action.legible(most: 128),
-            instance: instance.legible(most: 64),
-            detail: detail.legible(most: 4_096),
-        )
+        var entry = entry(actor, action, instance, detail, outcome: "ok")
         let outcome = writing.withLock { _ in make(changes, &entry) }
         return try outcome.get()
     }
@@ -120,20 +113,31 @@ package final class ResourceManager: Sendable {
         detail: String,
         outcome: String,
     ) throws(ResourceError) {
-        let entry = AuditEntry(
-            time: clock.now(),
-            actor: actor.name,
-            source: actor.source,
-            action: action,
-            instance: instance,
-            detail: detail,
-            outcome: outcome,
-        )
+        let entry = entry(actor, action, instance, detail, outcome: outcome)
         do {
             _ = try catalog.commit([], audit: entry)
         } catch {
             throw ResourceError(.storage, "\(error)")
         }
+    }
+
+    /// An entry without what could hide others: control characters, and more text than anybody reads.
+    private func entry(
+        _ actor: Actor,
+        _ action: String,
+        _ instance: String,
+        _ detail: String,
+        outcome: String,
+    ) -> AuditEntry {
+        AuditEntry(
+            time: clock.now(),
+            actor: actor.name.legible(most: 128),
+            source: actor.source.legible(most: 128),
+            action: action.legible(most: 128),
+            instance: instance.legible(most: 64),
+            detail: detail.legible(most: 4_096),
+            outcome: outcome.legible(most: 128),
+        )
     }
 
     /// Entries of the audit log, as ``Catalog/audit(before:limit:instance:)`` gives them.

@@ -92,12 +92,22 @@ struct ResourceManagerTests {
             instance: flood,
             detail: "nul\u{0}" + flood,
         )
-        let entry = try #require(try fixture.manager.audit(before: nil, limit: 1, instance: nil).first)
-        #expect(entry.actor == "a\u{FFFD}b")
-        #expect(entry.action == "line\u{FFFD}break")
-        #expect(entry.detail.hasPrefix("nul\u{FFFD}xxx"))
-        #expect(entry.detail.hasSuffix("…"))
-        #expect((entry.detail + entry.source + entry.instance).count < 5_000)
+        try fixture.manager.recordRefusal(
+            by: .init(name: "a\u{0}b", source: flood),
+            action: "line\nbreak",
+            instance: flood,
+            detail: "nul\u{0}" + flood,
+            outcome: "\u{7F}" + flood,
+        )
+        let entries = try fixture.manager.audit(before: nil, limit: 2, instance: nil)
+        #expect(entries.map(\.outcome.first) == ["\u{FFFD}", "o"])
+        for entry in entries {
+            #expect(entry.actor == "a\u{FFFD}b")
+            #expect(entry.action == "line\u{FFFD}break")
+            #expect(entry.detail.hasPrefix("nul\u{FFFD}xxx"))
+            #expect(entry.detail.hasSuffix("…"))
+            #expect((entry.detail + entry.source + entry.instance + entry.outcome).count < 5_000)
+        }
     }
 
     // MARK: - Observers
