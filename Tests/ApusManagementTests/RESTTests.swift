@@ -136,7 +136,7 @@ struct RESTTests {
     }
 
     @Test func `a cursor of another's making is refused`() async {
-        #expect(await fixture.rest(.get, "/instances?after=zz").status == 422)
+        #expect(await fixture.rest(.get, "/instances?after=zz").status == 400)
     }
 
     @Test(arguments: [
@@ -454,13 +454,26 @@ struct RESTTests {
 
     @Test(arguments: [
         (#"{"instances":[{"id":"new-one","account":"shop","topic":["orders"]}]}"#, "instances[0].topic"),
+        (#"{"instances":[{"id":"new-one","account":"shop","topics":["or/ders"]}]}"#, "instances[0].topics[0]"),
+        (
+            #"{"instances":[{"id":"new-one","account":"shop","limits":{"connections":-1}}]}"#,
+            "instances[0].limits.connections"
+        ),
         (#"{"instances":[{"id":"new-one","account":"shop","profile":"other"}]}"#, "instances[0].profile"),
         (#"{"nonsense":[]}"#, "nonsense"),
     ])
     func `a document that breaks a rule is refused, with the place`(text: String, field: String) async throws {
         let answer = await fixture.rest(.post, "/apply", try JSONReader.read(Array(text.utf8)))
-        #expect(answer.status == 422)
+        #expect(answer.status == 400)
         #expect(answer.json["error"]?["field"]?.string == field)
+    }
+
+    @Test func `a document over a limit is refused whole, naming the limit`() async throws {
+        let topics = (0..<26).map { "\"topic\($0)\"" }.joined(separator: ",")
+        let text = #"{"instances":[{"id":"new-one","account":"shop","topics":[\#(topics)]}]}"#
+        let answer = await fixture.rest(.post, "/apply", try JSONReader.read(Array(text.utf8)))
+        #expect(answer.status == 409 && answer.message.contains("parentTopics"))
+        #expect(fixture.manager.directory.instance(id: "new-one") == nil)
     }
 
     @Test func `an export is applied without a change`() async {

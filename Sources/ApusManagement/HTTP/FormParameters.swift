@@ -22,8 +22,8 @@ struct FormParameters: Sendable {
             let rawName = pair[0]
             guard let name = PercentEncoding.decode(rawName, plusIsSpace: true),
                 let value = PercentEncoding.decode(pair.count > 1 ? pair[1] : "", plusIsSpace: true)
-            else { throw .malformed(String(rawName.prefix(64))) }
-            guard values.updateValue(value, forKey: name) == nil else { throw .duplicate(String(name.prefix(64))) }
+            else { throw .malformed(excerpt(rawName)) }
+            guard values.updateValue(value, forKey: name) == nil else { throw .duplicate(excerpt(name)) }
             guard values.count <= Self.mostPairs else { throw .tooMany }
         }
     }

@@ -88,7 +88,7 @@ struct JSONReader {
             skipSpace()
             guard next == UInt8(ascii: "\"") else { throw error("the name of a member is missing") }
             let name = try string()
-            guard names.insert(name).inserted else { throw error("the member '\(name)' comes twice") }
+            guard names.insert(name).inserted else { throw error("the member '\(excerpt(name))' comes twice") }
             skipSpace()
             guard take(":") else { throw error("':' is missing") }
             skipSpace()

@@ -19,7 +19,7 @@ struct OperationsService: Sendable {
             throw RESTError(
                 .notFound,
                 "NotFound",
-                "nothing is at '\(request.path.prefix(128))'; there are / (RPC), \(RESTService.root), /healthz, /readyz "
+                "nothing is at '\(excerpt(request.path, 128))'; there are / (RPC), \(RESTService.root), /healthz, /readyz "
                     + "and /metrics",
             )
         }

@@ -58,7 +58,7 @@ struct RESTCall: Sendable {
     /// Enters a refused call in the audit log; if that fails, the refusal is still what the caller must hear.
     func recordRefusal(_ error: RESTError) {
         let detail = path.filter { $0.key != "instance" }.sorted { $0.key < $1.key }
-            .map { "\($0.key)=\($0.value.prefix(128))" }.joined(separator: " ")
+            .map { "\($0.key)=\(excerpt($0.value, 128))" }.joined(separator: " ")
         try? service.manager.recordRefusal(
             by: actor,
             action: auditAction,
@@ -79,7 +79,7 @@ struct RESTCall: Sendable {
 
     static let pageParameters: [RESTOperation.QueryParameter] = [
         .init("limit", .integer(1...1_000), "Items of the page, 100 when absent."),
-        .init("after", .string(0...131_072), "`next` of the page before."),
+        .init("after", .text(0...131_072, .cursor), "`next` of the page before."),
     ]
 
     var limit: Int { Int(query["limit"]?.integer ?? 100) }

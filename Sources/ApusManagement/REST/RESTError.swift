@@ -56,7 +56,7 @@ struct RESTError: Error, Equatable {
         var error = RESTError(
             .methodNotAllowed,
             "MethodNotAllowed",
-            "'\(request.path.prefix(128))' takes \(allowed.joined(separator: ", ")), not \(request.method.rawValue)",
+            "'\(excerpt(request.path, 128))' takes \(allowed.joined(separator: ", ")), not \(request.method.rawValue)",
         )
         error.headers[.allow] = allowed.joined(separator: ", ")
         return error

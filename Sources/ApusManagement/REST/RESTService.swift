@@ -36,7 +36,7 @@ struct RESTService: Sendable {
         let matches = OperationTable.all.filter { Self.matches($0, segments) }
         guard !matches.isEmpty else {
             throw .notFound(
-                "nothing is at '\(request.path.prefix(128))'; \(Self.root)/openapi.json shows what there is"
+                "nothing is at '\(excerpt(request.path, 128))'; \(Self.root)/openapi.json shows what there is"
             )
         }
         guard let operation = matches.first(where: { $0.method == request.method }) else {
@@ -109,7 +109,7 @@ struct RESTService: Sendable {
             guard let parameter = operation.query.first(where: { $0.name == name }) else {
                 let known = operation.query.map { "'\($0.name)'" }.joined(separator: ", ")
                 throw .invalid(
-                    String(name.prefix(64)),
+                    excerpt(name),
                     "it is unknown here; known parameters are \(known.isEmpty ? "none" : known)",
                 )
             }
@@ -130,7 +130,7 @@ struct RESTService: Sendable {
             throw RESTError(
                 .unsupportedMediaType,
                 "UnsupportedMediaType",
-                "the body is of type '\((request.mediaType ?? "").prefix(64))'; it must be application/json",
+                "the body is of type '\(excerpt((request.mediaType ?? "")))'; it must be application/json",
             )
         }
         let value: JSONValue

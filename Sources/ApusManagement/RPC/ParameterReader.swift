@@ -48,7 +48,7 @@ struct ParameterReader: Sendable {
         guard let text = value(name) else { return nil }
         guard let choice = Choice(rawValue: text) else {
             let choices = Choice.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-            throw refusal(of: name, "it is '\(text.prefix(64))'; it must be one of \(choices)")
+            throw refusal(of: name, "it is '\(excerpt(text))'; it must be one of \(choices)")
         }
         return choice
     }
@@ -65,7 +65,7 @@ struct ParameterReader: Sendable {
     func optionalInteger(_ name: String, in range: ClosedRange<Int64>) throws(RPCError) -> Int64? {
         guard let text = value(name) else { return nil }
         guard let number = Int64(text) else {
-            throw refusal(of: name, "it is '\(text.prefix(64))'; it must be a whole number in decimal digits")
+            throw refusal(of: name, "it is '\(excerpt(text))'; it must be a whole number in decimal digits")
         }
         guard range.contains(number) else {
             throw refusal(of: name, "it is \(number); it must be \(Self.shown(range))")
@@ -88,7 +88,7 @@ struct ParameterReader: Sendable {
         switch text.lowercased() {
         case "true": return true
         case "false": return false
-        default: throw refusal(of: name, "it is '\(text.prefix(64))'; it must be 'true' or 'false'")
+        default: throw refusal(of: name, "it is '\(excerpt(text))'; it must be 'true' or 'false'")
         }
     }
 
@@ -129,7 +129,7 @@ struct ParameterReader: Sendable {
         for key in values.values.keys where key.hasPrefix(start) {
             let text = key.dropFirst(start.count).prefix { $0 != "." }
             guard let index = Int(text), index >= 1 else {
-                throw refusal(of: name, "'\(key.prefix(64))' is no item; write '\(name).1', '\(name).2', …")
+                throw refusal(of: name, "'\(excerpt(key))' is no item; write '\(name).1', '\(name).2', …")
             }
             indices.insert(index)
         }

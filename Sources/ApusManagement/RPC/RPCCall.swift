@@ -46,7 +46,7 @@ struct RPCCall: Sendable {
         try? service.manager.recordRefusal(
             by: caller.actor,
             action: action.name,
-            instance: String(instance.prefix(64)),
+            instance: excerpt(instance),
             detail: detail,
             outcome: error.code,
         )
@@ -60,7 +60,7 @@ struct RPCCall: Sendable {
                     && !Self.unspoken.contains(pair.name.split(separator: ".").last.map(String.init) ?? "")
             }
             .prefix(20)
-            .map { "\($0.name.prefix(64))=\($0.value.prefix(128))" }
+            .map { "\(excerpt($0.name))=\(excerpt($0.value, 128))" }
             .joined(separator: " ")
     }
 

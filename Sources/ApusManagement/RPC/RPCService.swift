@@ -105,7 +105,7 @@ struct RPCService: Sendable {
                     throw RPCError(
                         415,
                         "UnsupportedMediaType",
-                        "the body is of type '\((request.mediaType ?? "").prefix(64))'; "
+                        "the body is of type '\(excerpt((request.mediaType ?? "")))'; "
                             + "it must be application/x-www-form-urlencoded",
                     )
                 }
@@ -146,7 +146,7 @@ struct RPCService: Sendable {
         let text = style == .acs3 ? request.header("x-acs-version") : parameters["Version"]
         let (place, versionPlace) = style == .acs3 ? ("x-acs-action", "x-acs-version") : ("Action", "Version")
         if let format = parameters["Format"], !format.isEmpty, format.lowercased() != "json" {
-            throw RPCError(400, "InvalidParameter.Format", "Format is '\(format.prefix(64))'; answers are JSON only")
+            throw RPCError(400, "InvalidParameter.Format", "Format is '\(excerpt(format))'; answers are JSON only")
         }
         guard let name, !name.isEmpty else {
             throw RPCError(400, "MissingParameter", "\(place) is missing; it names the action, as ListInstances")
@@ -155,7 +155,7 @@ struct RPCService: Sendable {
             throw RPCError(
                 400,
                 "InvalidVersion",
-                "\(versionPlace) is '\((text ?? "").prefix(64))'; the versions are 2020-04-20 and 2019-12-11",
+                "\(versionPlace) is '\(excerpt((text ?? "")))'; the versions are 2020-04-20 and 2019-12-11",
             )
         }
         guard let action = ActionTable.action(name, version) else {
@@ -166,7 +166,7 @@ struct RPCService: Sendable {
             throw RPCError(
                 404,
                 "ApiNotSupport",
-                "there is no action '\(name.prefix(64))' in version \(version.rawValue); \(hint)",
+                "there is no action '\(excerpt(name))' in version \(version.rawValue); \(hint)",
             )
         }
         return action
@@ -181,8 +181,8 @@ struct RPCService: Sendable {
             let list = action.allParameters.isEmpty ? "none" : action.allParameters.joined(separator: ", ")
             throw RPCError(
                 400,
-                "InvalidParameter.\(name.prefix(64))",
-                "\(action.name) has no parameter '\(name.prefix(64))'; it takes \(list)",
+                "InvalidParameter.\(excerpt(name))",
+                "\(action.name) has no parameter '\(excerpt(name))'; it takes \(list)",
             )
         }
     }
@@ -198,7 +198,7 @@ extension RPCCall {
                 ? RPCError(
                     400,
                     action.unknownInstanceCode,
-                    "there is no instance '\(id)'; ListInstances names those there are"
+                    "there is no instance '\(excerpt(id))'; ListInstances names those there are"
                 )
                 : foreign(id)
         }
@@ -210,7 +210,7 @@ extension RPCCall {
         RPCError(
             400,
             "InstancePermissionCheckFailed",
-            "the account '\(caller.key.account)' has no instance '\(id)'; ListInstances names those it has",
+            "the account '\(caller.key.account)' has no instance '\(excerpt(id))'; ListInstances names those it has",
         )
     }
 }

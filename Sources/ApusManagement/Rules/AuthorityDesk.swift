@@ -55,7 +55,7 @@ struct AuthorityDesk {
         } catch { throw .failed(error) }
         guard proof.commonName == code else {
             throw .code(
-                "the verification certificate's common name is '\((proof.commonName ?? "").prefix(64))'; "
+                "the verification certificate's common name is '\(excerpt((proof.commonName ?? "")))'; "
                     + "it must be the code that GetRegisterCode gives",
             )
         }

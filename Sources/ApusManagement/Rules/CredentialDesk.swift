@@ -17,7 +17,7 @@ struct CredentialDesk {
             by: caller.actor,
             action: action,
             instance: instance.id,
-            detail: "ClientId=\(clientID)",
+            detail: "ClientId=\(excerpt(clientID))",
         )
         return credential
     }
@@ -30,11 +30,11 @@ struct CredentialDesk {
         let separator = Array("@@@".utf8)
         let start = bytes.indices.first { bytes[$0...].starts(with: separator) }
         guard let start, start + separator.count < bytes.count else {
-            throw refuse("'\(clientID.prefix(64))' is not of the form GroupID@@@DeviceID")
+            throw refuse("'\(excerpt(clientID))' is not of the form GroupID@@@DeviceID")
         }
         let group = String(decoding: bytes[..<start], as: UTF8.self)
         guard service.directory.hasGroup(instance.number, group) else {
-            throw refuse("the instance '\(instance.id)' has no group '\(group.prefix(64))'; create it first")
+            throw refuse("the instance '\(instance.id)' has no group '\(excerpt(group))'; create it first")
         }
     }
 }

@@ -36,6 +36,7 @@ enum PageCursor {
 
     /// `nil` for a text that is no cursor of ours.
     static func key(_ text: String) -> String? {
-        Hex.decode(text).flatMap { String(validating: $0, as: UTF8.self) }
+        // Of bytes that are no text something near them, which is a place as good as any.
+        Hex.decode(text).map { String(decoding: $0, as: UTF8.self) }
     }
 }

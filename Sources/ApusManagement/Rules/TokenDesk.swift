@@ -37,7 +37,7 @@ struct TokenDesk {
         let letters = actions.split(separator: ",", omittingEmptySubsequences: false)
         guard (1...2).contains(letters.count), Set(letters).count == letters.count,
             letters.allSatisfy({ $0 == "R" || $0 == "W" })
-        else { throw .invalid(.actions, "it is '\(actions.prefix(64))'; it must be 'R', 'W' or 'R,W'") }
+        else { throw .invalid(.actions, "it is '\(excerpt(actions))'; it must be 'R', 'W' or 'R,W'") }
         try check(resources, in: instance)
         do throws(ResourceError) {
             return try service.manager.issueToken(

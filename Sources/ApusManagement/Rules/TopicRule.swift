@@ -28,10 +28,10 @@ struct TopicRule {
         }
         guard !topic.utf8.contains(0) else { throw .malformed("a topic must not hold a null character") }
         guard !topic.contains("+"), !topic.contains("#") else {
-            throw .malformed("the topic '\(topic.prefix(64))' holds a wildcard; a message goes to one topic")
+            throw .malformed("the topic '\(excerpt(topic))' holds a wildcard; a message goes to one topic")
         }
         guard !topic.hasPrefix("$") else {
-            throw .malformed("the topic '\(topic.prefix(64))' begins with '$', which is the broker's own")
+            throw .malformed("the topic '\(excerpt(topic))' begins with '$', which is the broker's own")
         }
         try check(parentOf: topic)
     }
@@ -42,7 +42,7 @@ struct TopicRule {
             let parsed = try TopicFilter(filter)
             guard parsed.group == nil else { throw TopicRefusal.malformed("rights are given without a share name") }
         } catch let error as TopicFilterError {
-            throw .malformed("'\(filter.prefix(64))' is no topic filter: \(error)")
+            throw .malformed("'\(excerpt(filter))' is no topic filter: \(error)")
         } catch {
             throw .malformed("rights are given on a filter without '$share/'")
         }
@@ -63,7 +63,7 @@ struct TopicRule {
         }
         guard directory.hasTopic(instance.number, parent) else {
             throw .unknownParent(
-                "the instance '\(instance.id)' has no parent topic '\(parent.prefix(64))'; create it first"
+                "the instance '\(instance.id)' has no parent topic '\(excerpt(parent))'; create it first"
             )
         }
     }

@@ -25,7 +25,7 @@ enum ACS3Signature {
         var lines: [String] = []
         for name in signedHeaders {
             guard let value = value(of: name, in: request) else {
-                throw SignatureError(.malformed, "SignedHeaders names '\(name.prefix(64))', which the request has not")
+                throw SignatureError(.malformed, "SignedHeaders names '\(excerpt(name))', which the request has not")
             }
             lines.append("\(name):\(value)\n")
         }
@@ -44,7 +44,7 @@ enum ACS3Signature {
         }
         let date = request.header("x-acs-date") ?? ""
         guard let time = UTCTime.milliseconds(date) else {
-            throw SignatureError(.malformed, "x-acs-date is '\(date.prefix(64))'; write UTC as 2026-11-22T15:43:16Z")
+            throw SignatureError(.malformed, "x-acs-date is '\(excerpt(date))'; write UTC as 2026-11-22T15:43:16Z")
         }
         let canonicalQuery = query.sorted.map { "\($0.name)=\(PercentEncoding.encode($0.value))" }
         let canonicalRequest = [

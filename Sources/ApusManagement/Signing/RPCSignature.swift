@@ -22,7 +22,7 @@ enum RPCSignature {
         for (name, wanted) in [("SignatureMethod", "HMAC-SHA1"), ("SignatureVersion", "1.0")] {
             let given = try value(name)
             guard given == wanted else {
-                throw SignatureError(.malformed, "\(name) is '\(given.prefix(64))'; only \(wanted) is known")
+                throw SignatureError(.malformed, "\(name) is '\(excerpt(given))'; only \(wanted) is known")
             }
         }
         if let token = parameters["SecurityToken"], !token.isEmpty {
@@ -35,7 +35,7 @@ enum RPCSignature {
         guard let time = UTCTime.milliseconds(timestamp) else {
             throw SignatureError(
                 .malformed,
-                "Timestamp is '\(timestamp.prefix(64))'; write UTC as 2026-11-22T15:43:16Z",
+                "Timestamp is '\(excerpt(timestamp))'; write UTC as 2026-11-22T15:43:16Z",
             )
         }
         let canonical = parameters.sorted

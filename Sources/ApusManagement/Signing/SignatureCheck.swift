@@ -11,7 +11,7 @@ struct SignatureCheck: Sendable {
     /// The key that signed the text.
     func key(of signed: SignedText, now: Int64) throws(SignatureError) -> AccessKey {
         guard let key = directory.accessKey(id: signed.keyID) else {
-            throw SignatureError(.unknownKey, "there is no access key '\(signed.keyID.prefix(64))'")
+            throw SignatureError(.unknownKey, "there is no access key '\(excerpt(signed.keyID))'")
         }
         guard key.isEnabled else {
             throw SignatureError(.disabledKey, "the access key '\(key.id)' is disabled; an administrator can enable it")
@@ -32,7 +32,7 @@ struct SignatureCheck: Sendable {
         case .used:
             throw SignatureError(
                 .replayed,
-                "the signature nonce '\(signed.nonce)' was used before; each request needs a new one",
+                "the signature nonce '\(excerpt(signed.nonce))' was used before; each request needs a new one",
             )
         case .full:
             throw SignatureError(

@@ -25,7 +25,7 @@ enum BanOperations {
             status: .noContent,
         ) { call throws(RESTError) in
             let (instance, ban) = try ban(call)
-            try call.change([.putBan(ban)], in: instance.id, "ban of \(ban.clientID.prefix(64))")
+            try call.change([.putBan(ban)], in: instance.id, "ban of \(excerpt(ban.clientID))")
             return .null
         },
         RESTOperation(
@@ -37,7 +37,7 @@ enum BanOperations {
             status: .noContent,
         ) { call throws(RESTError) in
             let (instance, ban) = try ban(call)
-            try call.change([.deleteBan(ban)], in: instance.id, "ban of \(ban.clientID.prefix(64))")
+            try call.change([.deleteBan(ban)], in: instance.id, "ban of \(excerpt(ban.clientID))")
             return .null
         },
     ]

@@ -37,9 +37,9 @@ enum ClientOperations {
             let clientID = call.part("clientId")
             let reason = call.query["reason"]?.string ?? "disconnected by the management API"
             guard await call.broker.disconnect(instance.number, clientID: clientID, explanation: reason) else {
-                throw .notFound("'\(clientID.prefix(64))' is not connected")
+                throw .notFound("'\(excerpt(clientID))' is not connected")
             }
-            try call.record(in: instance.id, "client \(clientID.prefix(128))")
+            try call.record(in: instance.id, "client \(excerpt(clientID, 128))")
             return .null
         },
     ]

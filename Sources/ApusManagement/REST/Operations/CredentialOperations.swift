@@ -68,7 +68,7 @@ enum CredentialOperations {
             try call.change(
                 [.deleteDeviceCredential(instance.number, clientID: clientID)],
                 in: instance.id,
-                "credential of \(clientID)",
+                "credential of \(excerpt(clientID))",
             )
             return .null
         },
@@ -77,7 +77,7 @@ enum CredentialOperations {
     private static func existing(_ call: RESTCall, _ instance: Instance) throws(RESTError) -> DeviceCredential {
         let clientID = call.part("clientId")
         guard let found = call.directory.deviceCredential(instance.number, clientID: clientID) else {
-            throw .notFound("'\(clientID.prefix(64))' has no credential")
+            throw .notFound("'\(excerpt(clientID))' has no credential")
         }
         return found
     }

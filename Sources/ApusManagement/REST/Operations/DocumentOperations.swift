@@ -12,7 +12,7 @@ enum DocumentOperations {
             "Brings accounts, keys, instances, topics, groups, policies and limits to the state of the resources document.",
             rights: .administrator,
             query: [.init("dryRun", .boolean, "Only says what would change; false when absent.")],
-            body: .anyObject,
+            body: .component("ResourcesDocument"),
             answer: .component("Plan"),
         ) { call throws(RESTError) in
             do {
@@ -37,7 +37,7 @@ enum DocumentOperations {
             "export",
             "Accounts, keys with their secrets, and instances as a resources document.",
             rights: .administrator,
-            answer: .anyObject,
+            answer: .component("ResourcesDocument"),
         ) { call throws(RESTError) in
             do {
                 let encoder = JSONEncoder()

@@ -34,7 +34,7 @@ enum IdentityOperations {
                 secret: call.text("secret"),
                 signMode: CustomIdentity.SignMode(rawValue: call.text("signMode")) ?? .signed,
             )
-            try call.change([.putIdentity(identity)], in: instance.id, "identity \(identity.userName)")
+            try call.change([.putIdentity(identity)], in: instance.id, "identity \(excerpt(identity.userName))")
             return json(identity)
         },
         RESTOperation(
@@ -58,7 +58,7 @@ enum IdentityOperations {
                     )
                 ],
                 in: instance.id,
-                "identity \(call.part("userName").prefix(64))",
+                "identity \(excerpt(call.part("userName")))",
             )
             return .null
         },

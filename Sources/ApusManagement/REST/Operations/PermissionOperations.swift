@@ -40,8 +40,8 @@ enum PermissionOperations {
             try call.change(
                 [.putPermission(permission)],
                 in: instance.id,
-                "\(permission.effect.rawValue) \(permission.action.rawValue) \(permission.identity) "
-                    + permission.topic,
+                "\(permission.effect.rawValue) \(permission.action.rawValue) \(excerpt(permission.identity)) "
+                    + excerpt(permission.topic, 128),
             )
             return json(permission)
         },
@@ -64,7 +64,7 @@ enum PermissionOperations {
                     )
                 ],
                 in: instance.id,
-                "permission of \(call.part("identity").prefix(64)) on \(call.part("filter").prefix(128))",
+                "permission of \(excerpt(call.part("identity"))) on \(excerpt(call.part("filter"), 128))",
             )
             return .null
         },

@@ -25,7 +25,7 @@ enum RetainedOperations {
             let filter = call.query["filter"]?.string ?? "#"
             do {
                 _ = try TopicFilter(filter)
-            } catch { throw .impossible("filter", "'\(filter.prefix(64))' is no topic filter: \(error)") }
+            } catch { throw .impossible("filter", "'\(excerpt(filter))' is no topic filter: \(error)") }
             let found = await call.broker.retained(
                 instance.number,
                 filter: filter,
@@ -54,9 +54,9 @@ enum RetainedOperations {
             let instance = try call.instance()
             let topic = call.part("name")
             guard await call.broker.removeRetained(instance.number, topic: topic) else {
-                throw .notFound("no message is retained for '\(topic.prefix(64))'")
+                throw .notFound("no message is retained for '\(excerpt(topic))'")
             }
-            try call.record(in: instance.id, "retained message of \(topic.prefix(128))")
+            try call.record(in: instance.id, "retained message of \(excerpt(topic, 128))")
             return .null
         },
     ]

@@ -34,9 +34,9 @@ enum SessionOperations {
             let clientID = call.part("clientId")
             let reason = "the session was ended by the management API"
             guard await call.broker.endSession(instance.number, clientID: clientID, explanation: reason) else {
-                throw .notFound("'\(clientID.prefix(64))' has no session")
+                throw .notFound("'\(excerpt(clientID))' has no session")
             }
-            try call.record(in: instance.id, "session of \(clientID.prefix(128))")
+            try call.record(in: instance.id, "session of \(excerpt(clientID, 128))")
             return .null
         },
     ]
@@ -64,7 +64,7 @@ enum SessionOperations {
         let instance = try call.instance()
         let clientID = call.part("clientId")
         guard let found = await call.broker.session(instance.number, clientID: clientID) else {
-            throw .notFound("'\(clientID.prefix(64))' has no session")
+            throw .notFound("'\(excerpt(clientID))' has no session")
         }
         return found
     }

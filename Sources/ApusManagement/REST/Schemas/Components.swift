@@ -24,7 +24,7 @@ enum Components {
     static let userName = Schema.string(1...64)
     static let count = Schema.integer(0...Int64(1) << 53)
     private static let anyTime = Schema.integer(0...Int64(1) << 53)
-    private static let text = Schema.string()
+    private static let text = Schema.text(0...1_048_576, .any)
 
     /// A page of items.
     static func list(_ item: String) -> Schema {
@@ -203,7 +203,7 @@ enum Components {
         (
             "NewMessage",
             .object([
-                P("topic", .text(1...65_535, .topic)), P("payload", .string()),
+                P("topic", .text(1...65_535, .topic)), P("payload", text),
                 P("encoding", .choice(["text", "base64"]), required: false, "text when absent."),
                 P("qos", .integer(0...2), required: false, "1 when absent."),
                 P("retain", .boolean, required: false),
@@ -237,6 +237,40 @@ enum Components {
 
     private static let other: [(name: String, schema: Schema)] =
         [
+            (
+                "ResourcesDocument",
+                .object([
+                    P("accounts", .nullable(.array(.component("DocumentAccount"), 0...100_000)), required: false),
+                    P("instances", .nullable(.array(.component("DocumentInstance"), 0...100_000)), required: false),
+                ])
+            ),
+            (
+                "DocumentAccount",
+                .object([
+                    P("name", accountName),
+                    P("keys", .nullable(.array(.component("DocumentKey"), 0...100_000)), required: false),
+                ])
+            ),
+            (
+                "DocumentKey",
+                .object([
+                    P("id", keyID), P("secret", .text(8...128, .secret)),
+                    P("rights", .nullable(.choice(AccessKey.Rights.self)), required: false, "data when absent."),
+                    P("enabled", .nullable(.boolean), required: false),
+                ])
+            ),
+            (
+                "DocumentInstance",
+                .object([
+                    P("id", instanceID), P("account", accountName), P("name", .nullable(instanceID), required: false),
+                    P("profile", .nullable(.choice(Profile.self)), required: false, "apsaramq when absent."),
+                    P("state", .nullable(.choice(Instance.State.self)), required: false),
+                    P("topics", .nullable(.array(topicName, 0...100_000)), required: false),
+                    P("groups", .nullable(.array(groupID, 0...100_000)), required: false),
+                    P("policies", .nullable(.component("PolicyChanges")), required: false),
+                    P("limits", .nullable(.component("LimitOverrides")), required: false),
+                ])
+            ),
             (
                 "AuditEntry",
                 .object([

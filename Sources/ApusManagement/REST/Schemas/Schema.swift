@@ -92,7 +92,7 @@ extension Schema {
             )
         }
         guard form.allows(text) else {
-            throw .invalid(field, "'\(text.prefix(64))' is not allowed; allowed: \(form.words)")
+            throw .invalid(field, "'\(excerpt(text))' is not allowed; allowed: \(form.words)")
         }
     }
 
@@ -109,7 +109,7 @@ extension Schema {
             guard let property = properties.first(where: { $0.name == member.name }) else {
                 let known = properties.map { "'\($0.name)'" }.joined(separator: ", ")
                 throw .invalid(
-                    path(String(member.name.prefix(64))),
+                    path(excerpt(member.name)),
                     "it is unknown here; known are \(known.isEmpty ? "none" : known)",
                 )
             }
@@ -121,7 +121,7 @@ extension Schema {
     }
 
     private func wrongType(_ value: JSONValue, at field: String, _ wanted: String) -> RESTError {
-        .invalid(field.isEmpty ? "body" : field, "it is \(value.text.prefix(64)); it must be \(wanted)")
+        .invalid(field.isEmpty ? "body" : field, "it is \(excerpt(value.text)); it must be \(wanted)")
     }
 
     /// Reads a text of a path or query as what it must be.
@@ -150,7 +150,7 @@ extension Schema {
             return [
                 "type": "string", "minLength": JSONValue(lengths.lowerBound),
                 "maxLength": JSONValue(lengths.upperBound),
-                "pattern": .string(form.pattern),
+                "pattern": form.pattern.isEmpty ? nil : .string(form.pattern),
             ]
         case .choice(let choices): return ["type": "string", "enum": .array(choices.map { .string($0) })]
         case .integer(let range):

@@ -29,7 +29,7 @@ struct TextForm: Sendable {
 
     /// What a topic name may hold.
     static let topic = TextForm(
-        pattern: "^[^$+#\\u0000][^+#\\u0000]*$",
+        pattern: "^[^$+#\\x00][^+#\\x00]*$",
         words: "no wildcard, no null character, and no '$' at the beginning",
     ) { text in
         !text.isEmpty && text.utf8.first != UInt8(ascii: "$")
@@ -37,7 +37,19 @@ struct TextForm: Sendable {
     }
 
     /// No null character.
-    static let text = TextForm(pattern: "^[^\\u0000]*$", words: "no null character") { !$0.utf8.contains(0) }
+    static let text = TextForm(pattern: "^[^\\x00]*$", words: "no null character") { !$0.utf8.contains(0) }
+
+    /// Whatever it is: for answers, and for what is judged otherwise.
+    static let any = TextForm(pattern: "", words: "anything") { _ in true }
+
+    /// Where a page begins, as `PageCursor` writes it.
+    static let cursor = TextForm(pattern: "^([0-9a-f]{2})*$", words: "what `next` of a page before was") { text in
+        text.utf8.count.isMultiple(of: 2)
+            && text.utf8.allSatisfy {
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+            }
+    }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {

@@ -60,7 +60,7 @@ enum AuthorityActions {
     private static func existing(_ call: RPCCall, _ instance: Instance) throws(RPCError) -> CACertificate {
         let number = try call.parameters.text("Sn", most: 128)
         guard let found = call.directory.caCertificates(of: instance.number).first(where: { $0.serialNumber == number })
-        else { throw call.parameters.refusal(of: "Sn", "no CA certificate '\(number)' is registered") }
+        else { throw call.parameters.refusal(of: "Sn", "no CA certificate '\(excerpt(number))' is registered") }
         return found
     }
 

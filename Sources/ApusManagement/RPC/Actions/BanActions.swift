@@ -11,7 +11,7 @@ enum BanActions {
         CustomAction.action("DeleteCustomAuthConnectBlack", .manager, ["ClientId"]) { call, instance throws(RPCError) in
             let ban = try ban(call, instance)
             guard call.directory.isBanned(instance.number, clientID: ban.clientID) else {
-                throw call.parameters.refusal(of: "ClientId", "'\(ban.clientID)' is not banned")
+                throw call.parameters.refusal(of: "ClientId", "'\(excerpt(ban.clientID))' is not banned")
             }
             try call.change([.deleteBan(ban)], in: instance.id)
             return .success()

@@ -40,7 +40,7 @@ enum CredentialActions {
         _ instance: Instance,
     ) throws(RPCError) -> DeviceCredential {
         guard let found = call.directory.deviceCredential(instance.number, clientID: clientID) else {
-            throw call.parameters.refusal(of: "ClientId", "'\(clientID.prefix(64))' has no credential; register one")
+            throw call.parameters.refusal(of: "ClientId", "'\(excerpt(clientID))' has no credential; register one")
         }
         return found
     }
@@ -62,7 +62,7 @@ enum CredentialActions {
         let number = Int(try call.parameters.optionalInteger("PageNo", in: 1...1_000_000) ?? 1)
         let token = try call.parameters.optionalText("NextToken", most: 4_096) ?? ""
         guard call.directory.hasGroup(instance.number, group) else {
-            throw call.parameters.refusal(of: "GroupId", "there is no group '\(group)' in '\(instance.id)'")
+            throw call.parameters.refusal(of: "GroupId", "there is no group '\(excerpt(group))' in '\(instance.id)'")
         }
         guard let after = PageCursor.key(token) else {
             throw call.parameters.refusal(of: "NextToken", "it is none that this action has given")

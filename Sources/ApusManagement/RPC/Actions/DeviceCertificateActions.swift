@@ -48,7 +48,7 @@ enum DeviceCertificateActions {
         guard let found = all.first(where: { $0.serialNumber == number }) else {
             throw call.parameters.refusal(
                 of: "DeviceSn",
-                "no device certificate '\(number)' of the CA '\(authority)' is registered",
+                "no device certificate '\(excerpt(number))' of the CA '\(excerpt(authority))' is registered",
             )
         }
         return found

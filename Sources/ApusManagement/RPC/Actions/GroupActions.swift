@@ -35,7 +35,7 @@ enum GroupActions {
     ) { call, instance throws(RPCError) in
         let id = try call.parameters.text("GroupId", most: 4_096)
         guard call.directory.hasGroup(instance.number, id) else {
-            throw call.parameters.refusal(of: "GroupId", "there is no group '\(id.prefix(64))' in '\(instance.id)'")
+            throw call.parameters.refusal(of: "GroupId", "there is no group '\(excerpt(id))' in '\(instance.id)'")
         }
         try call.change([.deleteGroup(instance.number, id: id)], in: instance.id)
         return [:]

@@ -86,7 +86,7 @@ enum PermissionActions {
         _ instance: Instance,
     ) throws(RPCError) {
         guard stored(type, identity, topic, call, instance) != nil else {
-            throw call.parameters.refusal(of: "Topic", "'\(identity)' has no permission on '\(topic.prefix(64))'")
+            throw call.parameters.refusal(of: "Topic", "'\(identity)' has no permission on '\(excerpt(topic))'")
         }
     }
 

@@ -50,7 +50,7 @@ enum SessionActions {
                 guard
                     await call.broker.disconnect(instance.number, clientID: clientID, explanation: explanation)
                 else {
-                    throw call.parameters.refusal(of: "ClientId", "'\(clientID.prefix(64))' is not connected")
+                    throw call.parameters.refusal(of: "ClientId", "'\(excerpt(clientID))' is not connected")
                 }
                 try call.record(in: instance.id)
                 return .success()

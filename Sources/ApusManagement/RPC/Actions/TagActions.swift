@@ -129,7 +129,7 @@ enum TagActions {
             guard let carrier = found.first, found.count == 1 else {
                 let problem = found.isEmpty ? "there is no such resource" : "several instances have one of this name"
                 let form = kind == .instance ? "an instance's id" : "'<instance>/<name>'"
-                throw call.parameters.refusal(of: "ResourceId", "'\(id.prefix(64))': \(problem); write \(form)")
+                throw call.parameters.refusal(of: "ResourceId", "'\(excerpt(id))': \(problem); write \(form)")
             }
             carriers.append(carrier)
         }
