@@ -17,6 +17,7 @@ final class Management: Sendable {
     /// The administrator's key, when this was the first start.
     private let firstKey: AccessKey?
     private let server = Mutex<ManagementServer?>(nil)
+    private let upkeep = Mutex<Task<Void, Never>?>(nil)
 
     /// Opens the catalog's contents to the broker, after the resources file, if there is one, or the first start.
     init(
@@ -60,6 +61,8 @@ final class Management: Sendable {
             clock: { Tenancy.now() },
         )
         self.server.withLock { $0 = server }
+        let upkeep = Task.detached { [tenancy] in await Self.forgetRevokedTokens(tenancy.manager) }
+        self.upkeep.withLock { $0 = upkeep }
         let opening = Opening(try WakeUp())
         let events = self.events
         Task.detached {
@@ -79,7 +82,25 @@ final class Management: Sendable {
         return ["api \(api)"] + greeting
     }
 
-    func stop() { server.withLock { $0 }?.stop() }
+    func stop() {
+        upkeep.withLock { $0 }?.cancel()
+        server.withLock { $0 }?.stop()
+    }
+
+    /// Once a day: a revocation is worth nothing once its token has ended.
+    private static func forgetRevokedTokens(_ manager: ResourceManager) async {
+        while !Task.isCancelled {
+            // What cannot be written now is forgotten tomorrow.
+            _ = try? manager.change(
+                [.forgetRevokedTokens(expiredBefore: manager.now)],
+                by: .local,
+                action: "ForgetRevokedTokens",
+                instance: "",
+                detail: "revocations of tokens that have ended",
+            )
+            try? await Task.sleep(for: .seconds(86_400))
+        }
+    }
 }
 
 /// What became of a port that is opened elsewhere.
