@@ -151,7 +151,7 @@ let package = Package(
         .testTarget(
             name: "ApusCommandTests",
             dependencies: [
-                "apus", "ApusTransport", "MQTTClient", "MQTTCodec",
+                "apus", "ApusBroker", "ApusLog", "ApusTransport", "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings,

@@ -27,6 +27,8 @@ package final class Broker: Sendable {
     /// Where 5.0 clients are sent when the process ends; nil sends them nowhere.
     private let reference = Mutex<String?>(nil)
     private let mailman = Mutex<Mailman?>(nil)
+    /// Beside the broker's own figures.
+    private let metricSource = Mutex<(any MetricSource)?>(nil)
 
     /// How mail reaches a shard.
     ///
@@ -91,6 +93,11 @@ package final class Broker: Sendable {
     package func connectMail(_ deliver: @escaping @Sendable (_ shard: Int, _ mail: ShardMail) -> Void) {
         mailman.withLock { $0 = Mailman(deliver: deliver) }
     }
+
+    /// Adds figures to the broker's own; called once, at start.
+    package func connectMetrics(_ source: any MetricSource) { metricSource.withLock { $0 = source } }
+
+    var furtherSamples: [BrokerMetrics.Sample] { metricSource.withLock { $0 }?.samples ?? [] }
 
     /// Sends mail to a shard from any thread.
     package func post(to shard: Int, _ mail: ShardMail) {

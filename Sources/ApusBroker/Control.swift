@@ -112,7 +112,7 @@ extension Broker: BrokerControl {
     package func metrics() async -> BrokerMetrics {
         var total = Counters()
         for shard in 0..<configuration.shardCount { total += await ask(shard) { $0.currentCounters } }
-        return BrokerMetrics(samples: samples(total))
+        return BrokerMetrics(samples: samples(total) + furtherSamples)
     }
 
     // MARK: - Asking

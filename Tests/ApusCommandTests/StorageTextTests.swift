@@ -1,3 +1,5 @@
+import ApusBroker
+import ApusLog
 import ArgumentParser
 import Testing
 
@@ -23,6 +25,24 @@ struct StorageTextTests {
     func `columns stand below each other`() {
         #expect(StorageText.table([["a", "1"], ["bbb", "22"]]) == "  a     1\n  bbb  22\n")
         #expect(StorageText.table([]) == "")
+    }
+
+    @Test
+    func `the figures of the log are among the metrics`() {
+        var figures = LogStatistics()
+        figures.commits = 3
+        figures.commitNanoseconds = 1_500_000_000
+        figures.failures = 2
+        figures.segmentBytes = 4096
+        figures.state = .full
+        let samples = LogFigures.samples(of: figures)
+        func value(_ name: String) -> Double? { samples.first { $0.name == "apus_log_\(name)" }?.value }
+        #expect(value("commits_total") == 3)
+        #expect(value("commit_seconds_sum") == 1.5)
+        #expect(value("failures_total") == 2)
+        #expect(value("bytes") == 4096)
+        #expect(value("full") == 1 && value("failed") == 0)
+        #expect(Set(samples.map(\.name)).count == samples.count)
     }
 
     @Test

@@ -68,6 +68,8 @@ package struct LogStatistics: Sendable, Equatable {
 
     package var state = State.running
     package var commits = 0
+    /// From the beginning of the write until it was safe, of all commits.
+    package var commitNanoseconds: Int64 = 0
     package var batches = 0
     package var messages = 0
     /// Written to segments.

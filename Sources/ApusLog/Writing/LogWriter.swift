@@ -160,8 +160,10 @@ final class LogWriter {
             bytes += uncommitted[count].bytes.count
             count += 1
         }
+        let start = Clock.monotonicNanoseconds()
         try write(count, bytes, to: segment)
         if options.durability == .power { try synchronize(segment.file) }
+        statistics.commitNanoseconds += Clock.monotonicNanoseconds() - start
         committed(count, bytes, in: segment)
     }
 

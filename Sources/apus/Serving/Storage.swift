@@ -42,6 +42,7 @@ final class Storage: Sendable {
         let (messageLog, lostMessages) = try Self.open(configuration.data, durability, events)
         self.messageLog = messageLog
         self.lostMessages = lostMessages
+        broker.connectMetrics(LogFigures(log: messageLog))
         var found = [[RestoredSession]](repeating: [], count: shardCount)
         for session in messageLog.takeSessions() {
             found[broker.homeShard(of: session.record.clientID)].append(session)
