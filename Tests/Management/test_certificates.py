@@ -7,6 +7,7 @@ import tempfile
 import pytest
 from Tea.exceptions import TeaException
 
+from apus import eventually
 from authorities import Authority
 from device import Device, Refused
 from service import FIRST, SECOND, Sdk, Service
@@ -67,6 +68,8 @@ def test_a_device_registers_itself_and_obeys(secure, files, authority, registere
 
     with connect(secure, files, client_id, certificate) as device:
         assert device.still_works("orders/x")
+        # The registration is written beside the login, which does not wait for the disk.
+        eventually(lambda: client_id in listed(), "the device certificate in the list")
         entry = listed()[client_id]
         assert (entry.status, entry.ca_sn) == ("1", registered)
         where = {"mqtt_instance_id": FIRST, "ca_sn": registered, "device_sn": entry.device_sn}
@@ -85,7 +88,7 @@ def test_a_device_registers_itself_and_obeys(secure, files, authority, registere
     assert client_id not in listed()
     # It registers itself again.
     with connect(secure, files, client_id, certificate):
-        assert client_id in listed()
+        eventually(lambda: client_id in listed(), "the device certificate in the list again")
 
 
 def test_an_inactive_authority_lets_none_of_its_devices_in(secure, files, authority, registered, client_id):

@@ -67,7 +67,7 @@ final class Service: Sendable {
         let isService = configuration.api.listen != nil
         tenancy =
             isService
-            ? try Tenancy(configuration, passwords: passwords, accessControl: accessControl) : nil
+            ? try Tenancy(configuration, passwords: passwords, accessControl: accessControl, events: log) : nil
         if isService { settings.traceEvents = configuration.trace.events }
         let development: any Authenticator = DevelopmentAuthenticator()
         broker = Broker(

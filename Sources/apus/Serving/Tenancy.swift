@@ -23,6 +23,7 @@ final class Tenancy: Sendable {
         _ configuration: Configuration,
         passwords: PasswordAuthenticator?,
         accessControl: ACLAuthorizer?,
+        events: any EventSink,
     ) throws {
         let folder: PrivateFolder
         do {
@@ -55,13 +56,30 @@ final class Tenancy: Sendable {
                     serialNumber: certificate.serialNumber,
                 )
                 guard known == nil else { return }
-                _ = try? manager.change(
-                    [.putDeviceCertificate(certificate)],
-                    by: .local,
-                    action: "RegisterDeviceCertificate",
-                    instance: manager.directory.instance(certificate.instance)?.id ?? "",
-                    detail: "device certificate \(certificate.serialNumber) of CA \(certificate.caSerialNumber)",
-                )
+                let instance = manager.directory.instance(certificate.instance)?.id ?? ""
+                do {
+                    _ = try manager.change(
+                        [.putDeviceCertificate(certificate)],
+                        by: .local,
+                        action: "RegisterDeviceCertificate",
+                        instance: instance,
+                        detail: "device certificate \(certificate.serialNumber) of CA \(certificate.caSerialNumber)",
+                    )
+                } catch {
+                    // The next CONNECT with this certificate tries again.
+                    events.record(
+                        BrokerEvent(
+                            .warning,
+                            "certificate.unregistered",
+                            [
+                                ("instance", instance),
+                                ("ca_serial_number", certificate.caSerialNumber),
+                                ("serial_number", certificate.serialNumber),
+                                ("explanation", "\(error)"),
+                            ],
+                        ),
+                    )
+                }
             }
         }
         do {
