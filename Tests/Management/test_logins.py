@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from apus import eventually
 from device import (
     BAD_CLIENT_ID, BANNED, LOGIN_REFUSED, NOT_AUTHORIZED, SUCCESS, V3, Device, credential_login, refusal, signature,
     token_login,
@@ -71,6 +72,7 @@ def test_a_refusal_tells_why_and_keeps_secrets(service, client_id):
     group = refusal(service, "GID_none@@@x", signature("GID_none@@@x"))
     assert "GID_none" in group.words or "group" in group.words.lower()
     assert group.words != refused.words
+    eventually(lambda: "GID_none" in service.logged(), "the refusal in the log")
     logged = service.logged()
     for secret in [ADMIN[1], DATA[1], "wrong-password-1", signature(client_id)[1]]:
         assert secret not in refused.words + group.words

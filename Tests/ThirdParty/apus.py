@@ -1,5 +1,6 @@
 """A broker process for tests: `apus serve`, its endpoints read from its output."""
 
+import json
 import os
 import pathlib
 import select
@@ -88,6 +89,14 @@ class Apus:
 
     def logged(self):
         return os.pread(self.log.fileno(), os.fstat(self.log.fileno()).st_size, 0).decode(errors="replace")
+
+    def event(self, name):
+        """The first event of this name; waits for it, since the log has a thread of its own and may come after `ready`."""
+        def found():
+            whole = self.logged().rpartition("\n")[0].splitlines()
+            return [event for event in map(json.loads, whole) if event["event"] == name]
+        eventually(found, f"the event {name}")
+        return found()[0]
 
     def reload(self):
         """SIGHUP, and waits until the broker says that it is done."""

@@ -71,7 +71,7 @@ def test_a_damaged_message_is_told_by_every_tool_and_counted_at_the_start(data, 
     assert status == 3 and "299 waiting messages" in said
     assert file.name in warned and lost in warned
     with Apus(*QUIET, data=data) as broker:
-        event, = [line for line in map(json.loads, broker.logged().splitlines()) if line["event"] == "log.damaged"]
+        event = broker.event("log.damaged")
         assert event["file"] == file.name and event["effect"] == lost
         topic = "$SYS/broker/publish/messages/dropped/unreadable"
         done = run([BINARY, "sub", "--url", broker.endpoint().url, "-t", topic, "-C", 1])
@@ -99,7 +99,7 @@ def test_a_log_that_lost_its_end_is_not_called_all_sound(data):
         assert status == 0 and "all sound" not in said
         assert "bytes" in said and "lost later" in said
     with Apus(*QUIET, data=data) as broker:
-        event, = [line for line in map(json.loads, broker.logged().splitlines()) if line["event"] == "log.damaged"]
+        event = broker.event("log.damaged")
         assert "bytes were lost later" in event["explanation"]
 
 

@@ -10,7 +10,7 @@ import time
 import paho.mqtt.client as paho
 import pytest
 
-from apus import BINARY, CONNECT_3_1_1, PATIENCE, Apus, Wire, run
+from apus import BINARY, CONNECT_3_1_1, PATIENCE, Apus, Wire, eventually, run
 from authority import Authority
 from paho_client import Paho
 
@@ -221,7 +221,7 @@ def test_the_development_mode_makes_a_certificate_and_keeps_it(name, tmp_path):
     folder = tmp_path / "data"
     with Apus(listen=LISTEN, data=folder) as broker:
         certificate = folder / "dev-cert.pem"
-        assert str(certificate) in broker.logged()
+        eventually(lambda: str(certificate) in broker.logged(), "the certificate in the log")
         assert (folder / "dev-key.pem").stat().st_mode & 0o777 == 0o600
         for host in ("localhost", "127.0.0.1"):
             run(["mosquitto_pub", "-p", broker.endpoint("mqtts").port, "-h", host, "--cafile", certificate,
