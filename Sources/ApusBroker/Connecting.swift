@@ -101,7 +101,7 @@ extension Shard {
         connections[slot].phase = .authenticating
         let request = AuthenticationRequest(
             peer: details.peer,
-            instance: tenants[Int(connections[slot].tenant)].instance.number,
+            instance: tenants[Int(connections[slot].tenant)].number,
             clientID: connect.clientIdentifier,
             userName: connect.userName,
             password: connect.password,
@@ -226,7 +226,7 @@ extension Shard {
         case .reauthenticate where connections[slot].phase == .connected && details.enhancedAuthentication == nil:
             let request = AuthenticationRequest(
                 peer: details.peer,
-                instance: tenants[Int(connections[slot].tenant)].instance.number,
+                instance: tenants[Int(connections[slot].tenant)].number,
                 clientID: details.clientID,
                 userName: nil,
                 password: nil,

@@ -10,25 +10,34 @@ internal import MQTTCodec
 /// An instance as one shard sees it: the rules as of the last change.
 struct Tenant: Sendable {
     let instance: BrokerInstance
+    // What every message needs, without a look into the object.
+    let number: InstanceNumber
+    let subscriptions: SubscriptionIndex
     private(set) var policies: Policies
     private(set) var limits: InstanceLimits
     /// Whether its events go into the trace.
     private(set) var isTraced: Bool
+    /// Whether the messages a second are limited.
+    private(set) var hasRate: Bool
     /// Of the instance's PUBLISH packets, those that this shard may still take in, and in which second.
     var permits = 0
     var permitSecond: Int64 = 0
 
     init(_ instance: BrokerInstance, _ settings: InstanceSettings, hasTrace: Bool) {
         self.instance = instance
+        number = instance.number
+        subscriptions = instance.subscriptions
         policies = settings.policies
         limits = settings.limits
         isTraced = hasTrace && settings.policies.trace
+        hasRate = settings.limits.hasRate
     }
 
     mutating func apply(_ settings: InstanceSettings, hasTrace: Bool) {
         policies = settings.policies
         limits = settings.limits
         isTraced = hasTrace && settings.policies.trace
+        hasRate = settings.limits.hasRate
     }
 
     /// A limit of the process, or the instance's where that is lower; 0 is none of its own.
@@ -72,7 +81,7 @@ extension Shard {
 
     /// The session slot of a client.
     func session(_ tenant: Int, _ clientID: String) -> Int? {
-        sessionsByClientID[SessionKey(tenants[tenant].instance.number, clientID)].map(Int.init)
+        sessionsByClientID[SessionKey(tenants[tenant].number, clientID)].map(Int.init)
     }
 
     /// An instance's rules have changed, or it was deleted: what may no longer be, ends.

@@ -10,7 +10,7 @@ extension Shard {
     /// Mail for another shard, gathered since the last call; the loop asks at the end of each tick until there is none.
     package mutating func takeOutgoing(for shard: Int) -> ShardMail? {
         if !outgoing[shard].isEmpty {
-            var batch = PublicationBatch()
+            var batch = PublicationBatch(after: outgoing[shard])
             swap(&batch, &outgoing[shard])
             broker.mailPressure[shard].posted(batch.footprint)
             return .publications(batch)
@@ -40,12 +40,20 @@ extension Shard {
     }
 
     private mutating func receive(_ batch: PublicationBatch) {
+        let batchBytes = batch.bytes
+        var match = Match.empty
+        var place = -1
         for entry in batch.entries {
-            if let message = entry.message {
+            if !entry.isForMember, place != Int(entry.recipients) {
+                place = Int(entry.recipients)
+                match = batch.matches[place]
+            }
+            if entry.message >= 0 {
+                let message = batch.messages[Int(entry.message)]
                 let bytes = message.bytes
-                deliver(entry, bytes.span, from: 0, KeptMessage(message))
+                deliver(entry, match, of: batch, bytes.span, from: 0, KeptMessage(message))
             } else {
-                deliver(entry, batch.bytes.span, from: entry.start, KeptMessage())
+                deliver(entry, match, of: batch, batchBytes.span, from: entry.start, KeptMessage())
             }
         }
         guard broker.mailPressure[index].delivered(batch.footprint, bound: limits.shardBacklogBytes) else { return }
@@ -54,6 +62,8 @@ extension Shard {
 
     private mutating func deliver(
         _ entry: PublicationBatch.Entry,
+        _ match: Match,
+        of batch: PublicationBatch,
         _ bytes: Span<UInt8>,
         from start: Int,
         _ message: KeptMessage,
@@ -64,29 +74,30 @@ extension Shard {
         let topic = bytes.extracting(start..<topicEnd)
         let properties = bytes.extracting(topicEnd..<propertiesEnd)
         let payload = bytes.extracting(propertiesEnd..<propertiesEnd + entry.payloadCount)
-        shapes.begin()
-        switch entry.recipients {
-        case .match(let match):
-            deliver(
+        guard !entry.isForMember else {
+            shapes.begin(receivers: 1)
+            let member = batch.members[Int(entry.recipients)]
+            return deliver(
                 entry.publication,
-                match,
-                match.range(ofShard: index),
-                topic: topic,
-                properties: properties,
-                payload: payload,
-                &kept,
-            )
-        case .member(let member, let group):
-            deliver(
-                entry.publication,
-                toMember: member,
-                of: group,
+                toMember: member.subscriber,
+                of: member.group,
                 topic: topic,
                 properties: properties,
                 payload: payload,
                 &kept,
             )
         }
+        let range = match.range(ofShard: index)
+        shapes.begin(receivers: range.count)
+        deliver(
+            entry.publication,
+            match,
+            range,
+            topic: topic,
+            properties: properties,
+            payload: payload,
+            &kept,
+        )
     }
 
     /// An operator ends a connection, or a whole session.

@@ -91,14 +91,17 @@ extension Shard {
             return deny(slot, view, topic, .payloadFormatInvalid, "the payload is declared UTF-8 and is not")
         }
         if topic[0] == UInt8(ascii: "$"), receiveSystemMessage(slot, view, topic, payload) { return }
-        if let denial = denial(slot, topic) { return deny(slot, view, topic, .notAuthorized, denial) }
-        let target = connections[slot].details.authorizedTarget
+        let target: Range<Int>?
+        switch authorize(slot, topic) {
+        case .granted(let addressee): target = addressee
+        case .denied(let explanation): return deny(slot, view, topic, .notAuthorized, explanation)
+        }
         var publication = Publication(
             qos: view.qos,
             // A message to one client has nobody to be kept for.
             retain: view.retain && target == nil,
             expiresAt: view.messageExpiryInterval.map { now.adding(seconds: Int64($0)) } ?? .distantFuture,
-            instance: tenants[tenant].instance.number,
+            instance: tenants[tenant].number,
             publisher: sessions[session].handle,
         )
         if target != nil { publication.isDroppedAway = isDroppedAway(view.qos, of: session) }
@@ -165,23 +168,31 @@ extension Shard {
 
     // MARK: - Authorise
 
-    /// Why the client may not publish to the topic; `nil` when it may, and then `authorizedTarget` is the topic's.
-    ///
+    /// Whether a client may publish to a topic.
+    private enum Authorization {
+        /// It may; in a P2P topic, where the addressee's client id stands.
+        case granted(Range<Int>?)
+        /// It may not, for this reason.
+        case denied(String)
+    }
+
     /// The answer for a publisher's last topic is remembered: most clients publish to one.
-    private mutating func denial(_ slot: Int, _ topic: Span<UInt8>) -> String? {
+    private mutating func authorize(_ slot: Int, _ topic: Span<UInt8>) -> Authorization {
         let details = connections[slot].details
         let revision = broker.authorizer?.revision ?? 0
         let remembered = details.authorizedTopic
-        if details.authorizedRevision == revision, remembered.span.isEqual(to: topic) { return nil }
+        if details.authorizedRevision == revision, remembered.span.isEqual(to: topic) {
+            return .granted(details.authorizedTarget)
+        }
         let text = String(copying: topic)
-        if isReserved(text) { return publishDenial(slot, text, .noRight) }
+        if isReserved(text) { return .denied(publishDenial(slot, text, .noRight)) }
         if let denial = broker.authorizer?.denial(of: .publish, to: text, for: details.principal) {
-            return publishDenial(slot, text, denial)
+            return .denied(publishDenial(slot, text, denial))
         }
         details.authorizedTopic = [UInt8](copying: topic)
         details.authorizedRevision = revision
         details.authorizedTarget = policies(slot).p2p ? DirectAddress.clientID(in: topic) : nil
-        return nil
+        return .granted(details.authorizedTarget)
     }
 
     /// A message to the broker itself.
@@ -303,7 +314,7 @@ extension Shard {
             }
             match = found.match
         } else {
-            match = matchCache.match(topic, in: tenants[tenant].instance.subscriptions)
+            match = matchCache.match(topic, in: tenants[tenant].subscriptions)
         }
         var members = chooseMembers(match)
         if publication.retain || match.hasPersistent {
@@ -480,11 +491,12 @@ extension Shard {
         payload: Span<UInt8>,
         _ kept: inout KeptMessage,
     ) {
-        shapes.begin()
+        let range = match.range(ofShard: index)
+        shapes.begin(receivers: range.count + members.count)
         deliver(
             publication,
             match,
-            match.range(ofShard: index),
+            range,
             topic: topic,
             properties: properties,
             payload: payload,

@@ -11,8 +11,14 @@ struct PublishShapes {
     /// Bit n: `frames[n]` belongs to the current message.
     private var made: UInt16 = 0
 
+    /// Whether a shape may serve more than one receiver; if not, it is not worth making.
+    private(set) var areUseful = false
+
     /// The next message begins; forget the last one's shapes.
-    mutating func begin() { made = 0 }
+    mutating func begin(receivers: Int) {
+        made = 0
+        areUseful = receivers > 1
+    }
 
     static func key(version: ProtocolVersion, qos: QoS, retain: Bool) -> Int {
         (version == .v5 ? 6 : 0) + Int(qos.rawValue) * 2 + (retain ? 1 : 0)

@@ -29,7 +29,7 @@ extension Shard {
             }
         }
         // Or one that ended just now, though another has come and gone since.
-        let key = SessionKey(tenants[tenant].instance.number, connect.clientIdentifier)
+        let key = SessionKey(tenants[tenant].number, connect.clientIdentifier)
         if !present, let ending = endings[key] { position = max(position, ending) }
         let session: Int
         var mustWait = false
@@ -49,7 +49,7 @@ extension Shard {
         sessions[session].connection = Int32(truncatingIfNeeded: slot)
         sessions[session].expiresAt = .distantFuture
         sessions[session].outbound.connectionStarted(window: window)
-        sessions[session].will = connect.will.map { WillMessage($0, tenants[tenant].instance.number) }
+        sessions[session].will = connect.will.map { WillMessage($0, tenants[tenant].number) }
         connections[slot].session = Int32(truncatingIfNeeded: session)
         countWaiting(session)
         if present {
@@ -110,7 +110,7 @@ extension Shard {
             slot: session,
             generation: sessions.generation(of: session),
         )
-        let key = SessionKey(tenants[tenant].instance.number, clientID)
+        let key = SessionKey(tenants[tenant].number, clientID)
         sessionsByClientID[key] = Int32(truncatingIfNeeded: session)
         broker.sessionCount.add(1, ordering: .relaxed)
         return session

@@ -15,6 +15,7 @@ internal import MQTTCodec
 /// `Receiving` (bytes → packets), `Connecting`, `PublishPipeline` (authorise → retain → route → acknowledge), `Delivering`
 /// (subscription → window → output), `Acknowledging`, `Storing`, `Subscribing`, `Ending` (DISCONNECT, loss, wills, expiry), `Timers`.
 package struct Shard: ~Copyable {
+    private let place = FixedPlace()
     let index: Int
     let broker: Broker
     let store: any MessageStore

@@ -44,16 +44,19 @@ package struct HandOver: Sendable {
 /// Bounded by `Limits.shardBacklogBytes`: past it the publishers' reading pauses (`MailPressure`).
 /// The bytes of small messages stand one after the other in `bytes`; a large one travels as a shared `Message`.
 package struct PublicationBatch: Sendable {
-    /// One message for the shard.
+    /// One message for the shard; nothing in it is counted by reference, so that it is read at no cost.
     struct Entry: Sendable {
         let publication: Publication
-        /// Where topic, properties and payload stand in `bytes`, unless `message` holds them.
+        /// Where topic, properties and payload stand in `bytes`, unless they are a kept message's.
         let start: Int
         let topicCount: Int
         let propertiesCount: Int
         let payloadCount: Int
-        let message: Message?
-        let recipients: Recipients
+        /// The place in `messages`, -1 when the bytes stand in `bytes`.
+        let message: Int32
+        /// The place in `matches`, or in `members`.
+        let recipients: Int32
+        let isForMember: Bool
     }
 
     enum Recipients: Sendable {
@@ -65,8 +68,23 @@ package struct PublicationBatch: Sendable {
 
     private(set) var bytes: [UInt8] = []
     private(set) var entries: [Entry] = []
+    private(set) var messages: [Message] = []
+    /// Each once for all messages of it that follow each other, as one publisher's do.
+    private(set) var matches: [Match] = []
+    private(set) var members: [(subscriber: Subscriber, group: SharedGroup)] = []
 
     package init() {}
+
+    /// An empty batch with room for as much as the last one held, within bounds, so that it need not grow bit by bit.
+    init(after last: borrowing PublicationBatch) {
+        bytes.reserveCapacity(Self.room(for: last.bytes.count, atMost: 1 << 18))
+        entries.reserveCapacity(Self.room(for: last.entries.count, atMost: 1 << 12))
+    }
+
+    private static func room(for count: Int, atMost most: Int) -> Int {
+        guard count > 1 else { return count }
+        return min(1 << (Int.bitWidth - (count - 1).leadingZeroBitCount), most)
+    }
 
     package var isEmpty: Bool { entries.isEmpty }
 
@@ -82,12 +100,26 @@ package struct PublicationBatch: Sendable {
         message: Message?,
     ) {
         let start = bytes.count
-        if message == nil {
+        if let message {
+            messages.append(message)
+        } else {
             bytes.append(contentsOf: topic)
-            bytes.append(contentsOf: properties)
+            if !properties.isEmpty { bytes.append(contentsOf: properties) }
             bytes.append(contentsOf: payload)
         }
         footprint += 64 + topic.count + properties.count + payload.count
+        let place: Int
+        let isForMember: Bool
+        switch recipients {
+        case .match(let match):
+            if matches.last !== match { matches.append(match) }
+            place = matches.count - 1
+            isForMember = false
+        case .member(let member, let group):
+            members.append((member, group))
+            place = members.count - 1
+            isForMember = true
+        }
         entries.append(
             Entry(
                 publication: publication,
@@ -95,8 +127,9 @@ package struct PublicationBatch: Sendable {
                 topicCount: topic.count,
                 propertiesCount: properties.count,
                 payloadCount: payload.count,
-                message: message,
-                recipients: recipients,
+                message: message == nil ? -1 : Int32(truncatingIfNeeded: messages.count - 1),
+                recipients: Int32(truncatingIfNeeded: place),
+                isForMember: isForMember,
             ),
         )
     }

@@ -12,7 +12,7 @@ extension Shard {
     mutating func admitsPublish(_ slot: Int) -> Bool {
         guard connections[slot].phase == .connected else { return true }
         let tenant = Int(connections[slot].tenant)
-        guard tenants[tenant].limits.hasRate else { return true }
+        guard tenants[tenant].hasRate else { return true }
         let second = now.milliseconds / 1000
         let details = connections[slot].details
         if details.publishSecond != second {

@@ -50,7 +50,7 @@ extension Shard {
             TraceRing.Entry(
                 time: now.milliseconds,
                 number: .none,
-                instance: tenants[tenant].instance.number,
+                instance: tenants[tenant].number,
                 kind: kind,
                 clientID: details.clientID,
                 topic: [],
@@ -85,7 +85,7 @@ extension Shard {
             TraceRing.Entry(
                 time: now.milliseconds,
                 number: number,
-                instance: tenants[Int(sessions[session].tenant)].instance.number,
+                instance: tenants[Int(sessions[session].tenant)].number,
                 kind: kind,
                 drop: drop,
                 clientID: sessions[session].clientID,
@@ -108,7 +108,7 @@ extension Shard {
             TraceRing.Entry(
                 time: now.milliseconds,
                 number: number,
-                instance: tenants[tenant].instance.number,
+                instance: tenants[tenant].number,
                 kind: kind,
                 drop: drop,
                 clientID: sender,

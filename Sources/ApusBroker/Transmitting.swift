@@ -22,16 +22,14 @@ extension Shard {
     ) {
         let version = connections[slot].version
         let isShared = payload.count >= Self.sharedPayloadBytes
-        guard subscriptionIdentifier == 0, !connections[slot].usesTopicAliases else {
+        guard shapes.areUseful, subscriptionIdentifier == 0, !connections[slot].usesTopicAliases else {
             if qos == .atMostOnce,
                 !fits(slot, publication, qos, subscriptionIdentifier, further, topic, properties, payload)
             {
                 return counters.drop(.tooLargeForReceiver)
             }
-            var frame: [UInt8] = []
             encode(
                 slot,
-                into: &frame,
                 publication.expiresAt,
                 qos: qos,
                 retain: retain,
@@ -41,9 +39,8 @@ extension Shard {
                 topic: topic,
                 properties: properties,
                 payloadCount: payload.count,
+                isShared ? payload.extracting(0..<0) : payload,
             )
-            if !isShared { frame.append(contentsOf: payload) }
-            connections[slot].output.append(frame.span, pool: &pool)
             return finishTransmission(slot, publication, payload, isShared, topic: topic, properties: properties, &kept)
         }
         let key = PublishShapes.key(version: version, qos: qos, retain: retain)
@@ -103,10 +100,10 @@ extension Shard {
         let message = delivery.message
         let bytes = message.bytes
         let payloadCount = message.payloadCount
-        var frame: [UInt8] = []
+        let isShared = payloadCount >= Self.sharedPayloadBytes
+        let payload = message.propertiesEnd..<bytes.count
         encode(
             slot,
-            into: &frame,
             message.expiresAt,
             qos: delivery.qos,
             retain: delivery.retain,
@@ -119,14 +116,9 @@ extension Shard {
             topic: bytes.span.extracting(0..<message.topicEnd),
             properties: bytes.span.extracting(message.topicEnd..<message.propertiesEnd),
             payloadCount: payloadCount,
+            isShared ? bytes.span.extracting(0..<0) : bytes.span.extracting(payload),
         )
-        let payload = message.propertiesEnd..<bytes.count
-        connections[slot].output.append(frame.span, pool: &pool)
-        if payloadCount >= Self.sharedPayloadBytes {
-            connections[slot].output.appendShared(bytes, range: payload, pool: &pool)
-        } else {
-            connections[slot].output.append(bytes.span, range: payload, pool: &pool)
-        }
+        if isShared { connections[slot].output.appendShared(bytes, range: payload, pool: &pool) }
         countSentPublish(slot, payloadCount)
     }
 
@@ -137,10 +129,11 @@ extension Shard {
         markDirty(slot)
     }
 
-    /// Encodes everything but the payload, with the topic aliases and identifiers of this one receiver.
+    /// Encodes for one receiver, with its topic aliases and identifiers, straight into its output.
+    ///
+    /// - Parameter payload: what follows the header; empty where the payload is shared instead.
     private mutating func encode(
         _ slot: Int,
-        into frame: inout [UInt8],
         _ expiresAt: Timestamp,
         qos: QoS,
         retain: Bool,
@@ -150,6 +143,7 @@ extension Shard {
         topic: Span<UInt8>,
         properties: Span<UInt8>,
         payloadCount: Int,
+        _ payload: Span<UInt8>,
     ) {
         var alias: UInt16 = 0
         var sendsTopic = true
@@ -164,20 +158,32 @@ extension Shard {
                 sendsTopic = false
             }
         }
-        _ = PublishEncoder.appendHeader(
-            to: &frame,
-            version: connections[slot].version,
-            dup: dup,
-            qos: qos,
-            retain: retain,
-            packetIdentifier: identifier,
-            topic: sendsTopic ? topic : topic.extracting(0..<0),
-            topicAlias: alias,
-            messageExpiryInterval: remainingExpiry(expiresAt),
-            subscriptionIdentifiers: subscriptionIdentifiers,
-            forwardableProperties: properties,
-            payloadCount: payloadCount,
+        let version = connections[slot].version
+        let topic = sendsTopic ? topic : topic.extracting(0..<0)
+        let expiry = remainingExpiry(expiresAt)
+        let most = PublishEncoder.mostHeaderBytes(
+            version: version,
+            topicCount: topic.count,
+            subscriptionIdentifiers: subscriptionIdentifiers.more.count,
+            forwardablePropertiesCount: properties.count,
         )
+        connections[slot].output.append(atMost: most + payload.count, pool: &pool) { output in
+            PublishEncoder.appendHeader(
+                to: &output,
+                version: version,
+                dup: dup,
+                qos: qos,
+                retain: retain,
+                packetIdentifier: identifier,
+                topic: topic,
+                topicAlias: alias,
+                messageExpiryInterval: expiry,
+                subscriptionIdentifiers: subscriptionIdentifiers,
+                forwardableProperties: properties,
+                payloadCount: payloadCount,
+            )
+            output.append(copying: payload)
+        }
     }
 
     /// The expiry interval as the receiver is to see it: what is left of it, in whole seconds [MQTT-3.3.2-6].

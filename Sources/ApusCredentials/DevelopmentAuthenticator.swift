@@ -21,12 +21,3 @@ package struct DevelopmentAuthenticator: Authenticator {
         request: AuthenticationRequest,
     ) -> (any EnhancedAuthentication)? { nil }
 }
-
-/// Grants every right: the broker without an ACL file.
-package struct AllowAllAuthorizer: Authorizer {
-    package init() {}
-
-    package var revision: UInt64 { 0 }
-
-    package func denial(of access: Access, to topic: String, for principal: Principal) -> AccessDenial? { nil }
-}

@@ -45,6 +45,29 @@ public struct OutputQueue: ~Copyable {
         bytes.withUnsafeBufferPointer { append(UnsafeBufferPointer(rebasing: $0[range]), pool: &pool) }
     }
 
+    /// Lets the closure write behind the bytes that wait, without a copy.
+    ///
+    /// - Parameter most: the room that the closure gets; what it leaves is not lost.
+    @inlinable
+    public mutating func append(atMost most: Int, pool: inout ChunkPool, _ write: (inout OutputSpan<UInt8>) -> Void) {
+        if let tail, tail.pointee.capacity &- tail.pointee.end >= most {
+            unsent &+= tail.pointee.append(atMost: most, write)
+        } else {
+            appendToNext(most, pool: &pool, write)
+        }
+    }
+
+    @usableFromInline
+    mutating func appendToNext(_ most: Int, pool: inout ChunkPool, _ write: (inout OutputSpan<UInt8>) -> Void) {
+        guard most <= ChunkPool.capacity(of: .large) - ChunkPool.headroom else {
+            let bytes = [UInt8](capacity: most, initializingWith: write)
+            return append(bytes.span, pool: &pool)
+        }
+        let target = pool.makeChunk(nextKind(for: most))
+        link(target)
+        unsent += target.pointee.append(atMost: most, write)
+    }
+
     /// Adds one byte.
     @inlinable
     public mutating func append(_ byte: UInt8, pool: inout ChunkPool) {

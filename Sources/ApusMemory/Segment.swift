@@ -38,6 +38,19 @@ struct Segment {
         self.kind = kind
     }
 
+    /// Lets the closure write into the free room, of which there must be so much.
+    ///
+    /// - Returns: how many bytes it wrote.
+    @inlinable
+    mutating func append(atMost most: Int, _ write: (inout OutputSpan<UInt8>) -> Void) -> Int {
+        let room = UnsafeMutableBufferPointer(start: base + end, count: most)
+        var output = OutputSpan(buffer: room, initializedCount: 0)
+        write(&output)
+        let written = output.finalize(for: room)
+        end &+= written
+        return written
+    }
+
     var unsentBytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: base + start, count: end - start) }
 }
 

@@ -1,3 +1,5 @@
+internal import Glibc
+
 // Copies of borrowed bytes, for the places where they outlive the buffer that they came in.
 
 extension Array where Element == UInt8 {
@@ -24,10 +26,28 @@ extension String {
 
 extension Span<UInt8> {
     /// Whether both hold the same bytes.
-    @inlinable
     public func isEqual(to other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
-        for index in indices where self[index] != other[index] { return false }
-        return true
+        return withUnsafeBufferPointer { left in
+            other.withUnsafeBufferPointer { right in
+                guard let left = left.baseAddress, let right = right.baseAddress else { return true }
+                return memcmp(left, right, count) == 0
+            }
+        }
+    }
+}
+
+extension OutputSpan<UInt8> {
+    /// Appends all bytes of the span; there must be room.
+    @inlinable
+    public mutating func append(copying bytes: Span<UInt8>) {
+        precondition(bytes.count <= freeCapacity, "More bytes than there is room.")
+        withUnsafeMutableBufferPointer { room, count in
+            bytes.withUnsafeBufferPointer { source in
+                guard let target = room.baseAddress, let start = source.baseAddress else { return }
+                (target + count).update(from: start, count: source.count)
+                count &+= source.count
+            }
+        }
     }
 }

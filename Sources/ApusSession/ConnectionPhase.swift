@@ -6,7 +6,9 @@ package import MQTTCodec
 ///  awaitingConnect ──CONNECT──▶ authenticating ──accepted──▶ connected ──▶ closing
 ///        └──────────── anything else, time-out, refusal ─────────────────────▲
 /// ```
-package enum ConnectionPhase: UInt8, Sendable {
+///
+/// Public only for speed, see `RingBuffer`.
+public enum ConnectionPhase: Sendable {
     case awaitingConnect
     /// CONNECT was taken; an authenticator works, or an AUTH packet is awaited.
     case authenticating

@@ -30,6 +30,68 @@ public enum PublishEncoder {
         forwardableProperties: Span<UInt8>,
         payloadCount: Int,
     ) -> Int {
+        var identifierOffset = -1
+        let start = out.count
+        let most = mostHeaderBytes(
+            version: version,
+            topicCount: topic.count,
+            subscriptionIdentifiers: subscriptionIdentifiers.more.count,
+            forwardablePropertiesCount: forwardableProperties.count,
+        )
+        out.append(addingCapacity: most) { output in
+            identifierOffset = appendHeader(
+                to: &output,
+                version: version,
+                dup: dup,
+                qos: qos,
+                retain: retain,
+                packetIdentifier: packetIdentifier,
+                topic: topic,
+                topicAlias: topicAlias,
+                messageExpiryInterval: messageExpiryInterval,
+                subscriptionIdentifiers: subscriptionIdentifiers,
+                forwardableProperties: forwardableProperties,
+                payloadCount: payloadCount,
+            )
+        }
+        return identifierOffset < 0 ? -1 : start + identifierOffset
+    }
+
+    /// The most bytes that a header has, which is the room to make before it is written.
+    ///
+    /// - Parameter subscriptionIdentifiers: those beyond the first.
+    @inlinable
+    public static func mostHeaderBytes(
+        version: ProtocolVersion,
+        topicCount: Int,
+        subscriptionIdentifiers: Int,
+        forwardablePropertiesCount: Int,
+    ) -> Int {
+        // First byte and remaining length, topic length, packet identifier.
+        let fields = 5 + 2 + topicCount + 2
+        guard version == .v5 else { return fields }
+        // Properties' length, alias, expiry, subscription identifiers.
+        return fields + 4 + 3 + 5 + 5 * (1 + subscriptionIdentifiers) + forwardablePropertiesCount
+    }
+
+    /// Likewise into memory that has room for ``mostHeaderBytes(version:topicCount:subscriptionIdentifiers:forwardablePropertiesCount:)``.
+    ///
+    /// - Returns: the offset of the packet identifier in `output`, or -1 for QoS 0.
+    @discardableResult
+    public static func appendHeader(
+        to output: inout OutputSpan<UInt8>,
+        version: ProtocolVersion,
+        dup: Bool,
+        qos: QoS,
+        retain: Bool,
+        packetIdentifier: PacketIdentifier,
+        topic: Span<UInt8>,
+        topicAlias: UInt16,
+        messageExpiryInterval: UInt32?,
+        subscriptionIdentifiers: (first: UInt32, more: [UInt32]),
+        forwardableProperties: Span<UInt8>,
+        payloadCount: Int,
+    ) -> Int {
         let ownProperties =
             version == .v5
             ? ownPropertiesSize(topicAlias, messageExpiryInterval, subscriptionIdentifiers)
@@ -44,23 +106,20 @@ public enum PublishEncoder {
         let header: UInt8 =
             PacketType.publish.firstByte | (dup ? 0b1000 : 0) | qos.rawValue << 1 | (retain ? 1 : 0)
         var identifierOffset = -1
-        let start = out.count
-        out.append(addingCapacity: 5 + body - payloadCount) { output in
-            output.append(header)
-            output.appendVariableByteInteger(body)
-            output.append(bigEndian: UInt16(truncatingIfNeeded: topic.count))
-            output.append(copying: topic)
-            if qos != .atMostOnce {
-                identifierOffset = start + output.count
-                output.append(bigEndian: packetIdentifier)
-            }
-            guard version == .v5 else { return }
-            output.appendVariableByteInteger(ownProperties + forwardableProperties.count)
-            if ownProperties > 0 {
-                output.appendOwnProperties(topicAlias, messageExpiryInterval, subscriptionIdentifiers)
-            }
-            output.append(copying: forwardableProperties)
+        output.append(header)
+        output.appendVariableByteInteger(body)
+        output.append(bigEndian: UInt16(truncatingIfNeeded: topic.count))
+        output.append(copying: topic)
+        if qos != .atMostOnce {
+            identifierOffset = output.count
+            output.append(bigEndian: packetIdentifier)
         }
+        guard version == .v5 else { return identifierOffset }
+        output.appendVariableByteInteger(ownProperties + forwardableProperties.count)
+        if ownProperties > 0 {
+            output.appendOwnProperties(topicAlias, messageExpiryInterval, subscriptionIdentifiers)
+        }
+        output.append(copying: forwardableProperties)
         return identifierOffset
     }
 
@@ -113,6 +172,7 @@ public enum PublishEncoder {
         if subscriptionIdentifiers.first != 0 {
             size += 1 + VariableByteInteger.size(of: Int(subscriptionIdentifiers.first))
         }
+        if subscriptionIdentifiers.more.isEmpty { return size }
         for identifier in subscriptionIdentifiers.more { size += 1 + VariableByteInteger.size(of: Int(identifier)) }
         return size
     }

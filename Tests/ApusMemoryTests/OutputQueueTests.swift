@@ -23,7 +23,7 @@ struct OutputQueueTests {
             let fresh = Self.bytes(size, from: step)
             let low = Int.random(in: 0...size, using: &random)
             let range = low..<Int.random(in: low...size, using: &random)
-            switch Int.random(in: 0..<9, using: &random) {
+            switch Int.random(in: 0..<10, using: &random) {
             case 0:
                 queue.append(fresh.span, pool: &pool)
                 model += fresh
@@ -46,6 +46,14 @@ struct OutputQueueTests {
                 queue.appendAll(of: &other, pool: &pool)
                 #expect((other.isEmpty) == true)
                 model += [1, 2, 3] + fresh
+            case 9:
+                // Written in place, and less than there would be room for.
+                queue.append(atMost: size, pool: &pool) { output in
+                    let all = fresh
+                    output.append(copying: all.span.extracting(range))
+                    #expect(output.count == range.count)
+                }
+                model += fresh[range]
             case 6 where step % 50 == 0:
                 queue.removeAll(pool: &pool)
                 model = []

@@ -37,7 +37,7 @@ package struct SystemNotice: Sendable, Equatable {
 ///
 /// Called on a shard's thread; must answer from memory. The broker remembers an answer for a publisher's last topic
 /// until `revision` changes.
-package protocol Authorizer: Sendable {
+package protocol Authorizer: AnyObject, Sendable {
     /// Grows whenever an answer may have changed.
     var revision: UInt64 { get }
 
