@@ -56,7 +56,8 @@ extension Configuration {
                     )
                 )
             }
-            if tls.clientCertificate != .none, tls.clientCA == nil {
+            // With the management API there may be registered authorities.
+            if tls.clientCertificate != .none, tls.clientCA == nil, api.listen == nil {
                 problems.append(
                     Self.problem("listeners", "`\(listener.name)` asks for client certificates: `clientCA` is missing")
                 )

@@ -61,7 +61,7 @@ extension Setting {
             "tls.clientCA",
             \.tls.clientCA,
             example: "/etc/apus/clients.pem",
-            "The authorities that sign client certificates (PEM).",
+            "The authorities that sign client certificates (PEM). With the API, those that are registered count too.",
             .live,
         ),
         .choice(

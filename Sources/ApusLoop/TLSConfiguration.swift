@@ -18,6 +18,10 @@ package struct TLSIdentity: Sendable, Equatable {
 /// What a server wants to see of its clients' certificates.
 package enum TLSClientCertificates: Sendable, Equatable {
     case none
+    /// Asked for while there are registered authorities; none is refused here.
+    ///
+    /// `TLSSession.certificateFault` tells whether it verifies, and who reads the certificate decides.
+    case whileRegistered
     /// A client may come without one; one that does not verify is refused.
     case optional
     case required
@@ -27,8 +31,12 @@ package struct TLSServerConfiguration: Sendable, Equatable {
     /// At least one; the first is for clients that name no host, or an unknown one.
     package var identities: [TLSIdentity]
     package var clientCertificates: TLSClientCertificates
-    /// The authorities of client certificates; needed unless `clientCertificates` is `none`.
+    /// The authorities of client certificates; `optional` and `required` need them, or registered ones.
     package var clientAuthorityFile: String?
+    /// Further authorities of client certificates, as they are at each handshake.
+    package var registeredAuthorities: TLSAuthorities?
+    /// Certificates for names that none of `identities` is for, as they are at each handshake.
+    package var registeredCertificates: TLSServerCertificates?
     /// TLS 1.3 only instead of 1.2 and later.
     package var requiresTLS13: Bool
 

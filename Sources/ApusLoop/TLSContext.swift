@@ -11,6 +11,9 @@ package final class TLSContext: @unchecked Sendable {
     let isServer: Bool
     /// Whether sessions verify the server's name (clients only).
     let verifiesName: Bool
+    let clientCertificates: TLSClientCertificates
+    let registeredAuthorities: TLSAuthorities?
+    let registeredCertificates: TLSServerCertificates?
     /// The context of the first identity, then those of the others.
     private let contexts: [OpaquePointer]
     private let names: TLSNames
@@ -20,6 +23,9 @@ package final class TLSContext: @unchecked Sendable {
     package init(server configuration: TLSServerConfiguration) throws(TLSError) {
         isServer = true
         verifiesName = false
+        clientCertificates = configuration.clientCertificates
+        registeredAuthorities = configuration.registeredAuthorities
+        registeredCertificates = configuration.registeredCertificates
         guard !configuration.identities.isEmpty else { throw TLSError("TLS server: no certificate") }
         var made = OwnedContexts()
         for identity in configuration.identities {
@@ -37,6 +43,9 @@ package final class TLSContext: @unchecked Sendable {
     package init(client configuration: TLSClientConfiguration) throws(TLSError) {
         isServer = false
         verifiesName = !configuration.isInsecure
+        clientCertificates = .none
+        registeredAuthorities = nil
+        registeredCertificates = nil
         var made = OwnedContexts()
         let context = try made.add(server: false)
         if configuration.isInsecure {
@@ -78,8 +87,9 @@ package final class TLSContext: @unchecked Sendable {
         // A resumed session with a client certificate must name the same kind of server.
         let identifier: [UInt8] = Array("apus".utf8)
         _ = SSL_CTX_set_session_id_context(context, identifier, UInt32(identifier.count))
+        if configuration.registeredAuthorities != nil { trustRegisteredAuthorities(in: context) }
         switch configuration.clientCertificates {
-        case .none:
+        case .none, .whileRegistered:
             SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nil)
             return
         case .optional:
@@ -88,6 +98,7 @@ package final class TLSContext: @unchecked Sendable {
             SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
         }
         guard let file = configuration.clientAuthorityFile else {
+            if configuration.registeredAuthorities != nil { return }
             throw TLSError("client certificates: no file of certificate authorities")
         }
         try loadAuthorities(file, into: context)

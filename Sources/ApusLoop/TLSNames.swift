@@ -4,48 +4,42 @@ internal import COpenSSL
 final class TLSNames: @unchecked Sendable {
     // @unchecked: constants only; the contexts are kept alive by the `TLSContext` that owns this table.
 
-    private let exact: [String: OpaquePointer]
-    /// By the part behind `*.`.
-    private let wildcards: [String: OpaquePointer]
+    private struct Context: @unchecked Sendable { let pointer: OpaquePointer }
+
+    private let contexts: TLSHostNames<Context>
 
     /// - Parameter hostNames: one list a context.
     init(_ hostNames: [[String]], contexts: [OpaquePointer]) {
-        var exact: [String: OpaquePointer] = [:]
-        var wildcards: [String: OpaquePointer] = [:]
+        var table = TLSHostNames<Context>()
         for (names, context) in zip(hostNames, contexts) {
-            for name in names.map({ $0.lowercased() }) {
-                if name.hasPrefix("*.") {
-                    wildcards[String(name.dropFirst(2))] = wildcards[String(name.dropFirst(2))] ?? context
-                } else {
-                    exact[name] = exact[name] ?? context
-                }
-            }
+            for name in names { table.add(name, Context(pointer: context)) }
         }
-        self.exact = exact
-        self.wildcards = wildcards
+        self.contexts = table
     }
 
-    /// The context for a name; an exact name goes before a wildcard, which stands for exactly one label.
-    func context(for name: String) -> OpaquePointer? {
-        let name = name.lowercased()
-        if let context = exact[name] { return context }
-        guard let dot = name.firstIndex(of: "."), dot != name.startIndex else { return nil }
-        return wildcards[String(name[name.index(after: dot)...])]
-    }
+    func context(for name: String) -> OpaquePointer? { contexts.value(for: name)?.pointer }
 }
 
 /// OpenSSL asks during the handshake, on the session's thread; `table` is the `TLSNames` of its context.
+///
+/// What the listener has for a name goes before what is registered for it.
 func chooseContext(
     _ session: OpaquePointer?,
     _ alert: UnsafeMutablePointer<Int32>?,
     _ table: UnsafeMutableRawPointer?,
 ) -> Int32 {
-    guard
-        let session, let table,
-        let text = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name),
-        let context = Unmanaged<TLSNames>.fromOpaque(table).takeUnretainedValue().context(for: String(cString: text))
-    else { return SSL_TLSEXT_ERR_NOACK }
-    SSL_set_SSL_CTX(session, context)
+    guard let session, let table, let text = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name) else {
+        return SSL_TLSEXT_ERR_NOACK
+    }
+    let name = String(cString: text)
+    if let context = Unmanaged<TLSNames>.fromOpaque(table).takeUnretainedValue().context(for: name) {
+        SSL_set_SSL_CTX(session, context)
+        return SSL_TLSEXT_ERR_OK
+    }
+    let registered = TLSSession.of(session)?.context.registeredCertificates
+    guard let certificate = registered?.certificate(for: name), certificate.show(in: session) else {
+        return SSL_TLSEXT_ERR_NOACK
+    }
     return SSL_TLSEXT_ERR_OK
 }
 

@@ -21,10 +21,17 @@ package final class TLSSession: @unchecked Sendable {
         case failed(String)
     }
 
+    /// Whose authorities a certificate was verified by.
+    enum PeerTrust {
+        /// Those of the context's own file.
+        case configured
+        case registered
+    }
+
     let session: OpaquePointer
     private let channel: UnsafeMutablePointer<TLSChannel>
     /// Keeps the table of server names alive, into which OpenSSL has a pointer.
-    private let context: TLSContext
+    let context: TLSContext
     /// Nothing may be sent any more, not even a goodbye.
     private var isBroken = false
     private var handshakeError: String?
@@ -33,6 +40,10 @@ package final class TLSSession: @unchecked Sendable {
     /// How reading ended, once it has.
     private var readEnd: ReadResult?
     package private(set) var isHandshakeDone = false
+    /// Whose authorities stand behind the peer's certificate.
+    var peerTrust = PeerTrust.configured
+    /// Why the peer's certificate does not verify, where the context lets such ones pass; nil when it does.
+    package internal(set) var certificateFault: String?
 
     /// - Parameters:
     ///   - descriptor: must stay open as long as the session lives.
@@ -51,6 +62,9 @@ package final class TLSSession: @unchecked Sendable {
         SSL_set_bio(session, bio, bio)
         if context.isServer {
             SSL_set_accept_state(session)
+            // What callbacks find it by; it is there as long as the session of OpenSSL.
+            SSL_set_ex_data(session, 0, Unmanaged.passUnretained(self).toOpaque())
+            askForCertificate()
         } else {
             SSL_set_connect_state(session)
             if let hostName { try setServer(hostName) }

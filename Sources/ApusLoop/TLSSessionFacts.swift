@@ -18,7 +18,12 @@ extension TLSSession {
         return String(decoding: subject, as: UTF8.self)
     }
 
-    /// The peer's verified certificate in DER; nil without one.
+    /// Whether the peer's certificate, if there is one, verifies by the authorities that the context was made with.
+    ///
+    /// Whoever may register an authority can have it write any subject, so that only then the subject says who the peer is.
+    package var isPeerOfConfiguredAuthority: Bool { certificateFault == nil && peerTrust == .configured }
+
+    /// The peer's certificate in DER, verified unless there is a ``certificateFault``; nil without one.
     package var peerCertificate: [UInt8]? {
         guard let certificate = SSL_get0_peer_certificate(session) else { return nil }
         var bytes: UnsafeMutablePointer<UInt8>?

@@ -67,6 +67,10 @@ package final class ResourceDirectory: Sendable {
         state.withLock { $0.tenants[instance]?.tags.values.flatMap(\.values) ?? [] }
             .sorted { ($0.kind.rawValue, $0.resource, $0.key) < ($1.kind.rawValue, $1.resource, $1.key) }
     }
+    /// Of all instances, by their numbers.
+    package var serverNames: [ServerNameConfiguration] {
+        state.withLock { $0.tenants.values.compactMap(\.serverNames) }.sorted { $0.instance < $1.instance }
+    }
     package func serverNames(of instance: InstanceNumber) -> ServerNameConfiguration? {
         state.withLock { $0.tenants[instance]?.serverNames }
     }

@@ -98,11 +98,28 @@ enum ResourceRules {
                 try words(entry.certificateID, 1...1_024, "SniConfig", "a certificate's id")
                 try words(entry.password, 0...1_024, "SniConfig", "a password", isSecret: true)
             }
+            try checkNobodyElseHas(names, state)
         default: break
         }
     }
 
     private static let maximumServerNames = 100
+
+    /// A server name chooses an instance, so that two cannot have the same.
+    private static func checkNobodyElseHas(
+        _ names: ServerNameConfiguration,
+        _ state: ResourceState,
+    ) throws(ResourceError) {
+        let wanted = Set(names.entries.map { $0.domain.lowercased() })
+        for (number, tenant) in state.tenants where number != names.instance {
+            guard
+                let taken = tenant.serverNames?.entries.first(where: { wanted.contains($0.domain.lowercased()) })?
+                    .domain
+            else { continue }
+            // Whose it is is not for the caller to know.
+            throw ResourceError(.exists, "domain `\(taken)` is a server name of another instance")
+        }
+    }
 
     private static func serialNumber(_ text: String) throws(ResourceError) {
         try words(text, 1...128, "Sn", "a serial number")

@@ -97,9 +97,10 @@ extension ShardLoop where Network: ~Copyable {
             let staging = Int(links[index].staging)
             var peer = stagings[staging].peer
             if let name = session.serverName { peer.serverName = name }
-            if let subject = session.peerSubject {
-                peer.certificateSubject = subject
-                peer.certificate = session.peerCertificate
+            if let certificate = session.peerCertificate {
+                peer.certificate = certificate
+                peer.certificateFault = session.certificateFault
+                peer.certificateSubject = session.isPeerOfConfiguredAuthority ? session.peerSubject : nil
             }
             stagings[staging].peer = peer
             if server.gates[Int(links[index].listener)].configuration.kind.isWebSocket {

@@ -29,6 +29,12 @@ static inline void apus_SSL_CTX_set_servername_callback(SSL_CTX *context, int (*
     SSL_CTX_set_tlsext_servername_callback(context, callback);
     SSL_CTX_set_tlsext_servername_arg(context, argument);
 }
+static inline STACK_OF(X509) *apus_SSL_CTX_get0_chain(SSL_CTX *context) {
+    STACK_OF(X509) *chain = NULL;
+    SSL_CTX_get0_chain_certs(context, &chain);
+    return chain;
+}
+static inline void apus_X509_chain_free(STACK_OF(X509) *chain) { sk_X509_pop_free(chain, X509_free); }
 static inline int apus_SSL_set_server_name(SSL *session, const char *name) {
     return (int)SSL_set_tlsext_host_name(session, name);
 }

@@ -32,6 +32,38 @@ final class TestAuthority: Sendable {
         )
     }
 
+    /// An authority that this one issued.
+    private init(issuedBy parent: TestAuthority) throws {
+        folder = NSTemporaryDirectory() + "apus-tls-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try Self.openssl(
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=Test authority in the middle",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+            "-CA",
+            parent.certificate,
+            "-CAkey",
+            parent.key,
+        )
+    }
+
+    func intermediate() throws -> TestAuthority { try TestAuthority(issuedBy: self) }
+
+    /// The certificate as text.
+    var pem: String { get throws { try String(contentsOfFile: certificate, encoding: .utf8) } }
+
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     /// A certificate for a subject such as `/CN=broker`, valid for some names.

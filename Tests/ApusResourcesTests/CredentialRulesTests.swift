@@ -232,6 +232,30 @@ struct CredentialRulesTests {
         #expect(fixture.refusal(.putServerNames(names))?.kind == .invalid(field: "SniConfig"))
     }
 
+    @Test func `a server name is one instance's, in any case of letters`() throws {
+        let fixture = try ResourceFixture()
+        func names(_ instance: InstanceNumber, _ domains: String...) -> CatalogChange {
+            .putServerNames(
+                ServerNameConfiguration(
+                    instance: instance,
+                    defaultCertificate: "id",
+                    entries: domains.map { .init(domain: $0, certificateID: "id", password: "") },
+                )
+            )
+        }
+        try fixture.change(names(fixture.instance, "a.example", "*.b.example"))
+        #expect(fixture.refusal(names(fixture.plain, "A.Example"))?.kind == .exists)
+        #expect(fixture.refusal(names(fixture.plain, "c.example", "*.B.example"))?.kind == .exists)
+        try fixture.change(names(fixture.plain, "x.b.example"))
+        try fixture.change(names(fixture.instance, "a.example"))
+        try fixture.change(names(fixture.plain, "*.b.example"))
+        #expect(fixture.directory.serverNames.map(\.instance) == [fixture.instance, fixture.plain])
+        let table = ServerNameTable(fixture.directory.serverNames)
+        #expect(table.instance(for: "a.example") == fixture.instance)
+        #expect(table.instance(for: "z.b.example") == fixture.plain)
+        #expect(table.instance(for: ".b.example") == nil)
+    }
+
     // MARK: - Revoked tokens
 
     @Test func `revoked tokens are known until they have ended`() throws {

@@ -24,6 +24,36 @@ struct TLSTests {
     }
 
     @Test
+    func `the subject of a registered authority's certificate does not reach authentication`() throws {
+        let authority = try TestAuthority.shared.get()
+        let other = try TestAuthority()
+        let authorities = TLSAuthorities()
+        var listener = ListenerConfiguration.local(.tls)
+        var settings = TLSServerConfiguration(
+            identities: [try TestAuthority.brokerIdentity.get()],
+            clientCertificates: .whileRegistered,
+        )
+        settings.registeredAuthorities = authorities
+        listener.tls = settings
+        let server = try TestServer([listener])
+        let pem = try StandardStream.readAll(file: other.certificate, limit: 1 << 16) ?? []
+        try authorities.put(.init(owner: 1, name: "01"), pem: String(decoding: pem, as: UTF8.self))
+        for issuer in [other, authority] {
+            let tls = TLSClientConfiguration(
+                authorityFile: authority.certificate,
+                identity: try issuer.issue("/CN=admin"),
+            )
+            let client = try ClientConnection(ClientEndpoint(server.endpoints[0].url), tls: tls)
+            try client.send(MQTT.connect("device-1"))
+            #expect(try client.collect(4) == MQTT.connectionAccepted)
+            let peer = try #require(server.authenticator.peers.last)
+            #expect(peer.certificateSubject == nil)
+            #expect(peer.certificate != nil)
+            #expect((peer.certificateFault == nil) == (issuer === other))
+        }
+    }
+
+    @Test
     func `who shows no certificate where one is required is turned away and told of`() throws {
         let setUp = try SetUp(.tls, shards: 1, clientCertificates: .required)
         // TLS 1.3 tells the client only with its first read.

@@ -21,6 +21,10 @@ class Certificate:
         return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                       serialization.NoEncryption()).decode()
 
+    def encrypted_key_pem(self, password):
+        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                      serialization.BestAvailableEncryption(password.encode())).decode()
+
 
 class Authority(Certificate):
     """Signs itself; valid for a day."""

@@ -9,10 +9,16 @@ package struct Peer: Sendable, Equatable {
     package var listener: String
     /// Whether both ends are this machine (loopback or unix socket); PROXY protocol's address counts when present.
     package var isLoopback: Bool
-    /// The subject of the verified client certificate, RFC 2253 text; `nil` without one.
+    /// The subject of the client certificate, RFC 2253 text; `nil` without one.
+    ///
+    /// Also `nil` for one that only an authority has verified which an instance has registered: it can write any subject.
     package var certificateSubject: String?
-    /// The verified client certificate itself, in DER; `nil` without one.
+    /// The client certificate itself, in DER; `nil` without one.
+    ///
+    /// The peer has its key.
     package var certificate: [UInt8]?
+    /// Why the certificate does not verify; `nil` when it does.
+    package var certificateFault: String?
     /// The server name of the TLS handshake or the Host of the WebSocket upgrade.
     package var serverName: String?
 
@@ -22,6 +28,7 @@ package struct Peer: Sendable, Equatable {
         isLoopback: Bool,
         certificateSubject: String? = nil,
         certificate: [UInt8]? = nil,
+        certificateFault: String? = nil,
         serverName: String? = nil,
     ) {
         self.address = address
@@ -29,6 +36,7 @@ package struct Peer: Sendable, Equatable {
         self.isLoopback = isLoopback
         self.certificateSubject = certificateSubject
         self.certificate = certificate
+        self.certificateFault = certificateFault
         self.serverName = serverName
     }
 }

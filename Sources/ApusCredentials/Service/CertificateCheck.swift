@@ -7,8 +7,9 @@ internal import Synchronization
 /// Checks client certificates against the authorities that an instance has registered: an additional check, besides the
 /// user name and password (apsaramq-facts 2.2, 2.8).
 ///
-/// The handshake has shown that the client holds the certificate's key and that some trusted authority issued it. Here is
-/// decided whether it was one of *this* instance, and whether authority and certificate are active.
+/// The handshake has shown that the client holds the certificate's key, and whether some trusted authority issued it: one
+/// of the listener or one that any instance has registered. Here is decided whether it was one of *this* instance, and
+/// whether authority and certificate are active.
 final class CertificateCheck: Sendable {
     private struct Authority {
         let pem: String
@@ -60,6 +61,13 @@ final class CertificateCheck: Sendable {
             guard !isRequired else {
                 throw Refusal(sentence: "instance \(quoted(instance.id)) has no registered CA certificate to check by")
             }
+            // It has passed the listener, which may demand one, by an authority that is not for this instance.
+            guard peer.certificateSubject != nil || peer.certificateFault != nil else {
+                throw Refusal(
+                    sentence: "the client certificate was issued by a CA of another instance than "
+                        + "\(quoted(instance.id))",
+                )
+            }
             return nil
         }
         guard let certificate = X509Certificate(der: bytes), let validity = certificate.validity else {
@@ -79,6 +87,9 @@ final class CertificateCheck: Sendable {
         let validities = [(authority.validFrom, authority.validUntil), validity]
         guard validities.allSatisfy({ $0.0 <= now.milliseconds && now.milliseconds < $0.1 }) else {
             throw Refusal(sentence: "the client certificate or its CA is not valid at this time")
+        }
+        if let fault = peer.certificateFault {
+            throw Refusal(sentence: "the client certificate does not verify: \(fault)")
         }
         let known = directory.deviceCertificate(
             instance.number,

@@ -21,6 +21,7 @@ final class InstanceTable: Sendable {
         var entries: [InstanceNumber: Entry] = [:]
         /// Made when first asked for; changes of credentials come far oftener than questions for it.
         var numbersByLowercaseID: [String: InstanceNumber]?
+        var serverNames: ServerNameTable?
         /// The outer `nil` is for not looked yet.
         var firstRunning: InstanceNumber??
     }
@@ -56,6 +57,16 @@ final class InstanceTable: Sendable {
             )
             state.numbersByLowercaseID = numbers
             return numbers[id]
+        }
+        return number.flatMap(entry)
+    }
+
+    /// The instance that has set this server name, which is in lower case.
+    func entry(serverName name: String) -> Entry? {
+        let number = withCurrentState { state in
+            let names = state.serverNames ?? ServerNameTable(directory.serverNames)
+            state.serverNames = names
+            return names.instance(for: name)
         }
         return number.flatMap(entry)
     }

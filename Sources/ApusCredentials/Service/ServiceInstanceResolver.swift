@@ -7,8 +7,9 @@ package import ApusResources
 /// In this order, and the first that names an instance decides, also when it names a wrong one:
 /// 1. the third part of the user name, `Signature|<key>|<instance id>`;
 /// 2. the TLS server name or the WebSocket Host, `<instance id>.<domain>`, in any case, a port being left out;
-/// 3. the listener's own instance;
-/// 4. the first running instance, by number.
+/// 3. one that an instance has set by SetSniConfig, outside the domains;
+/// 4. the listener's own instance;
+/// 5. the first running instance, by number.
 package struct ServiceInstanceResolver: InstanceResolver {
     private let table: InstanceTable
     private let domains: [String]
@@ -31,11 +32,21 @@ package struct ServiceInstanceResolver: InstanceResolver {
         if let userName, case .service(_, _, let id) = ServiceUserName(userName) {
             return choice(table.entry(id: id), otherwise: "the user name names instance \(quoted(id))")
         }
-        if let host = peer.serverName, let label = instanceLabel(of: host) {
-            return choice(
-                table.entry(lowercaseID: label),
-                otherwise: "host \(quoted(host)) names instance \(quoted(label))"
-            )
+        if let host = peer.serverName {
+            let name = Self.name(of: host)
+            if let label = instanceLabel(of: name) {
+                return choice(
+                    table.entry(lowercaseID: label),
+                    otherwise: "host \(quoted(host)) names instance \(quoted(label))"
+                )
+            }
+            // A domain itself stands for no instance: nobody may take it for the own one.
+            if !domains.contains(name), let entry = table.entry(serverName: name) {
+                return choice(
+                    entry,
+                    otherwise: "host \(quoted(host)) is a name of instance \(quoted(entry.instance.id))"
+                )
+            }
         }
         if let id = listenerInstances[peer.listener] {
             return choice(
@@ -62,12 +73,17 @@ package struct ServiceInstanceResolver: InstanceResolver {
         return .instance(entry.settings)
     }
 
-    /// The part of a host name before one of the domains, in lower case; `nil` when it is not of this form.
-    private func instanceLabel(of host: String) -> String? {
+    /// A host name in lower case, without a port and without the root's dot.
+    private static func name(of host: String) -> String {
         var name = host.lowercased()
         // `[::1]:80` has no name before its port, and no domain either.
         if let colon = name.lastIndex(of: ":") { name = String(name[..<colon]) }
         if name.hasSuffix(".") { name.removeLast() }
+        return name
+    }
+
+    /// The part of a name before one of the domains; `nil` when it is not of this form.
+    private func instanceLabel(of name: String) -> String? {
         for domain in domains where name.hasSuffix("." + domain) {
             let label = String(name.dropLast(domain.count + 1))
             return label.isEmpty ? nil : label

@@ -17,6 +17,8 @@ final class Service: Sendable {
     /// With the management API: the catalog and what comes of it.
     private let tenancy: Tenancy?
     private let management: Management?
+    /// With the management API: what the catalog says about TLS.
+    private let registeredTLS: RegisteredTLS?
     /// What the process was started with: settings that need a restart are compared with it.
     private let started: Configuration
     private let current: Mutex<Configuration>
@@ -40,9 +42,14 @@ final class Service: Sendable {
         )
         let log = self.log
         let configuration = isDevelopment ? try DevelopmentCertificate.fill(into: configuration, log) : configuration
+        let isService = configuration.api.listen != nil
+        let registeredTLS = isService ? RegisteredTLS(configuration, events: log) : nil
+        self.registeredTLS = registeredTLS
         let shardCount = configuration.shards == 0 ? Machine.processorCount() : configuration.shards
         var network = TransportConfiguration(
-            listeners: configuration.listeners.map { ListenerConfiguration($0, configuration.effectiveTLS(of: $0)) },
+            listeners: configuration.listeners.map {
+                ListenerConfiguration($0, configuration.effectiveTLS(of: $0)).extended(by: registeredTLS)
+            },
             shardCount: shardCount,
         )
         network.handshakeTimeout = .seconds(configuration.limits.connectSeconds)
@@ -64,10 +71,10 @@ final class Service: Sendable {
         } catch {
             throw CommandFailure(error.description)
         }
-        let isService = configuration.api.listen != nil
         tenancy =
             isService
             ? try Tenancy(configuration, passwords: passwords, accessControl: accessControl, events: log) : nil
+        if let tenancy { registeredTLS?.follow(tenancy.manager) }
         if isService { settings.traceEvents = configuration.trace.events }
         let development: any Authenticator = DevelopmentAuthenticator()
         broker = Broker(
@@ -180,7 +187,9 @@ final class Service: Sendable {
         reloadUsers(&report)
         reloadRights(&report)
         do {
-            try transport.reloadTLS(new.tlsByListener)
+            let settings = new.tlsByListener
+            try transport.reloadTLS(registeredTLS?.extended(settings, of: new) ?? settings)
+            if let tenancy { registeredTLS?.readCertificates(tenancy.manager) }
             report.certificates(certificates.withLock { $0.refresh(new.certificateFiles) })
         } catch {
             report.problems.append("certificates unchanged: \(error.description)")

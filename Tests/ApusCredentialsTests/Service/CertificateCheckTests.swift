@@ -91,12 +91,14 @@ struct CertificateCheckTests {
     private func connect(
         _ service: ServiceFixture,
         _ certificate: [UInt8]?,
+        fault: String? = nil,
         secret: String = "apusSecretKey0001",
     ) async -> AuthenticationOutcome {
         await service.connect(
             "Signature|LTAIexampleAK|post-cn-apus00001",
             ServiceFixture.signature(secret),
             certificate: certificate,
+            certificateFault: fault,
         )
     }
 
@@ -134,7 +136,8 @@ struct CertificateCheckTests {
             ([authority(isActive: false)], nil, "the CA certificate 0A01 is inactive"),
             ([authority(validUntil: 1)], nil, "is not valid at this time"),
             ([authority()], device(isActive: false), "the device certificate B7F3 is inactive"),
-            ([authority()], device(isActive: true), nil), ([], nil, nil),
+            ([authority()], device(isActive: true), nil),
+            ([], nil, "was issued by a CA of another instance than `post-cn-apus00001`"),
         ] as [([CACertificate], DeviceCertificate?, String?)]
     )
     func `authority and certificate must be known and active`(
@@ -153,6 +156,17 @@ struct CertificateCheckTests {
         } else {
             #expect(outcome.principal != nil)
         }
+    }
+
+    @Test func `one that does not verify is nobody's business where none is checked`() async throws {
+        let fault = "unsuitable certificate purpose"
+        let checking = try ServiceFixture { $0.caCertificates = [Self.authority()] }
+        let refused = try await connect(checking, presented, fault: fault)
+        #expect(refused.explanation == "the client certificate does not verify: unsuitable certificate purpose")
+        let inactive = try ServiceFixture { $0.caCertificates = [Self.authority(isActive: false)] }
+        let first = try await connect(inactive, presented, fault: fault)
+        #expect(first.explanation.contains("the CA certificate 0A01 is inactive"))
+        #expect(try await connect(ServiceFixture(), presented, fault: fault).principal != nil)
     }
 
     @Test func `an instance may demand one`() async throws {

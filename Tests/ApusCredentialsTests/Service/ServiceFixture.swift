@@ -151,10 +151,17 @@ struct ServiceFixture {
         isLoopback: Bool = false,
         listener: String = "mqtt://0.0.0.0:1883",
         certificate: [UInt8]? = nil,
+        certificateFault: String? = nil,
         now: Int64 = now,
     ) -> AuthenticationRequest {
         AuthenticationRequest(
-            peer: Peer(address: address, listener: listener, isLoopback: isLoopback, certificate: certificate),
+            peer: Peer(
+                address: address,
+                listener: listener,
+                isLoopback: isLoopback,
+                certificate: certificate,
+                certificateFault: certificateFault,
+            ),
             instance: instance,
             clientID: clientID,
             userName: userName,
@@ -173,6 +180,7 @@ struct ServiceFixture {
         address: String = "192.0.2.1:5000",
         isLoopback: Bool = false,
         certificate: [UInt8]? = nil,
+        certificateFault: String? = nil,
         now: Int64 = now,
     ) async -> AuthenticationOutcome {
         await authenticator.outcome(
@@ -184,6 +192,7 @@ struct ServiceFixture {
                 address: address,
                 isLoopback: isLoopback,
                 certificate: certificate,
+                certificateFault: certificateFault,
                 now: now,
             )
         )

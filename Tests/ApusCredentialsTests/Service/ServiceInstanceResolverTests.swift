@@ -74,6 +74,57 @@ struct ServiceInstanceResolverTests {
         #expect(explanation.contains(sentence))
     }
 
+    @Test(
+        arguments: [
+            ("shop.example", 3), ("Shop.Example:8083", 3), ("a.wild.example.", 2), ("exact.wild.example", 3),
+            ("a.b.wild.example", 1), ("wild.example", 1),
+            // Names of the service are nobody's own.
+            ("mqtt.example.com", 1), ("post-cn-apus00001.localhost", 1),
+        ]
+    )
+    func `a name that an instance has set stands for it`(host: String, number: UInt32) {
+        let resolver = resolver { contents in
+            contents.serverNames = [
+                Self.names(2, ["*.wild.example"]),
+                Self.names(
+                    3,
+                    ["shop.example", "exact.wild.example", "mqtt.example.com", "post-cn-apus00001.localhost"]
+                ),
+            ]
+        }
+        guard case .instance(let settings) = resolver.resolve(userName: nil, peer: peer(host)) else {
+            Issue.record("refused")
+            return
+        }
+        #expect(settings.number.rawValue == number)
+    }
+
+    @Test func `a set name of a stopped instance is refused, and the user name goes before it`() {
+        let resolver = resolver { contents in
+            let stopped = contents.instances.first { $0.state == .stopped }?.number.rawValue ?? 0
+            contents.serverNames = [Self.names(stopped, ["shop.example"])]
+        }
+        guard case .refused(let explanation) = resolver.resolve(userName: nil, peer: peer("shop.example")) else {
+            Issue.record("not refused")
+            return
+        }
+        #expect(explanation.contains("host `shop.example` is a name of instance `post-cn-stopped01`, which is stopped"))
+        let choice = resolver.resolve(userName: "Signature|k|post-cn-other0001", peer: peer("shop.example"))
+        guard case .instance(let settings) = choice else {
+            Issue.record("refused")
+            return
+        }
+        #expect(settings.number.rawValue == 3)
+    }
+
+    private static func names(_ instance: UInt32, _ domains: [String]) -> ServerNameConfiguration {
+        ServerNameConfiguration(
+            instance: InstanceNumber(rawValue: instance),
+            defaultCertificate: "c",
+            entries: domains.map { ServerNameConfiguration.Entry(domain: $0, certificateID: "c", password: "") },
+        )
+    }
+
     @Test func `the first instance is the first that runs`() {
         let resolver = resolver { contents in
             contents.instances[0].state = .stopped
