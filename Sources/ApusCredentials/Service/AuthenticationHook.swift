@@ -11,13 +11,12 @@ package enum AuthenticationHookAnswer: Sendable, Equatable {
     case failed(String)
 }
 
-/// The HTTP client that a hook needs.
+/// The HTTP client that a hook needs, made for its URL.
 package protocol AuthenticationHookClient: Sendable {
     /// Posts a JSON document and returns at once; `reply` is called from any thread, exactly once and not later than a
     /// little after `timeoutMilliseconds`. An answer beyond `maximumBytes` is a failure. Follows no redirections.
     func post(
         _ json: [UInt8],
-        to url: String,
         timeoutMilliseconds: Int,
         maximumBytes: Int,
         reply: @escaping @Sendable (AuthenticationHookAnswer) -> Void,
@@ -32,6 +31,7 @@ package protocol AuthenticationHookClient: Sendable {
 /// `acl` all topics of the instance are allowed; with it, what a rule allows and none denies. An `expireAt` below 10^11
 /// is taken as seconds.
 package struct AuthenticationHook: Sendable {
+    /// For sentences in the log.
     package var url: String
     package var timeoutMilliseconds: Int
     private let client: any AuthenticationHookClient
@@ -69,8 +69,7 @@ package struct AuthenticationHook: Sendable {
             return reply(.failure("the question could not be written: \(error)"))
         }
         let (url, now) = (url, request.now)
-        client.post(json, to: url, timeoutMilliseconds: timeoutMilliseconds, maximumBytes: Self.maximumBytes) {
-            answer in
+        client.post(json, timeoutMilliseconds: timeoutMilliseconds, maximumBytes: Self.maximumBytes) { answer in
             reply(Self.verdict(answer, url: url, now: now))
         }
     }

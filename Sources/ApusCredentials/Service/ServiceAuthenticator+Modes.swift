@@ -108,14 +108,15 @@ extension ServiceAuthenticator {
     func authenticatePlain(_ login: Login, reply: @escaping @Sendable (AuthenticationOutcome) -> Void) {
         let (request, instance) = (login.request, login.instance)
         let isStandard = instance.profile == .standard
+        let modes = self.modes
         let stored = directory.identity(instance.number, userName: login.userName, clientID: request.clientID)
         if let stored { return reply(customOutcome(login, stored)) }
         if isStandard, JWTVerifier.resembles(login.password),
-            let verifier = options.jwt[instance.id] ?? options.jwt[""]
+            let verifier = modes.verifier(ofInstance: instance.id)
         {
             return reply(jwtOutcome(login, verifier))
         }
-        if let hook = options.hooks[instance.id] { return ask(hook, login, reply: reply) }
+        if let hook = modes.hooks[instance.id] { return ask(hook, login, reply: reply) }
         if isStandard, let passwords = options.passwords {
             return check(login, by: passwords, reply: reply)
         }

@@ -24,7 +24,7 @@ private func urlSafe(_ bytes: [UInt8]) -> String {
 struct JWTTests {
     private func service() throws -> ServiceFixture {
         try ServiceFixture(options: {
-            $0.jwt = ["": JWTVerifier(keys: [("k1", .hs256(secret))], issuer: "shop", audience: "mqtt")]
+            $0.modes.jwt = ["": JWTVerifier(keys: [("k1", .hs256(secret))], issuer: "shop", audience: "mqtt")]
             $0.addressFailures.freeFailures = 1000
         })
     }
@@ -183,7 +183,6 @@ private final class ScriptedHook: AuthenticationHookClient {
 
     func post(
         _ json: [UInt8],
-        to url: String,
         timeoutMilliseconds: Int,
         maximumBytes: Int,
         reply: @escaping @Sendable (AuthenticationHookAnswer) -> Void,
@@ -204,7 +203,7 @@ private final class ScriptedHook: AuthenticationHookClient {
 struct AuthenticationHookTests {
     private func service(_ hook: ScriptedHook, calls: Int = 64, waiting: Int = 1024) throws -> ServiceFixture {
         try ServiceFixture(options: {
-            $0.hooks = ["post-cn-apus00001": AuthenticationHook(url: "http://127.0.0.1:9/auth", client: hook)]
+            $0.modes.hooks = ["post-cn-apus00001": AuthenticationHook(url: "http://127.0.0.1:9/auth", client: hook)]
             $0.hookCalls = calls
             $0.waitingHookCalls = waiting
         })
