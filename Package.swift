@@ -170,7 +170,7 @@ let package = Package(
         .testTarget(
             name: "ApusCommandTests",
             dependencies: [
-                "apus", "ApusBroker", "ApusLog", "ApusTransport", "MQTTClient", "MQTTCodec",
+                "apus", "ApusBroker", "ApusConfiguration", "ApusLog", "ApusTransport", "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings,

@@ -22,10 +22,13 @@ package struct HTTPURL: Sendable, Hashable, CustomStringConvertible {
         guard port != 0 else { throw InvalidValue("the port must be a number from 1 to 65535") }
     }
 
+    /// Without the query, which may hold a secret.
     package var description: String {
         let name = host.contains(":") ? "[\(host)]" : host
         let isDefault = port == (isSecure ? 443 : 80)
-        return "\(isSecure ? "https" : "http")://\(name)\(isDefault ? "" : ":\(port)")\(target)"
+        let path = target.prefix { $0 != "?" }
+        let query = path.endIndex == target.endIndex ? "" : "?…"
+        return "\(isSecure ? "https" : "http")://\(name)\(isDefault ? "" : ":\(port)")\(path)\(query)"
     }
 
     /// `http` or `https`, and what follows `://`.

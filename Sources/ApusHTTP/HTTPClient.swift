@@ -46,8 +46,8 @@ package final class HTTPClient: Sendable {
         reply: @escaping @Sendable (HTTPOutcome) -> Void,
     ) {
         loop.execute { [self] in
-            let exchange = HTTPExchange(json, target, maximumBytes: maximumBytes, reply: reply)
             let time = TimeAmount.milliseconds(Int64(timeoutMilliseconds))
+            let exchange = HTTPExchange(json, target, time, maximumBytes: maximumBytes, reply: reply)
             exchange.deadline = loop.assumeIsolated().scheduleTask(in: time) {
                 exchange.end(.failed("no answer within \(timeoutMilliseconds) ms"))
             }
@@ -68,6 +68,7 @@ package final class HTTPClient: Sendable {
         exchange.isOnUsedConnection = false
         let server = self.server
         ClientBootstrap(group: loop)
+            .connectTimeout(exchange.time)
             .channelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations

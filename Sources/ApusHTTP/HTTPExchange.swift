@@ -5,6 +5,8 @@ internal import NIOHTTP1
 final class HTTPExchange {
     let json: [UInt8]
     let target: String
+    /// For everything.
+    let time: TimeAmount
     let maximumBytes: Int
     private let reply: @Sendable (HTTPOutcome) -> Void
     /// Whether its connection has served a request before, so that the server may have closed it at any moment.
@@ -21,11 +23,13 @@ final class HTTPExchange {
     init(
         _ json: [UInt8],
         _ target: String,
+        _ time: TimeAmount,
         maximumBytes: Int,
         reply: @escaping @Sendable (HTTPOutcome) -> Void,
     ) {
         self.json = json
         self.target = target
+        self.time = time
         self.maximumBytes = maximumBytes
         self.reply = reply
     }

@@ -135,6 +135,24 @@ struct JWTTests {
         #expect(!authorizer.maySubscribe(principal, filter: "b"))
     }
 
+    @Test func `an instance's own keys go before those of all, and both can be replaced`() async throws {
+        let other = [UInt8](repeating: 4, count: 32)
+        let service = try service()
+        func connect(_ key: [UInt8]) async -> AuthenticationOutcome {
+            let token = jwt(#"{\#(Self.claims)}"#, key: key)
+            return await service.connect("alice", token, clientID: "c1", instance: ServiceFixture.standard)
+        }
+        #expect(await connect(secret).principal != nil)
+        let id = try #require(service.directory.instance(ServiceFixture.standard)?.id)
+        var modes = ConfiguredModes()
+        modes.jwt = ["": JWTVerifier(keys: [(nil, .hs256(secret))]), id: JWTVerifier(keys: [(nil, .hs256(other))])]
+        service.authenticator.replaceModes(modes)
+        #expect(await connect(secret).principal == nil)
+        #expect(await connect(other).principal != nil)
+        service.authenticator.replaceModes(ConfiguredModes())
+        #expect(await connect(other).principal == nil)
+    }
+
     @Test func `an instance of the service's profile takes none`() async throws {
         let outcome = await (try service()).connect("alice", jwt(#"{\#(Self.claims)}"#))
         #expect(outcome.explanation.hasPrefix("unknown user `alice`"))
