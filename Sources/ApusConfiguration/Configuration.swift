@@ -29,8 +29,6 @@ package struct Configuration: Sendable, Equatable {
         package var passwordFile: String?
         package var scram = true
         package var userNameFromCertificate = false
-        package var httpCalls = 64
-        package var httpWaitingCalls = 1024
         /// Blank-separated.
         package var certificateInstances: String?
         package var jwt: [JWTLogin] = []

@@ -72,6 +72,7 @@ extension Configuration: CustomStringConvertible, CustomDebugStringConvertible {
         lines += authentication.http.map { login in
             var line = "\(ConfigurationReader.httpKey) += instance=\(login.instance) url=\(login.url)"
             line += " timeoutMilliseconds=\(login.timeoutMilliseconds)"
+            line += " calls=\(login.calls) waitingCalls=\(login.waitingCalls)"
             return line + (login.caFile.map { " caFile=\($0)" } ?? "")
         }
         return lines.joined(separator: "\n")

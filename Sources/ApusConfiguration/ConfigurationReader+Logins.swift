@@ -90,7 +90,7 @@ extension ConfigurationReader {
     }
 
     private mutating func http(_ mapping: Node.Mapping, key: String, _ place: Source, file: YAMLText) -> HTTPLogin? {
-        let names = ["instance", "url", "timeoutMilliseconds", "caFile"]
+        let names = ["instance", "url", "timeoutMilliseconds", "calls", "waitingCalls", "caFile"]
         let fields = fields(of: mapping, names: names, key: key, file: file)
         var url: HTTPURL?
         parse(fields["url"], "\(key).url", file) { text throws(InvalidValue) in url = try HTTPURL(text) }
@@ -102,6 +102,12 @@ extension ConfigurationReader {
         var login = HTTPLogin(instance: instance, url: url)
         parse(fields["timeoutMilliseconds"], "\(key).timeoutMilliseconds", file) { text throws(InvalidValue) in
             login.timeoutMilliseconds = try number(text, 1...60_000)
+        }
+        parse(fields["calls"], "\(key).calls", file) { text throws(InvalidValue) in
+            login.calls = try number(text, 1...10_000)
+        }
+        parse(fields["waitingCalls"], "\(key).waitingCalls", file) { text throws(InvalidValue) in
+            login.waitingCalls = try number(text, 0...1_000_000)
         }
         login.caFile = path(fields["caFile"], "\(key).caFile", file)
         if login.caFile != nil, !url.isSecure {

@@ -19,7 +19,7 @@ extension Configuration {
             lines.append(indent + assignment(setting, name: parts[parts.count - 1]))
             if setting.key == "io" { lines += ["", listenersPart] }
             if setting.key == "tls.clientCertificate" { lines.append(hostsPart) }
-            if setting.key == "authentication.httpWaitingCalls" { lines.append(loginsPart) }
+            if setting.key == "authentication.certificateInstances" { lines.append(loginsPart) }
         }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -97,6 +97,10 @@ extension Configuration {
             #       url: https://login.example.org/mqtt
             #       # For a whole call. (a number from 1 to 60000)
             #       timeoutMilliseconds: 3000
+            #       # So many at a time. (a number from 1 to 10000)
+            #       calls: 64
+            #       # Logins that wait for a call; beyond, clients are told that the server is busy. (from 0 to 1000000)
+            #       waitingCalls: 1024
             #       # The authorities of the service's certificate (PEM), instead of the system's.
             #       caFile: /etc/apus/login-ca.pem
         """

@@ -31,6 +31,9 @@ package struct HTTPLogin: Sendable, Equatable {
     package var url: HTTPURL
     /// For a whole call.
     package var timeoutMilliseconds = 3000
+    /// So many at a time, so many more waiting.
+    package var calls = 64
+    package var waitingCalls = 1024
     /// PEM: the authorities that sign the service's certificate; `nil`: those of the system.
     package var caFile: String?
 }

@@ -103,18 +103,6 @@ extension Setting {
                 + "their login; so they must come by a listener that asks for certificates. Only with the management API.",
             .live,
         ),
-        .count(
-            "authentication.httpCalls",
-            \.authentication.httpCalls,
-            1...10_000,
-            "Calls of all HTTP services together that run at a time.",
-        ),
-        .count(
-            "authentication.httpWaitingCalls",
-            \.authentication.httpWaitingCalls,
-            0...1_000_000,
-            "Logins that wait for a call; beyond, clients are told that the server is busy.",
-        ),
         .optionalPath(
             "authorization.aclFile",
             \.authorization.aclFile,

@@ -8,7 +8,6 @@ struct LoginTests {
         api: {listen: http://127.0.0.1:18083}
         authentication:
             certificateInstances: a b
-            httpCalls: 8
             jwt:
                 - keys: [{secretFile: /secret}]
                 - instance: a
@@ -23,6 +22,8 @@ struct LoginTests {
                 - instance: a
                   url: https://login.example.org/mqtt?v=1
                   timeoutMilliseconds: 500
+                  calls: 8
+                  waitingCalls: 0
                   caFile: /ca.pem
                 - {instance: b, url: "http://[::1]:8080"}
         listeners:
@@ -36,7 +37,6 @@ struct LoginTests {
     @Test func `everything is read`() throws {
         let authentication = try load(Self.full).authentication
         #expect(authentication.certificateInstances == "a b")
-        #expect(authentication.httpCalls == 8)
         let keys = [
             JWTLogin.Key(id: "k1", kind: .publicKeyFile, path: "/key.pem"),
             JWTLogin.Key(kind: .publicKeyFile, path: "/other.pem"),
@@ -57,9 +57,10 @@ struct LoginTests {
         #expect(first.url.isSecure)
         #expect((first.url.host, first.url.port, first.url.target) == ("login.example.org", 443, "/mqtt?v=1"))
         #expect((first.timeoutMilliseconds, first.caFile) == (500, "/ca.pem"))
+        #expect((first.calls, first.waitingCalls) == (8, 0))
         let second = authentication.http[1]
         #expect((second.url.host, second.url.port, second.url.target) == ("::1", 8080, "/"))
-        #expect(second.timeoutMilliseconds == 3000)
+        #expect((second.timeoutMilliseconds, second.calls, second.waitingCalls) == (3000, 64, 1024))
         #expect(try load(Self.full).listeners.map(\.instance) == ["a", nil])
     }
 
@@ -163,7 +164,7 @@ struct LoginTests {
         new.authentication.jwt = []
         new.authentication.http[0].timeoutMilliseconds += 1
         new.authentication.certificateInstances = nil
-        new.authentication.httpCalls += 1
+        new.authentication.userNameFromCertificate = true
         new.api.certificate = "/c"
         let changes = old.changes(to: new)
         #expect(
@@ -171,7 +172,7 @@ struct LoginTests {
                 "authentication.jwt", "authentication.http", "authentication.certificateInstances", "api.certificate",
             ]
         )
-        #expect(changes.needRestart == ["authentication.httpCalls"])
+        #expect(changes.needRestart == ["authentication.userNameFromCertificate"])
         var moved = old
         moved.listeners[0].instance = "b"
         #expect(old.changes(to: moved).needRestart == ["listeners"])
@@ -193,7 +194,7 @@ struct LoginTests {
                 NamedFile(key: "authentication.http[0].caFile", path: "/ca.pem", content: .authorities),
             ]
         )
-        let lines = [6, 13, 14, 19]
+        let lines = [5, 12, 13, 20]
         for (file, line) in zip(files, lines) {
             #expect(examination.origin(of: file.key) == .file("apus.yaml", line: line), "\(file.key)")
         }

@@ -80,7 +80,7 @@ def service(folder, keys, hook, secure_hook, authority):
                     ]},
                 ],
                 "http": [
-                    {"instance": FIRST, "url": hook.url("/mqtt?v=1"), "timeoutMilliseconds": 1000},
+                    {"instance": FIRST, "url": hook.url("/mqtt?v=1"), "timeoutMilliseconds": 1000, "calls": 8},
                     {"instance": SECOND, "url": secure_hook.url(), "caFile": f"{folder}/ca.pem"},
                     {"instance": PLAIN, "url": secure_hook.url(), "caFile": f"{folder}/other-ca.pem"},
                     {"instance": TAKEOVER, "url": nobody.url},

@@ -35,11 +35,23 @@ package struct AuthenticationHook: Sendable {
     package var url: String
     package var timeoutMilliseconds: Int
     private let client: any AuthenticationHookClient
+    /// Of its own, so that a slow service holds up nobody but the clients of its instance.
+    let calls: HookCalls
 
-    package init(url: String, timeoutMilliseconds: Int = 3000, client: any AuthenticationHookClient) {
+    /// - Parameters:
+    ///   - calls: so many run at a time.
+    ///   - waitingCalls: so many more may wait; beyond, clients are told that the server is busy.
+    package init(
+        url: String,
+        timeoutMilliseconds: Int = 3000,
+        calls: Int = 64,
+        waitingCalls: Int = 1024,
+        client: any AuthenticationHookClient,
+    ) {
         self.url = url
         self.timeoutMilliseconds = timeoutMilliseconds
         self.client = client
+        self.calls = HookCalls(maximumRunning: max(1, calls), maximumWaiting: max(0, waitingCalls))
     }
 
     /// What the service decided.
@@ -151,7 +163,7 @@ package struct AuthenticationHook: Sendable {
     }
 }
 
-/// Calls of HTTP services: some at a time, some waiting, no more.
+/// Calls of one HTTP service: some at a time, some waiting, no more.
 ///
 /// The bound keeps a storm of logins against a slow service from becoming a queue of minutes.
 final class HookCalls: Sendable {

@@ -220,10 +220,10 @@ extension ServiceAuthenticator {
             return reply(.refused(.connectionRateExceeded, explanation: pause))
         }
         let answer = OnceReply(reply)
-        let accepted = hookCalls.submit { [self] in
+        let accepted = hook.calls.submit { [self] in
             hook.judge(request, instanceID: login.instance.id) { [self] verdict in
                 guard answer.take() else { return }
-                hookCalls.ended()
+                hook.calls.ended()
                 switch verdict {
                 case .allow(let rules, let validUntil):
                     guesses.recordSuccess(of: attempt)
@@ -247,7 +247,7 @@ extension ServiceAuthenticator {
             }
         }
         if !accepted {
-            reply(.refused(.serverBusy, explanation: "too many calls of HTTP authentication services are waiting"))
+            reply(.refused(.serverBusy, explanation: "too many calls of the HTTP authentication service are waiting"))
         }
     }
 }

@@ -29,10 +29,6 @@ package final class ServiceAuthenticator: Authenticator {
         package var passwords: (any Authenticator)?
         /// What holds until `replaceModes`.
         package var modes = ConfiguredModes()
-        /// So many calls of HTTP services run at a time, over all instances.
-        package var hookCalls = 64
-        /// So many more may wait; beyond, clients are told that the server is busy.
-        package var waitingHookCalls = 1024
         /// Whether policies that allow anonymous clients on loopback are obeyed at all.
         package var anonymousOnLoopback = true
         /// The names of listeners that refuse anonymous connections all the same.
@@ -62,7 +58,6 @@ package final class ServiceAuthenticator: Authenticator {
     private let configuredModes: Mutex<ConfiguredModes>
     let guesses: GuessGuard
     let certificates: CertificateCheck
-    let hookCalls: HookCalls
     /// Stands in for secrets of identities that do not exist.
     let decoySecret: String
 
@@ -79,10 +74,6 @@ package final class ServiceAuthenticator: Authenticator {
             rememberedIdentities: max(0, options.rememberedIdentities),
         )
         certificates = CertificateCheck(directory)
-        hookCalls = HookCalls(
-            maximumRunning: max(1, options.hookCalls),
-            maximumWaiting: max(0, options.waitingHookCalls),
-        )
         decoySecret = Base64.encode(try randomBytes(24))
     }
 

@@ -74,6 +74,8 @@ extension AuthenticationHook {
         self.init(
             url: login.url.description,
             timeoutMilliseconds: login.timeoutMilliseconds,
+            calls: login.calls,
+            waitingCalls: login.waitingCalls,
             client: try HTTPLoginClient(login),
         )
     }

@@ -48,8 +48,6 @@ final class Tenancy: Sendable {
         var options = ServiceAuthenticator.Options()
         options.passwords = passwords
         options.modes = modes
-        options.hookCalls = configuration.authentication.httpCalls
-        options.waitingHookCalls = configuration.authentication.httpWaitingCalls
         options.listenersWithoutAnonymous = configuration.listenersWithoutAnonymous
         options.anonymousOnLoopback = configuration.authentication.anonymous == .loopback
         options.userNameFromCertificate = configuration.authentication.userNameFromCertificate

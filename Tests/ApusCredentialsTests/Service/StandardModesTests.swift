@@ -221,9 +221,9 @@ private final class ScriptedHook: AuthenticationHookClient {
 struct AuthenticationHookTests {
     private func service(_ hook: ScriptedHook, calls: Int = 64, waiting: Int = 1024) throws -> ServiceFixture {
         try ServiceFixture(options: {
-            $0.modes.hooks = ["post-cn-apus00001": AuthenticationHook(url: "http://127.0.0.1:9/auth", client: hook)]
-            $0.hookCalls = calls
-            $0.waitingHookCalls = waiting
+            let url = "http://127.0.0.1:9/auth"
+            let hook = AuthenticationHook(url: url, calls: calls, waitingCalls: waiting, client: hook)
+            $0.modes.hooks = ["post-cn-apus00001": hook]
         })
     }
 
@@ -332,6 +332,21 @@ struct AuthenticationHookTests {
         #expect(await service.connect("origin", "originPassword").principal != nil)
         #expect(await service.signIn().principal != nil)
         #expect(hook.questions.isEmpty)
+    }
+
+    @Test func `a slow service holds up the clients of its own instance only`() async throws {
+        let slow = ScriptedHook(nil)
+        let service = try service(slow, calls: 1, waiting: 0)
+        service.authenticator.authenticate(ServiceFixture.request("alice", [1])) { _ in }
+        #expect(slow.questions.count == 1)
+        var modes = service.authenticator.modes
+        let id = try #require(service.directory.instance(ServiceFixture.standard)?.id)
+        let quick = ScriptedHook(#"{"result":"allow"}"#)
+        modes.hooks[id] = AuthenticationHook(url: "http://127.0.0.1:8/auth", calls: 1, waitingCalls: 0, client: quick)
+        service.authenticator.replaceModes(modes)
+        #expect(await service.connect("bob", "x").code == .serverBusy)
+        let outcome = await service.connect("bob", "x", clientID: "any", instance: ServiceFixture.standard)
+        #expect(outcome.principal != nil)
     }
 
     @Test func `so many are asked at a time, so many wait, the others are told to come again`() async throws {
