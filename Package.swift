@@ -62,6 +62,15 @@ let package = Package(
         room("ApusStore", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("MQTTClient", ["MQTTCodec"]),
         room("ApusResources", ["ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        room(
+            "ApusHTTP",
+            [
+                "ApusLoop",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
         // Level 3: the broker and the ports that it needs.
         room("ApusBroker", ["ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]),
         // Level 4: edges.
@@ -82,7 +91,8 @@ let package = Package(
         room(
             "ApusManagement",
             [
-                "ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec",
+                "ApusBroker", "ApusCrypto", "ApusHTTP", "ApusLoop", "ApusMessage", "ApusResources", "ApusTopics",
+                "MQTTCodec",
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -95,7 +105,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusBroker", "ApusCatalog", "ApusConfiguration", "ApusCredentials", "ApusCrypto", "ApusLog",
+                "ApusBroker", "ApusCatalog", "ApusConfiguration", "ApusCredentials", "ApusCrypto", "ApusHTTP",
+                "ApusLog",
                 "ApusLoop",
                 "ApusManagement", "ApusMessage", "ApusResources",
                 "ApusStore", "ApusTransport", "MQTTClient", "MQTTCodec",
@@ -113,6 +124,14 @@ let package = Package(
         tests("ApusMemory"),
         tests("ApusCrypto"),
         tests("ApusLoop", ["ApusMemory"]),
+        tests(
+            "ApusHTTP",
+            [
+                "ApusCrypto", "ApusLoop",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
         tests("ApusSession", ["ApusMessage", "ApusTopics", "MQTTCodec"]),
         tests("ApusStore", ["ApusMessage", "ApusTopics", "MQTTCodec"]),
         tests(
@@ -151,7 +170,7 @@ let package = Package(
         .testTarget(
             name: "ApusCommandTests",
             dependencies: [
-                "apus", "ApusBroker", "ApusLog", "ApusTransport", "MQTTClient", "MQTTCodec",
+                "apus", "ApusBroker", "ApusConfiguration", "ApusLog", "ApusTransport", "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings,

@@ -29,6 +29,10 @@ package struct Configuration: Sendable, Equatable {
         package var passwordFile: String?
         package var scram = true
         package var userNameFromCertificate = false
+        /// Blank-separated.
+        package var certificateInstances: String?
+        package var jwt: [JWTLogin] = []
+        package var http: [HTTPLogin] = []
     }
 
     package struct Authorization: Sendable, Equatable {
@@ -59,8 +63,11 @@ package struct Configuration: Sendable, Equatable {
 
     /// The management API; with it, accounts, instances and credentials come from the catalog.
     package struct API: Sendable, Equatable {
-        /// `http://HOST:PORT`; `nil` for a broker without catalog and API.
+        /// `http://HOST:PORT` or `https://HOST:PORT`; `nil` for a broker without catalog and API.
         package var listen: String?
+        /// PEM files for https; `nil`: those of `tls`.
+        package var certificate: String?
+        package var key: String?
         /// Blank-separated.
         package var domains = "localhost"
     }
@@ -116,4 +123,16 @@ package struct Configuration: Sendable, Equatable {
     package func effectiveTLS(of listener: Listener) -> TLS? {
         listener.address.scheme.isTLS ? listener.tls ?? tls : nil
     }
+
+    /// Certificate and key of the management API; `nil` when it has no TLS, or one of them is missing.
+    package var apiCertificate: (certificate: String, key: String)? {
+        guard isAPISecure else { return nil }
+        let ownsOne = api.certificate != nil || api.key != nil
+        guard let certificate = ownsOne ? api.certificate : tls.certificate, let key = ownsOne ? api.key : tls.key
+        else { return nil }
+        return (certificate, key)
+    }
+
+    /// Whether the management API speaks https.
+    package var isAPISecure: Bool { api.listen?.hasPrefix("https:") ?? false }
 }

@@ -7,6 +7,8 @@ extension Configuration {
         var live = changed.filter { $0.effect == .live }.map(\.key)
         var needRestart = changed.filter { $0.effect == .restart }.map(\.key)
         if tls.hosts != new.tls.hosts { live.append(ConfigurationReader.tlsHostsKey) }
+        if authentication.jwt != new.authentication.jwt { live.append(ConfigurationReader.jwtKey) }
+        if authentication.http != new.authentication.http { live.append(ConfigurationReader.httpKey) }
         guard listeners.map(\.withoutTLS) == new.listeners.map(\.withoutTLS) else {
             needRestart.append(ConfigurationReader.listenersKey)
             return (live, needRestart)
@@ -42,7 +44,7 @@ extension Configuration: CustomStringConvertible, CustomDebugStringConvertible {
     /// One `key = value` a line, for a log or `apus config check`; where private keys lie is not told.
     package var redactedDescription: String {
         var lines = Setting.all.map { setting in
-            let text = setting.text(self).map { setting.key == "tls.key" ? "(set)" : $0 }
+            let text = setting.text(self).map { ["tls.key", "api.key"].contains(setting.key) ? "(set)" : $0 }
             return "\(setting.key) = \(text ?? "(not set)")"
         }
         for listener in listeners {
@@ -50,6 +52,7 @@ extension Configuration: CustomStringConvertible, CustomDebugStringConvertible {
             if listener.proxyProtocol != .off { line += " proxyProtocol=\(listener.proxyProtocol.rawValue)" }
             if let count = listener.maximumConnections { line += " maximumConnections=\(count)" }
             if !listener.allowAnonymous { line += " allowAnonymous=false" }
+            if let instance = listener.instance { line += " instance=\(instance)" }
             if let tls = listener.tls {
                 line += " tls.certificate=\(tls.certificate ?? "(not set)")"
                 line += " tls.key=\(tls.key == nil ? "(not set)" : "(set)")"
@@ -58,6 +61,20 @@ extension Configuration: CustomStringConvertible, CustomDebugStringConvertible {
             lines.append(line)
         }
         lines += tls.hosts.map { "\(ConfigurationReader.tlsHostsKey) += \($0.name)" }
+        lines += authentication.jwt.map { login in
+            var line = "\(ConfigurationReader.jwtKey) += instance=\(login.instance ?? "(all others)")"
+            if let issuer = login.issuer { line += " issuer=\(issuer)" }
+            if let audience = login.audience { line += " audience=\(audience)" }
+            line += " leewaySeconds=\(login.leewaySeconds)"
+            let keys = login.keys.map { key in "\(key.id ?? "(any)"):\(key.kind.rawValue)" }
+            return line + " keys=\(keys.joined(separator: ","))"
+        }
+        lines += authentication.http.map { login in
+            var line = "\(ConfigurationReader.httpKey) += instance=\(login.instance) url=\(login.url)"
+            line += " timeoutMilliseconds=\(login.timeoutMilliseconds)"
+            line += " calls=\(login.calls) waitingCalls=\(login.waitingCalls)"
+            return line + (login.caFile.map { " caFile=\($0)" } ?? "")
+        }
         return lines.joined(separator: "\n")
     }
 

@@ -4,27 +4,31 @@ internal import Yams
 
 extension ConfigurationReader {
     mutating func read(yaml: String, file: String) {
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: yaml)
-        } catch let error as YamlError {
-            report(error, file: file)
-            return
-        } catch {
-            report(.file(file, line: nil), "", "is not YAML: \(error)")
-            return
-        }
-        guard let root, !Self.isNull(root) else { return }
+        let file = YAMLText.file(file)
+        guard let root = compose(yaml, key: "", file: file) else { return }
         guard let mapping = root.mapping else {
-            report(.file(file, line: root.mark?.line), "", "the file must hold keys and values")
+            report(file.source(root.mark), "", "the file must hold keys and values")
             return
         }
         read(section: mapping, prefix: "", file: file)
     }
 
-    private mutating func read(section: Node.Mapping, prefix: String, file: String) {
+    /// What the text says; `nil` for nothing, and when it is not YAML, which is reported.
+    mutating func compose(_ yaml: String, key: String, file: YAMLText) -> Node? {
+        do {
+            let root = try Yams.compose(yaml: yaml)
+            return root.flatMap { Self.isNull($0) ? nil : $0 }
+        } catch let error as YamlError {
+            report(error, key: key, file: file)
+        } catch {
+            report(file.source(nil), key, "is not YAML: \(error)")
+        }
+        return nil
+    }
+
+    private mutating func read(section: Node.Mapping, prefix: String, file: YAMLText) {
         for (keyNode, value) in section {
-            let source = Source.file(file, line: keyNode.mark?.line)
+            let source = file.source(keyNode.mark)
             guard let name = keyNode.scalar?.string else {
                 report(source, prefix, "a key must be a plain name")
                 continue
@@ -38,6 +42,8 @@ extension ConfigurationReader {
                 readListeners(value, source, file: file)
             } else if key == Self.tlsHostsKey {
                 configuration.tls.hosts = hosts(in: value, key: key, source, file: file)
+            } else if Self.loginLists.contains(key) {
+                read(loginList: key, value, source, file: file)
             } else if Self.keys.contains(where: { $0.hasPrefix(key + ".") }) {
                 if let mapping = value.mapping {
                     read(section: mapping, prefix: key + ".", file: file)
@@ -69,14 +75,14 @@ extension ConfigurationReader {
 
     // MARK: - Listeners
 
-    private mutating func readListeners(_ value: Node, _ source: Source, file: String) {
+    private mutating func readListeners(_ value: Node, _ source: Source, file: YAMLText) {
         guard let sequence = value.sequence else {
             return report(source, Self.listenersKey, "needs a list of listeners, not a \(Self.kind(of: value))")
         }
         var listeners: [Listener] = []
         for (index, item) in sequence.enumerated() {
             let key = "\(Self.listenersKey)[\(index)]"
-            let place = Source.file(file, line: item.mark?.line)
+            let place = file.source(item.mark)
             origins[key] = place
             if let mapping = item.mapping {
                 if let listener = listener(mapping, key: key, place, file: file) { listeners.append(listener) }
@@ -93,16 +99,16 @@ extension ConfigurationReader {
         _ mapping: Node.Mapping,
         key: String,
         _ source: Source,
-        file: String,
+        file: YAMLText,
     ) -> Listener? {
-        let names = ["url", "proxyProtocol", "maximumConnections", "tls", "allowAnonymous"]
+        let names = ["url", "proxyProtocol", "maximumConnections", "tls", "allowAnonymous", "instance"]
         let fields = fields(of: mapping, names: names, key: key, file: file)
         guard let url = fields["url"] else {
             report(source, key, "`url` is missing")
             return nil
         }
         guard let text = text(url, key: "\(key).url", file: file),
-            var listener = listener(text, key: "\(key).url", Source.file(file, line: url.mark?.line))
+            var listener = listener(text, key: "\(key).url", file.source(url.mark))
         else { return nil }
         parse(fields["proxyProtocol"], "\(key).proxyProtocol", file) { text throws(InvalidValue) in
             listener.proxyProtocol = try member(text)
@@ -116,11 +122,14 @@ extension ConfigurationReader {
         parse(fields["allowAnonymous"], "\(key).allowAnonymous", file) { text throws(InvalidValue) in
             listener.allowAnonymous = try boolean(text)
         }
+        parse(fields["instance"], "\(key).instance", file) { text throws(InvalidValue) in
+            listener.instance = try lineText(text)
+        }
         if let tls = fields["tls"], !Self.isNull(tls) {
             listener.tls = self.tls(tls, key: "\(key).tls", file: file)
             if !listener.address.scheme.isTLS {
                 report(
-                    .file(file, line: tls.mark?.line),
+                    file.source(tls.mark),
                     "\(key).tls",
                     "\(listener.address.scheme.rawValue) has no TLS",
                     suggestion: listener.address.scheme.isWebSocket ? "wss" : "mqtts",
@@ -130,9 +139,9 @@ extension ConfigurationReader {
         return listener
     }
 
-    private mutating func tls(_ value: Node, key: String, file: String) -> TLS? {
+    private mutating func tls(_ value: Node, key: String, file: YAMLText) -> TLS? {
         guard let mapping = value.mapping else {
-            report(.file(file, line: value.mark?.line), key, "needs keys and values, not a \(Self.kind(of: value))")
+            report(file.source(value.mark), key, "needs keys and values, not a \(Self.kind(of: value))")
             return nil
         }
         let names = ["certificate", "key", "clientCA", "clientCertificate", "hosts"]
@@ -145,13 +154,13 @@ extension ConfigurationReader {
             tls.clientCertificate = try member(text)
         }
         if let hosts = fields["hosts"] {
-            let source = Source.file(file, line: hosts.mark?.line)
+            let source = file.source(hosts.mark)
             tls.hosts = self.hosts(in: hosts, key: "\(key).hosts", source, file: file)
         }
         return tls
     }
 
-    private mutating func hosts(in value: Node, key: String, _ source: Source, file: String) -> [TLS.Host] {
+    private mutating func hosts(in value: Node, key: String, _ source: Source, file: YAMLText) -> [TLS.Host] {
         if Self.isNull(value) { return [] }
         guard let sequence = value.sequence else {
             report(source, key, "needs a list of hosts, not a \(Self.kind(of: value))")
@@ -160,7 +169,7 @@ extension ConfigurationReader {
         var hosts: [TLS.Host] = []
         for (index, item) in sequence.enumerated() {
             let key = "\(key)[\(index)]"
-            let place = Source.file(file, line: item.mark?.line)
+            let place = file.source(item.mark)
             guard let mapping = item.mapping else {
                 report(place, key, "needs name, certificate and key, not a \(Self.kind(of: item))")
                 continue
@@ -181,11 +190,11 @@ extension ConfigurationReader {
     // MARK: - Nodes
 
     /// The values by name; names that are not in the list are reported.
-    private mutating func fields(
+    mutating func fields(
         of mapping: Node.Mapping,
         names: [String],
         key: String,
-        file: String,
+        file: YAMLText,
     ) -> [String: Node] {
         var fields: [String: Node] = [:]
         for (nameNode, value) in mapping {
@@ -194,7 +203,7 @@ extension ConfigurationReader {
                 fields[name] = value
             } else {
                 report(
-                    .file(file, line: nameNode.mark?.line),
+                    file.source(nameNode.mark),
                     "\(key).\(name)",
                     "unknown key",
                     suggestion: nearestName(to: name, among: names),
@@ -204,55 +213,56 @@ extension ConfigurationReader {
         return fields
     }
 
-    private mutating func text(_ node: Node, key: String, file: String) -> String? {
+    mutating func text(_ node: Node, key: String, file: YAMLText) -> String? {
         if let scalar = node.scalar { return Self.isNull(node) ? "" : scalar.string }
-        report(.file(file, line: node.mark?.line), key, "needs text, not a \(Self.kind(of: node))")
+        report(file.source(node.mark), key, "needs text, not a \(Self.kind(of: node))")
         return nil
     }
 
-    private mutating func parse(
+    mutating func parse(
         _ node: Node?,
         _ key: String,
-        _ file: String,
+        _ file: YAMLText,
         _ parse: (String) throws(InvalidValue) -> Void,
     ) {
         guard let node, !Self.isNull(node), let text = text(node, key: key, file: file) else { return }
         do throws(InvalidValue) {
             try parse(text)
         } catch {
-            report(.file(file, line: node.mark?.line), key, error.reason, suggestion: error.suggestion)
+            report(file.source(node.mark), key, error.reason, suggestion: error.suggestion)
         }
     }
 
-    private mutating func path(_ node: Node?, _ key: String, _ file: String) -> String? {
+    mutating func path(_ node: Node?, _ key: String, _ file: YAMLText) -> String? {
         var path: String?
         parse(node, key, file) { text throws(InvalidValue) in path = try pathText(text) }
-        if let node { origins[key] = .file(file, line: node.mark?.line) }
+        if let node { origins[key] = file.source(node.mark) }
         return path
     }
 
-    private static func isNull(_ node: Node) -> Bool {
+    static func isNull(_ node: Node) -> Bool {
         guard let scalar = node.scalar, scalar.style == .plain || scalar.style == .any else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
 
-    private static func kind(of node: Node) -> String {
+    static func kind(of node: Node) -> String {
         if node.mapping != nil { return "mapping" }
         if node.sequence != nil { return "list" }
         return isNull(node) ? "missing value" : "single value"
     }
 
-    private mutating func report(_ error: YamlError, file: String) {
+    private mutating func report(_ error: YamlError, key: String, file: YAMLText) {
         switch error {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
-            report(.file(file, line: mark.line), "", "is not YAML: \(problem)")
+            report(file.source(mark), key, "is not YAML: \(problem)")
         case .duplicatedKeysInMapping(let duplicates, let context):
-            report(.file(file, line: context.mark.line), duplicates.joined(separator: ", "), "stands here twice")
+            let names = duplicates.joined(separator: ", ")
+            report(file.source(context.mark), key.isEmpty ? names : "\(key).\(names)", "stands here twice")
         case .reader(let problem, _, _, _):
-            report(.file(file, line: nil), "", "is not YAML: \(problem)")
+            report(file.source(nil), key, "is not YAML: \(problem)")
         default:
-            report(.file(file, line: nil), "", "is not YAML")
+            report(file.source(nil), key, "is not YAML")
         }
     }
 }

@@ -11,7 +11,7 @@ struct ConfigurationReader {
     static let tlsHostsKey = "tls.hosts"
     static let settings = Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.key, $0) })
     /// Every dotted key, scalar or list.
-    static let keys = Setting.all.map(\.key) + [listenersKey, tlsHostsKey]
+    static let keys = Setting.all.map(\.key) + [listenersKey, tlsHostsKey] + loginLists
 
     mutating func report(_ source: Source, _ key: String, _ reason: String, suggestion: String? = nil) {
         problems.append(ConfigurationProblem(source: source, key: key, reason: reason, suggestion: suggestion))
@@ -60,9 +60,12 @@ struct ConfigurationReader {
                 replaceListeners(with: value.split(separator: ",").map { (String($0), source) })
             } else if variable == Setting.environmentVariable(of: Self.tlsHostsKey) {
                 report(source, Self.tlsHostsKey, "can be set in the file only")
+            } else if let list = Self.loginLists.first(where: { Setting.environmentVariable(of: $0) == variable }) {
+                read(loginList: list, text: value, source)
             } else if !Self.otherVariables.contains(variable), !Self.isFromContainerLinks(variable) {
-                let names = variables.keys + [Setting.environmentVariable(of: Self.listenersKey)]
-                report(source, "", "unknown variable", suggestion: nearestName(to: variable, among: names.sorted()))
+                let lists = ([Self.listenersKey] + Self.loginLists).map(Setting.environmentVariable)
+                let names = (variables.keys + lists).sorted()
+                report(source, "", "unknown variable", suggestion: nearestName(to: variable, among: names))
             }
         }
     }
@@ -87,6 +90,8 @@ struct ConfigurationReader {
                     .map { (String($0), source) }
             } else if override.key == Self.tlsHostsKey {
                 report(source, Self.tlsHostsKey, "can be set in the file only")
+            } else if Self.loginLists.contains(override.key) {
+                read(loginList: override.key, text: override.value, source)
             } else {
                 report(source, override.key, "unknown key", suggestion: Self.nearestKey(to: override.key))
             }

@@ -1,9 +1,9 @@
 /// What single values cannot say: how they fit together.
 extension Configuration {
     func problems(for purpose: Purpose) -> [ConfigurationProblem] {
-        var problems = listenerProblems() + logProblems() + limitProblems()
+        var problems = listenerProblems() + logProblems() + limitProblems() + loginProblems()
         switch purpose {
-        case .service: problems += certificateProblems(mayBeMade: false) + userNameProblems()
+        case .service: problems += certificateProblems(mayBeMade: false) + apiProblems() + userNameProblems()
         case .development: problems += certificateProblems(mayBeMade: true) + developmentProblems()
         }
         return problems
@@ -30,7 +30,16 @@ extension Configuration {
         guard !listeners.isEmpty else { return [Self.problem("listeners", "the list is empty: nobody could connect")] }
         var problems: [ConfigurationProblem] = []
         var seen: Set<String> = []
+        var instances: [String: String] = [:]
         for listener in listeners {
+            // Connections know their listener by its name.
+            if let other = instances.updateValue(listener.instance ?? "", forKey: listener.name),
+                other != listener.instance ?? ""
+            {
+                let reason =
+                    "`\(listener.name)` stands there twice, with different instances; give them different ports"
+                problems.append(Self.problem("listeners", reason))
+            }
             let address = listener.address
             // Port 0 becomes another port each time.
             if address.scheme != .unix, address.port == 0 { continue }
@@ -64,6 +73,36 @@ extension Configuration {
             }
         }
         return problems
+    }
+
+    /// What only the message service has.
+    private func loginProblems() -> [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
+        let (jwt, http) = (ConfigurationReader.jwtKey, ConfigurationReader.httpKey)
+        if api.listen == nil {
+            let named = [
+                (jwt, !authentication.jwt.isEmpty), (http, !authentication.http.isEmpty),
+                ("authentication.certificateInstances", authentication.certificateInstances != nil),
+                (ConfigurationReader.listenersKey, listeners.contains { $0.instance != nil }),
+            ]
+            problems += named.filter(\.1).map {
+                Self.problem($0.0, "instances need the management API: set api.listen, or leave this out")
+            }
+        }
+        for (key, ids) in [(jwt, authentication.jwt.map(\.instance)), (http, authentication.http.map(\.instance))] {
+            var seen: Set<String?> = []
+            for id in ids where !seen.insert(id).inserted {
+                let name = id.map { "instance `\($0)`" } ?? "the instances without an entry of their own"
+                problems.append(Self.problem(key, "two entries are for \(name)"))
+            }
+        }
+        return problems
+    }
+
+    private func apiProblems() -> [ConfigurationProblem] {
+        guard isAPISecure, apiCertificate == nil else { return [] }
+        let reason = "https needs `api.certificate` and `api.key`, or `tls.certificate` and `tls.key`"
+        return [Self.problem("api.listen", reason)]
     }
 
     private func userNameProblems() -> [ConfigurationProblem] {

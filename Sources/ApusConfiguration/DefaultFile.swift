@@ -19,6 +19,7 @@ extension Configuration {
             lines.append(indent + assignment(setting, name: parts[parts.count - 1]))
             if setting.key == "io" { lines += ["", listenersPart] }
             if setting.key == "tls.clientCertificate" { lines.append(hostsPart) }
+            if setting.key == "authentication.certificateInstances" { lines.append(loginsPart) }
         }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -57,6 +58,9 @@ extension Configuration {
             #   maximumConnections: 10000
             #   # false refuses anonymous clients here whatever authentication.anonymous says. (true or false)
             #   allowAnonymous: true
+            #   # The instance of clients that name none by user name or host; without it the first that runs. Only
+            #   # with the management API. (an instance id)
+            #   instance: post-cn-apus00001
             #   # Instead of the section tls below, with the same keys.
             #   tls:
             #       certificate: /etc/apus/server.pem
@@ -64,6 +68,41 @@ extension Configuration {
             #       clientCA: /etc/apus/clients.pem
             #       clientCertificate: none
             #       hosts: []
+        """
+
+    private static let loginsPart = """
+            # JSON Web Tokens as passwords, in instances of the profile `standard`. `exp` is required; `nbf`, `sub` (the
+            # user name), `client_id` and `acl` are obeyed. Without `instance` an entry is for all instances that have
+            # none of their own. SIGHUP changes it live and reads the keys anew. (a list; as a variable one line of YAML)
+            # jwt:
+            #     - instance: local
+            #       # What `iss` and `aud` must say; without them they may say anything.
+            #       issuer: https://login.example.org
+            #       audience: apus
+            #       # How far the clocks of issuer and service may be apart. (a number from 0 to 3600)
+            #       leewaySeconds: 0
+            #       # Tried in this order. A key with an `id` is for tokens with this `kid`, or with none.
+            #       keys:
+            #           # RS256 or ES256, by the kind of the key (PEM).
+            #           - id: key-1
+            #             publicKeyFile: /etc/apus/login.pem
+            #           # HS256: the bytes of the file without a line break at its end, 32 at least.
+            #           - secretFile: /etc/apus/login.secret
+            # HTTP services that are asked at each CONNECT whose user name is of no other mode. They get a POST of
+            # {"instanceId","clientId","username","password","clientIp","protocolVersion"} and answer 200 with JSON of at
+            # most 4 KB, {"result":"allow|deny","expireAt":ms,"acl":[…]}; anything else refuses the client. SIGHUP
+            # changes it live. (a list; as a variable one line of YAML)
+            # http:
+            #     - instance: local
+            #       url: https://login.example.org/mqtt
+            #       # For a whole call. (a number from 1 to 60000)
+            #       timeoutMilliseconds: 3000
+            #       # So many at a time. (a number from 1 to 10000)
+            #       calls: 64
+            #       # Logins that wait for a call; beyond, clients are told that the server is busy. (from 0 to 1000000)
+            #       waitingCalls: 1024
+            #       # The authorities of the service's certificate (PEM), instead of the system's.
+            #       caFile: /etc/apus/login-ca.pem
         """
 
     private static let hostsPart = """

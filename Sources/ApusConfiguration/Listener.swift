@@ -13,6 +13,8 @@ package struct Listener: Sendable, Equatable {
     package var tls: TLS?
     /// Narrows `authentication.anonymous`, never widens it.
     package var allowAnonymous = true
+    /// The id of the instance of clients that name no other; `nil`: the first one that runs.
+    package var instance: String?
 
     package init(address: ListenerAddress) { self.address = address }
 

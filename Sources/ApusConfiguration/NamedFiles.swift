@@ -8,6 +8,10 @@ package struct NamedFile: Sendable, Equatable {
         /// A certificate or key whose counterpart is missing.
         case halfOfPair
         case authorities
+        /// What JSON Web Tokens are signed with, by HS256.
+        case tokenSecret
+        /// A PEM file with which signatures of JSON Web Tokens are checked.
+        case tokenKey
         /// A unix socket, made by the broker.
         case socket
     }
@@ -28,6 +32,21 @@ extension Configuration {
         if let path = authorization.aclFile {
             files.append(NamedFile(key: "authorization.aclFile", path: path, content: .rights))
         }
+        for (index, login) in authentication.jwt.enumerated() {
+            for (number, key) in login.keys.enumerated() {
+                let name = "\(ConfigurationReader.jwtKey)[\(index)].keys[\(number)].\(key.kind.rawValue)"
+                let content: NamedFile.Content = key.kind == .secretFile ? .tokenSecret : .tokenKey
+                files.append(NamedFile(key: name, path: key.path, content: content))
+            }
+        }
+        for (index, login) in authentication.http.enumerated() {
+            guard let path = login.caFile else { continue }
+            let name = "\(ConfigurationReader.httpKey)[\(index)].caFile"
+            files.append(NamedFile(key: name, path: path, content: .authorities))
+        }
+        var apiPair = TLS()
+        (apiPair.certificate, apiPair.key) = (api.certificate, api.key)
+        files += apiPair.namedFiles(under: "api")
         files += tls.namedFiles(under: "tls")
         for (index, listener) in listeners.enumerated() {
             let key = "\(ConfigurationReader.listenersKey)[\(index)]"

@@ -196,7 +196,7 @@ extension Setting {
         }
     }
 
-    /// `http://HOST:PORT`; empty text unsets it.
+    /// `http://HOST:PORT` or `https://HOST:PORT`; empty text unsets it.
     static func endpoint(
         _ key: String,
         _ path: any Path<String?>,
@@ -207,7 +207,7 @@ extension Setting {
         Setting(
             key: key,
             documentation: documentation,
-            values: "http://HOST:PORT; port 0 lets the system choose",
+            values: "http://HOST:PORT or https://HOST:PORT; port 0 lets the system choose",
             effect: effect,
             example: example,
         ) { (text, configuration) throws(InvalidValue) in

@@ -1,7 +1,7 @@
 extension Setting {
     /// Every scalar key, in the order of the default file.
     ///
-    /// Only the lists, `listeners` and `tls.hosts`, are read and written by code of their own.
+    /// Only the lists, `listeners`, `tls.hosts` and those of `authentication`, are read and written by code of their own.
     static let all: [Setting] =
         general + tls + access + service + limits + operation
 
@@ -94,6 +94,15 @@ extension Setting {
             \.authentication.userNameFromCertificate,
             "Whether the common name of a client certificate is the user name, instead of what the client says.",
         ),
+        .optionalText(
+            "authentication.certificateInstances",
+            \.authentication.certificateInstances,
+            values: "instance ids separated by blanks",
+            example: "post-cn-apus00001",
+            "Instances whose clients must show a certificate of one of the instance's registered authorities, besides "
+                + "their login; so they must come by a listener that asks for certificates. Only with the management API.",
+            .live,
+        ),
         .optionalPath(
             "authorization.aclFile",
             \.authorization.aclFile,
@@ -107,9 +116,24 @@ extension Setting {
             "api.listen",
             \.api.listen,
             example: "http://127.0.0.1:18083",
-            "Where the management API listens. With it the broker is a message service: accounts, access keys, instances, "
+            "Where the management API listens; https needs a certificate. With it the broker is a message service: accounts, access keys, instances, "
                 + "parent topics, groups and credentials stand in the catalog, <data.directory>/catalog.sqlite. --api lies "
                 + "over it.",
+        ),
+        .optionalPath(
+            "api.certificate",
+            \.api.certificate,
+            example: "/etc/apus/api.pem",
+            "Certificate and intermediates (PEM) of the management API by https. Without it and api.key those of the "
+                + "section tls are taken.",
+            .live,
+        ),
+        .optionalPath(
+            "api.key",
+            \.api.key,
+            example: "/etc/apus/api.key",
+            "The certificate's private key (PEM).",
+            .live,
         ),
         .text(
             "api.domains",

@@ -9,6 +9,12 @@ enum CredentialFile {
     /// No list of users or rights that a person keeps is larger.
     static let maximumBytes = 64 << 20
 
+    /// The bytes of a file, and whose it is.
+    private struct Raw {
+        var bytes: [UInt8]
+        var status: stat
+    }
+
     /// What stands in the file, and whether the group or others may read it.
     struct Content {
         var text: String
@@ -21,6 +27,23 @@ enum CredentialFile {
 
     /// The file's content; `nil` when there is no such file.
     static func readIfPresent(_ path: String) throws(CredentialError) -> Content? {
+        guard let raw = try raw(path, maximumBytes: maximumBytes) else { return nil }
+        guard let text = String(validating: raw.bytes, as: UTF8.self) else {
+            throw CredentialError(file: path, reason: "is not UTF-8 text")
+        }
+        let status = raw.status
+        return Content(text: text, mode: status.st_mode & 0o7777, owner: status.st_uid, group: status.st_gid)
+    }
+
+    /// The bytes of a file of any kind.
+    static func bytes(_ path: String, maximumBytes: Int) throws(CredentialError) -> [UInt8] {
+        guard let raw = try raw(path, maximumBytes: maximumBytes) else {
+            throw CredentialError(file: path, reason: "does not exist")
+        }
+        return raw.bytes
+    }
+
+    private static func raw(_ path: String, maximumBytes: Int) throws(CredentialError) -> Raw? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         if descriptor < 0 {
             if errno == ENOENT { return nil }
@@ -41,13 +64,10 @@ enum CredentialFile {
             if count == 0 { break }
             bytes += block[..<count]
             guard bytes.count <= maximumBytes else {
-                throw CredentialError(file: path, reason: "is larger than \(maximumBytes >> 20) MiB")
+                throw CredentialError(file: path, reason: "is larger than \(maximumBytes) bytes")
             }
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw CredentialError(file: path, reason: "is not UTF-8 text")
-        }
-        return Content(text: text, mode: status.st_mode & 0o7777, owner: status.st_uid, group: status.st_gid)
+        return Raw(bytes: bytes, status: status)
     }
 
     /// The file's content.

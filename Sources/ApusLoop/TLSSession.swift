@@ -50,8 +50,7 @@ package final class TLSSession: @unchecked Sendable {
     ///   - hostName: the server to reach, a name or an IP address (clients only); it is verified unless the context says
     ///     otherwise.
     package init(_ context: TLSContext, descriptor: Int32, hostName: String? = nil) throws(TLSError) {
-        ERR_clear_error()
-        guard let session = SSL_new(context.context) else { throw .reported("TLS session") }
+        let session = try context.makeSession(hostName: hostName)
         let channel = UnsafeMutablePointer<TLSChannel>.allocate(capacity: 1)
         channel.initialize(to: TLSChannel(descriptor: descriptor))
         self.session = session
@@ -60,35 +59,15 @@ package final class TLSSession: @unchecked Sendable {
         guard let bio = TLSChannel.makeBIO(for: channel) else { throw .reported("TLS session") }
         // The session owns the BIO from here, as reader and writer.
         SSL_set_bio(session, bio, bio)
-        if context.isServer {
-            SSL_set_accept_state(session)
-            // What callbacks find it by; it is there as long as the session of OpenSSL.
-            SSL_set_ex_data(session, 0, Unmanaged.passUnretained(self).toOpaque())
-            askForCertificate()
-        } else {
-            SSL_set_connect_state(session)
-            if let hostName { try setServer(hostName) }
-        }
+        guard context.isServer else { return }
+        // What callbacks find it by; it is there as long as the session of OpenSSL.
+        SSL_set_ex_data(session, 0, Unmanaged.passUnretained(self).toOpaque())
+        askForCertificate()
     }
 
     deinit {
         SSL_free(session)
         channel.deallocate()
-    }
-
-    private func setServer(_ hostName: String) throws(TLSError) {
-        let isAddress = SocketAddress(ip: hostName, port: 0) != nil
-        // An address is never sent as a server name (RFC 6066).
-        if !isAddress, apus_SSL_set_server_name(session, hostName) != 1 { throw .reported("server name \(hostName)") }
-        guard context.verifiesName else { return }
-        if isAddress {
-            guard X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), hostName) == 1 else {
-                throw .reported("server address \(hostName)")
-            }
-        } else {
-            SSL_set_hostflags(session, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
-            guard SSL_set1_host(session, hostName) == 1 else { throw .reported("server name \(hostName)") }
-        }
     }
 
     // MARK: - Handshake

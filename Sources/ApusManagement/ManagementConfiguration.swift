@@ -1,9 +1,13 @@
+package import ApusLoop
+
 /// How the management API is served.
 package struct ManagementConfiguration: Sendable {
     /// A name or an address.
     package var host: String
     /// 0 for any that is free.
     package var port: Int
+    /// Certificate and key of https, which may be replaced meanwhile; `nil` for http.
+    package var tls: TLSContextBox?
     /// What `ListInstances` calls the region.
     package var region = "local"
     /// Addresses of the MQTT listeners, shown with each instance: `mqtt://127.0.0.1:1883`.

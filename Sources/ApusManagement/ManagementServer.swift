@@ -54,24 +54,27 @@ package final class ManagementServer: Sendable {
         let configuration = self.configuration
         let logger = Logger(label: "apus.management") { _ in SwiftLogNoOpLogHandler() }
         let handler = self.handler
-        let channel = HTTP1Channel(
+        let http = HTTP1Channel(
             responder: { request, writer, channel in
                 try await Self.respond(to: request, with: handler, writer, channel)
             },
             configuration: Self.channelConfiguration(configuration)
         )
-        let server = channel.server(
-            configuration: ServerConfiguration(
-                address: .hostname(configuration.host, port: configuration.port),
-                availableConnectionsDelegate: .maximum(configuration.maximumConnections, logger: logger)
-            ),
-            onServerRunning: { channel in
-                let address = channel.localAddress
-                listening(address?.ipAddress ?? configuration.host, address?.port ?? configuration.port)
-            },
-            eventLoopGroup: group,
-            logger: logger
-        )
+        func server(_ channel: some ServerChildChannel) -> any Service {
+            channel.server(
+                configuration: ServerConfiguration(
+                    address: .hostname(configuration.host, port: configuration.port),
+                    availableConnectionsDelegate: .maximum(configuration.maximumConnections, logger: logger)
+                ),
+                onServerRunning: { channel in
+                    let address = channel.localAddress
+                    listening(address?.ipAddress ?? configuration.host, address?.port ?? configuration.port)
+                },
+                eventLoopGroup: group,
+                logger: logger
+            )
+        }
+        let server = configuration.tls.map { server(SecureChannel(base: http, tls: $0)) } ?? server(http)
         let services = ServiceGroup(configuration: ServiceGroupConfiguration(services: [server], logger: logger))
         let mayRun = state.withLock { state in
             guard case .fresh = state else { return false }

@@ -77,7 +77,7 @@ struct ConfigurationOptions: ParsableArguments {
     )
     var listen: [String] = []
 
-    @Option(name: .long, help: "http://HOST:PORT of the management API; overrides `api.listen`.")
+    @Option(name: .long, help: "http://HOST:PORT of the management API, or https; overrides `api.listen`.")
     var api: String?
 
     @Option(

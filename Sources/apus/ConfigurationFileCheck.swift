@@ -83,6 +83,13 @@ struct ConfigurationFileCheck {
             } catch {
                 report(file.key, "\(error); it must hold the authorities' certificates as PEM")
             }
+        case .tokenSecret:
+            guard read(file.key, file.path) != nil else { return }
+            reportOpenKey(file.key, file.path)
+            report(file) { () throws(CredentialError) in _ = try JWTVerifier.Key.secret(file: file.path) }
+        case .tokenKey:
+            guard read(file.key, file.path) != nil else { return }
+            report(file) { () throws(CredentialError) in _ = try JWTVerifier.Key.publicKey(file: file.path) }
         case .socket:
             let folder = URL(filePath: file.path).deletingLastPathComponent().path
             var isFolder = false
@@ -95,13 +102,7 @@ struct ConfigurationFileCheck {
     private mutating func lookAtPair(_ name: String, _ path: String, _ keyName: String, _ keyPath: String) {
         let certificate = read(name, path)
         guard read(keyName, keyPath) != nil else { return }
-        if let mode = mode(of: keyPath), mode & 0o004 != 0 {
-            let octal = String(mode, radix: 8)
-            report(
-                keyName,
-                "\(keyPath): everybody on this machine can read the key (mode \(octal)); run `chmod 640` on it"
-            )
-        }
+        reportOpenKey(keyName, keyPath)
         guard let certificate else { return }
         do throws(TLSError) {
             let identity = TLSIdentity(certificateFile: path, keyFile: keyPath)
@@ -117,6 +118,21 @@ struct ConfigurationFileCheck {
             let days = Self.days(validity.begins)
             report(name, "\(path): the certificate holds in \(days) only; is the clock of this machine right?")
         }
+    }
+
+    private mutating func report(_ file: NamedFile, _ look: () throws(CredentialError) -> Void) {
+        do throws(CredentialError) {
+            try look()
+        } catch {
+            report(file.key, error.description)
+        }
+    }
+
+    /// A key is nobody's business but its owner's and the service's.
+    private mutating func reportOpenKey(_ key: String, _ path: String) {
+        guard let mode = mode(of: path), mode & 0o004 != 0 else { return }
+        let octal = String(mode, radix: 8)
+        report(key, "\(path): everybody on this machine can read the key (mode \(octal)); run `chmod 640` on it")
     }
 
     /// The file's text, any bytes; `nil` when it cannot be read, which is reported.

@@ -1,6 +1,7 @@
 """Certificate authorities, and certificates of theirs, for tests."""
 
 import datetime
+import ipaddress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -35,6 +36,7 @@ class Authority(Certificate):
         self.name = name
 
     def issue(self, name, host=None):
+        """`host` is a name or an IP address of a server."""
         key = ec.generate_private_key(ec.SECP256R1())
         return Certificate(_certificate(name, self.name, key, self.key, host=host), key)
 
@@ -51,5 +53,12 @@ def _certificate(subject, issuer, key, signer, is_authority=False, host=None):
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
     )
     if host:
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(host)]), critical=False)
     return builder.sign(signer, hashes.SHA256())
+
+
+def _general_name(host):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -6,6 +6,7 @@ import hmac
 import json
 import pathlib
 import re
+import ssl
 import tempfile
 import time
 import urllib.error
@@ -81,16 +82,18 @@ def hmac_sha1(secret, text):
 class Service(Apus):
     """`apus serve` on a data folder; killed and started again it is the same service at other ports."""
 
-    def __init__(self, *arguments, resources=RESOURCES, data=None, listen=("mqtt://127.0.0.1:0",)):
+    def __init__(self, *arguments, resources=RESOURCES, data=None, listen=("mqtt://127.0.0.1:0",),
+                 api="http://127.0.0.1:0", ca=None):
+        """`ca` is the file of the authorities of an API with https."""
         self.folder = tempfile.TemporaryDirectory(prefix="apus-management-")
         if resources is not None:
             file = pathlib.Path(self.folder.name) / "resources.yaml"
             file.write_text(resources)
             arguments = ["--apply", file, *arguments]
-        super().__init__(*map(str, arguments), "--api", "http://127.0.0.1:0", listen=listen, dev=False, data=data)
+        super().__init__(*map(str, arguments), "--api", api, listen=listen, dev=False, data=data)
         api = [line.split()[1] for line in self.announced if line.startswith("api ")]
         assert len(api) == 1, f"one line with the API's address is expected; came {self.announced}"
-        self.api = api[0].rstrip("/")
+        self.api, self.ca = api[0].rstrip("/"), ca
 
     @property
     def api_port(self):
@@ -112,7 +115,8 @@ class Service(Apus):
             data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, data, PATIENCE) as answer:
+            context = ssl.create_default_context(cafile=self.ca) if self.ca else None
+            with urllib.request.urlopen(request, data, PATIENCE, context=context) as answer:
                 text = answer.read()
                 return answer.status, json.loads(text) if text else None
         except urllib.error.HTTPError as error:
@@ -122,6 +126,7 @@ class Service(Apus):
     def command(self, *arguments, key=ADMIN, check=True, stdin=None):
         """An `apus` verb against this service."""
         access = ["--access-key", ":".join(key)] if key else []
+        access += ["--ca-file", self.ca] if self.ca else []
         return run([BINARY, *arguments, "--api", self.api, *access], check=check, stdin=stdin)
 
 
@@ -142,10 +147,12 @@ class Sdk:
 
     def __init__(self, service, *, key=ADMIN, style="acs3"):
         settings = {"signature_algorithm": "v2"} if style == "v2" else {}
+        if service.ca:
+            settings["ca"] = str(service.ca)
 
         def config():
             return Config(access_key_id=key[0], access_key_secret=key[1], endpoint=f"127.0.0.1:{service.api_port}",
-                          protocol="HTTP", connect_timeout=5000, read_timeout=int(PATIENCE * 1000), **settings)
+                          protocol=service.api.split(":")[0].upper(), connect_timeout=5000, read_timeout=int(PATIENCE * 1000), **settings)
 
         self.new, self.old = Client2020(config()), Client2019(config())
 

@@ -11,13 +11,12 @@ package enum AuthenticationHookAnswer: Sendable, Equatable {
     case failed(String)
 }
 
-/// The HTTP client that a hook needs.
+/// The HTTP client that a hook needs, made for its URL.
 package protocol AuthenticationHookClient: Sendable {
     /// Posts a JSON document and returns at once; `reply` is called from any thread, exactly once and not later than a
     /// little after `timeoutMilliseconds`. An answer beyond `maximumBytes` is a failure. Follows no redirections.
     func post(
         _ json: [UInt8],
-        to url: String,
         timeoutMilliseconds: Int,
         maximumBytes: Int,
         reply: @escaping @Sendable (AuthenticationHookAnswer) -> Void,
@@ -32,14 +31,27 @@ package protocol AuthenticationHookClient: Sendable {
 /// `acl` all topics of the instance are allowed; with it, what a rule allows and none denies. An `expireAt` below 10^11
 /// is taken as seconds.
 package struct AuthenticationHook: Sendable {
+    /// For sentences in the log.
     package var url: String
     package var timeoutMilliseconds: Int
     private let client: any AuthenticationHookClient
+    /// Of its own, so that a slow service holds up nobody but the clients of its instance.
+    let calls: HookCalls
 
-    package init(url: String, timeoutMilliseconds: Int = 3000, client: any AuthenticationHookClient) {
+    /// - Parameters:
+    ///   - calls: so many run at a time.
+    ///   - waitingCalls: so many more may wait; beyond, clients are told that the server is busy.
+    package init(
+        url: String,
+        timeoutMilliseconds: Int = 3000,
+        calls: Int = 64,
+        waitingCalls: Int = 1024,
+        client: any AuthenticationHookClient,
+    ) {
         self.url = url
         self.timeoutMilliseconds = timeoutMilliseconds
         self.client = client
+        self.calls = HookCalls(maximumRunning: max(1, calls), maximumWaiting: max(0, waitingCalls))
     }
 
     /// What the service decided.
@@ -69,8 +81,7 @@ package struct AuthenticationHook: Sendable {
             return reply(.failure("the question could not be written: \(error)"))
         }
         let (url, now) = (url, request.now)
-        client.post(json, to: url, timeoutMilliseconds: timeoutMilliseconds, maximumBytes: Self.maximumBytes) {
-            answer in
+        client.post(json, timeoutMilliseconds: timeoutMilliseconds, maximumBytes: Self.maximumBytes) { answer in
             reply(Self.verdict(answer, url: url, now: now))
         }
     }
@@ -152,7 +163,7 @@ package struct AuthenticationHook: Sendable {
     }
 }
 
-/// Calls of HTTP services: some at a time, some waiting, no more.
+/// Calls of one HTTP service: some at a time, some waiting, no more.
 ///
 /// The bound keeps a storm of logins against a slow service from becoming a queue of minutes.
 final class HookCalls: Sendable {

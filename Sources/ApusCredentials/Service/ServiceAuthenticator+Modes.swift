@@ -108,14 +108,15 @@ extension ServiceAuthenticator {
     func authenticatePlain(_ login: Login, reply: @escaping @Sendable (AuthenticationOutcome) -> Void) {
         let (request, instance) = (login.request, login.instance)
         let isStandard = instance.profile == .standard
+        let modes = self.modes
         let stored = directory.identity(instance.number, userName: login.userName, clientID: request.clientID)
         if let stored { return reply(customOutcome(login, stored)) }
         if isStandard, JWTVerifier.resembles(login.password),
-            let verifier = options.jwt[instance.id] ?? options.jwt[""]
+            let verifier = modes.verifier(ofInstance: instance.id)
         {
             return reply(jwtOutcome(login, verifier))
         }
-        if let hook = options.hooks[instance.id] { return ask(hook, login, reply: reply) }
+        if let hook = modes.hooks[instance.id] { return ask(hook, login, reply: reply) }
         if isStandard, let passwords = options.passwords {
             return check(login, by: passwords, reply: reply)
         }
@@ -219,10 +220,10 @@ extension ServiceAuthenticator {
             return reply(.refused(.connectionRateExceeded, explanation: pause))
         }
         let answer = OnceReply(reply)
-        let accepted = hookCalls.submit { [self] in
+        let accepted = hook.calls.submit { [self] in
             hook.judge(request, instanceID: login.instance.id) { [self] verdict in
                 guard answer.take() else { return }
-                hookCalls.ended()
+                hook.calls.ended()
                 switch verdict {
                 case .allow(let rules, let validUntil):
                     guesses.recordSuccess(of: attempt)
@@ -246,7 +247,7 @@ extension ServiceAuthenticator {
             }
         }
         if !accepted {
-            reply(.refused(.serverBusy, explanation: "too many calls of HTTP authentication services are waiting"))
+            reply(.refused(.serverBusy, explanation: "too many calls of the HTTP authentication service are waiting"))
         }
     }
 }

@@ -3,6 +3,7 @@ package import ApusCrypto
 internal import ApusMessage
 package import ApusResources
 internal import MQTTCodec
+internal import Synchronization
 
 /// Decides by the catalog who may connect: the modes of apsaramq-facts 2.2, and in instances of the `standard` profile
 /// those of any broker.
@@ -26,14 +27,8 @@ package final class ServiceAuthenticator: Authenticator {
     package struct Options: Sendable {
         /// The password file (and SCRAM) of instances of the `standard` profile.
         package var passwords: (any Authenticator)?
-        /// The keys for JWTs by instance id; under the empty id those of every other instance of the `standard` profile.
-        package var jwt: [String: JWTVerifier] = [:]
-        /// HTTP services by instance id.
-        package var hooks: [String: AuthenticationHook] = [:]
-        /// So many calls of HTTP services run at a time, over all instances.
-        package var hookCalls = 64
-        /// So many more may wait; beyond, clients are told that the server is busy.
-        package var waitingHookCalls = 1024
+        /// What holds until `replaceModes`.
+        package var modes = ConfiguredModes()
         /// Whether policies that allow anonymous clients on loopback are obeyed at all.
         package var anonymousOnLoopback = true
         /// The names of listeners that refuse anonymous connections all the same.
@@ -41,8 +36,6 @@ package final class ServiceAuthenticator: Authenticator {
         /// Whether the common name of a client certificate is the user name in instances of the `standard` profile; the
         /// authenticator of `passwords` must be set up likewise.
         package var userNameFromCertificate = false
-        /// Ids of instances that demand a client certificate of one of their authorities.
-        package var certificateInstances: Set<String> = []
         /// Told of a device certificate that the catalog does not know, for its registration (apsaramq-facts 2.8).
         ///
         /// Called on the thread of the decision, a shard's as a rule, at each CONNECT until it is known: the registration
@@ -62,9 +55,9 @@ package final class ServiceAuthenticator: Authenticator {
     let directory: ResourceDirectory
     let table: InstanceTable
     let options: Options
+    private let configuredModes: Mutex<ConfiguredModes>
     let guesses: GuessGuard
     let certificates: CertificateCheck
-    let hookCalls: HookCalls
     /// Stands in for secrets of identities that do not exist.
     let decoySecret: String
 
@@ -72,6 +65,7 @@ package final class ServiceAuthenticator: Authenticator {
     package init(directory: ResourceDirectory, options: Options = Options()) throws(CryptoError) {
         self.directory = directory
         self.options = options
+        configuredModes = Mutex(options.modes)
         table = InstanceTable(directory)
         guesses = GuessGuard(
             processKey: try randomBytes(32),
@@ -80,12 +74,13 @@ package final class ServiceAuthenticator: Authenticator {
             rememberedIdentities: max(0, options.rememberedIdentities),
         )
         certificates = CertificateCheck(directory)
-        hookCalls = HookCalls(
-            maximumRunning: max(1, options.hookCalls),
-            maximumWaiting: max(0, options.waitingHookCalls),
-        )
         decoySecret = Base64.encode(try randomBytes(24))
     }
+
+    /// For logins from now on; those that are in stay.
+    package func replaceModes(_ modes: ConfiguredModes) { configuredModes.withLock { $0 = modes } }
+
+    var modes: ConfiguredModes { configuredModes.withLock { $0 } }
 
     package func authenticate(
         _ request: AuthenticationRequest,
@@ -184,7 +179,7 @@ package final class ServiceAuthenticator: Authenticator {
             finding = try certificates.finding(
                 of: request.peer,
                 in: entry,
-                isRequired: options.certificateInstances.contains(entry.instance.id),
+                isRequired: modes.certificateInstances.contains(entry.instance.id),
                 now: request.now,
             )
         } catch {

@@ -59,7 +59,7 @@ extension PasswordAuthenticator.Options {
         self.init()
         passwordFile = configuration.authentication.passwordFile
         anonymous = configuration.authentication.anonymous == .loopback ? .loopback : .never
-        listenersWithoutAnonymous = Set(configuration.listeners.filter { !$0.allowAnonymous }.map(\.name))
+        listenersWithoutAnonymous = configuration.listenersWithoutAnonymous
         scram = configuration.authentication.scram
         userNameFromCertificate = configuration.authentication.userNameFromCertificate
     }
@@ -91,6 +91,9 @@ extension ListenerConfiguration {
 }
 
 extension Configuration {
+    /// The names of listeners that refuse anonymous clients.
+    var listenersWithoutAnonymous: Set<String> { Set(listeners.filter { !$0.allowAnonymous }.map(\.name)) }
+
     /// The TLS settings of the listeners that have some, by name.
     ///
     /// Listeners that share a name (they leave the choice of the port to the kernel) and not their settings are left

@@ -107,6 +107,7 @@ struct FirstStart {
     ///   - endpoint: the URL of a listener.
     static func greeting(_ key: AccessKey, api: String, endpoint: String?) -> [String] {
         let apus = CommandLine.arguments.first ?? "apus"
+        let isSecure = api.hasPrefix("https:")
         func login(_ device: String) -> String {
             let clientID = "\(group)@@@\(device)"
             let password = Base64.encode(HMAC.sha1(key: Array(key.secret.utf8), Array(clientID.utf8)))
@@ -123,7 +124,7 @@ struct FirstStart {
             "  from alibabacloud_tea_openapi.models import Config",
             "  from alibabacloud_onsmqtt20200420 import client, models",
             "  c = client.Client(Config(access_key_id='\(key.id)', access_key_secret='\(key.secret)',",
-            "      endpoint='\(api.dropFirst("http://".count))', protocol='HTTP'))",
+            "      endpoint='\(api.drop { $0 != "/" }.dropFirst(2))', protocol='\(isSecure ? "HTTPS" : "HTTP")'))",
             "  print(c.send_message(models.SendMessageRequest(instance_id='\(instance)', mqtt_topic='\(topic)/hello',",
             "      payload='from the SDK')).body)",
         ]

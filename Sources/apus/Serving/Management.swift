@@ -13,6 +13,8 @@ final class Management: Sendable {
     private let broker: Broker
     private let configuration: Configuration
     private let endpoint: HTTPEndpoint
+    /// For https.
+    let tls: TLSContextBox?
     private let events: any EventSink
     /// The administrator's key, when this was the first start.
     private let firstKey: AccessKey?
@@ -22,6 +24,7 @@ final class Management: Sendable {
     /// Opens the catalog's contents to the broker, after the resources file, if there is one, or the first start.
     init(
         _ configuration: Configuration,
+        tls: TLSContext?,
         tenancy: Tenancy,
         broker: Broker,
         resources: String?,
@@ -30,6 +33,7 @@ final class Management: Sendable {
         self.tenancy = tenancy
         self.broker = broker
         self.configuration = configuration
+        self.tls = tls.map { TLSContextBox($0) }
         self.events = events
         do {
             endpoint = try HTTPEndpoint(configuration.api.listen ?? "")
@@ -45,6 +49,9 @@ final class Management: Sendable {
         } else {
             firstKey = try FirstStart.prepare(tenancy.manager)
         }
+        for warning in tenancy.loginWarnings(configuration) {
+            events.record(BrokerEvent(.warning, "configuration.warning", [("explanation", warning)]))
+        }
     }
 
     /// Opens the API's port.
@@ -54,6 +61,7 @@ final class Management: Sendable {
     func start(_ endpoints: [String]) throws -> [String] {
         var settings = ManagementConfiguration(host: endpoint.host, port: Int(endpoint.port))
         settings.endpoints = endpoints
+        settings.tls = tls
         let server = ManagementServer(
             configuration: settings,
             manager: tenancy.manager,
@@ -75,7 +83,7 @@ final class Management: Sendable {
             }
         }
         let (host, port) = try opening.wait()
-        let api = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        let api = "\(endpoint.isSecure ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         events.record(BrokerEvent(.notice, "api.started", [("endpoint", api)]))
         try FirstStart.writeLogin(firstKey, api: api, in: configuration.data.directory)
         let greeting = firstKey.map { FirstStart.greeting($0, api: api, endpoint: endpoints.first) } ?? []

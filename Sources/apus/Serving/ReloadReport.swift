@@ -65,7 +65,7 @@ struct FileDigests {
 }
 
 extension Configuration {
-    /// The files that TLS listeners use, each once, in the order of the listeners.
+    /// The files that TLS listeners and the API use, each once, in the order of the listeners.
     var certificateFiles: [String] {
         var files: [String] = []
         for tls in listeners.compactMap({ effectiveTLS(of: $0) }) {
@@ -73,6 +73,9 @@ extension Configuration {
             for path in own + tls.hosts.flatMap({ [$0.certificate, $0.key] }) where !files.contains(path) {
                 files.append(path)
             }
+        }
+        if let (certificate, key) = apiCertificate {
+            for path in [certificate, key] where !files.contains(path) { files.append(path) }
         }
         return files
     }

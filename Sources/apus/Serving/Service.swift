@@ -55,6 +55,7 @@ final class Service: Sendable {
         network.handshakeTimeout = .seconds(configuration.limits.connectSeconds)
         // Whoever cannot listen leaves no data directory behind.
         try TransportServer.examine(network)
+        let apiTLS = try Management.tls(configuration)
         let seed = try Machine.randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         var settings = BrokerConfiguration(shardCount: shardCount, seed: seed)
         settings.limits = Limits(configuration.limits)
@@ -85,7 +86,7 @@ final class Service: Sendable {
             instances: tenancy?.resolver,
         )
         management = try tenancy.map { [broker] in
-            try Management(configuration, tenancy: $0, broker: broker, resources: resources, events: log)
+            try Management(configuration, tls: apiTLS, tenancy: $0, broker: broker, resources: resources, events: log)
         }
         broker.serverReference = configuration.shutdown.serverReference
         let broker = self.broker
@@ -195,6 +196,10 @@ final class Service: Sendable {
             report.problems.append("certificates unchanged: \(error.description)")
             report.changed.removeAll(where: Configuration.isTLSKey)
             new.keepTLS(of: old)
+        }
+        if let tenancy, !tenancy.reloadLogins(new, &report) { new.keepLogins(of: old) }
+        if let management, !management.reloadTLS(new, &report) {
+            (new.api.certificate, new.api.key) = (old.api.certificate, old.api.key)
         }
         log.setLevel(EventLevel(new.logging.level))
         var limits = Limits(new.limits)

@@ -25,6 +25,8 @@ final class Tenancy: Sendable {
         accessControl: ACLAuthorizer?,
         events: any EventSink,
     ) throws {
+        // Whoever cannot log people in leaves no data directory behind.
+        let modes = try ConfiguredModes(configuration)
         let folder: PrivateFolder
         do {
             folder = try PrivateFolder(creating: configuration.data.directory)
@@ -41,9 +43,12 @@ final class Tenancy: Sendable {
         resolver = ServiceInstanceResolver(
             directory: directory,
             domains: configuration.api.domains.split(separator: " ").map(String.init),
+            listenerInstances: configuration.instancesByListener,
         )
         var options = ServiceAuthenticator.Options()
         options.passwords = passwords
+        options.modes = modes
+        options.listenersWithoutAnonymous = configuration.listenersWithoutAnonymous
         options.anonymousOnLoopback = configuration.authentication.anonymous == .loopback
         options.userNameFromCertificate = configuration.authentication.userNameFromCertificate
         let manager = self.manager

@@ -172,14 +172,14 @@ struct CertificateCheckTests {
     @Test func `an instance may demand one`() async throws {
         let demanding = try ServiceFixture(
             { $0.caCertificates = [Self.authority()] },
-            options: { $0.certificateInstances = ["post-cn-apus00001"] },
+            options: { $0.modes.certificateInstances = ["post-cn-apus00001"] },
         )
         #expect(
             await connect(demanding, nil).explanation
                 == "instance `post-cn-apus00001` demands a client certificate, and there is none"
         )
         #expect(try await connect(demanding, presented).principal != nil)
-        let without = try ServiceFixture(options: { $0.certificateInstances = ["post-cn-apus00001"] })
+        let without = try ServiceFixture(options: { $0.modes.certificateInstances = ["post-cn-apus00001"] })
         #expect(
             try await connect(without, presented).explanation.contains("has no registered CA certificate to check by")
         )

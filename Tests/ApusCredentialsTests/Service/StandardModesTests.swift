@@ -24,7 +24,7 @@ private func urlSafe(_ bytes: [UInt8]) -> String {
 struct JWTTests {
     private func service() throws -> ServiceFixture {
         try ServiceFixture(options: {
-            $0.jwt = ["": JWTVerifier(keys: [("k1", .hs256(secret))], issuer: "shop", audience: "mqtt")]
+            $0.modes.jwt = ["": JWTVerifier(keys: [("k1", .hs256(secret))], issuer: "shop", audience: "mqtt")]
             $0.addressFailures.freeFailures = 1000
         })
     }
@@ -135,6 +135,24 @@ struct JWTTests {
         #expect(!authorizer.maySubscribe(principal, filter: "b"))
     }
 
+    @Test func `an instance's own keys go before those of all, and both can be replaced`() async throws {
+        let other = [UInt8](repeating: 4, count: 32)
+        let service = try service()
+        func connect(_ key: [UInt8]) async -> AuthenticationOutcome {
+            let token = jwt(#"{\#(Self.claims)}"#, key: key)
+            return await service.connect("alice", token, clientID: "c1", instance: ServiceFixture.standard)
+        }
+        #expect(await connect(secret).principal != nil)
+        let id = try #require(service.directory.instance(ServiceFixture.standard)?.id)
+        var modes = ConfiguredModes()
+        modes.jwt = ["": JWTVerifier(keys: [(nil, .hs256(secret))]), id: JWTVerifier(keys: [(nil, .hs256(other))])]
+        service.authenticator.replaceModes(modes)
+        #expect(await connect(secret).principal == nil)
+        #expect(await connect(other).principal != nil)
+        service.authenticator.replaceModes(ConfiguredModes())
+        #expect(await connect(other).principal == nil)
+    }
+
     @Test func `an instance of the service's profile takes none`() async throws {
         let outcome = await (try service()).connect("alice", jwt(#"{\#(Self.claims)}"#))
         #expect(outcome.explanation.hasPrefix("unknown user `alice`"))
@@ -183,7 +201,6 @@ private final class ScriptedHook: AuthenticationHookClient {
 
     func post(
         _ json: [UInt8],
-        to url: String,
         timeoutMilliseconds: Int,
         maximumBytes: Int,
         reply: @escaping @Sendable (AuthenticationHookAnswer) -> Void,
@@ -204,9 +221,9 @@ private final class ScriptedHook: AuthenticationHookClient {
 struct AuthenticationHookTests {
     private func service(_ hook: ScriptedHook, calls: Int = 64, waiting: Int = 1024) throws -> ServiceFixture {
         try ServiceFixture(options: {
-            $0.hooks = ["post-cn-apus00001": AuthenticationHook(url: "http://127.0.0.1:9/auth", client: hook)]
-            $0.hookCalls = calls
-            $0.waitingHookCalls = waiting
+            let url = "http://127.0.0.1:9/auth"
+            let hook = AuthenticationHook(url: url, calls: calls, waitingCalls: waiting, client: hook)
+            $0.modes.hooks = ["post-cn-apus00001": hook]
         })
     }
 
@@ -315,6 +332,21 @@ struct AuthenticationHookTests {
         #expect(await service.connect("origin", "originPassword").principal != nil)
         #expect(await service.signIn().principal != nil)
         #expect(hook.questions.isEmpty)
+    }
+
+    @Test func `a slow service holds up the clients of its own instance only`() async throws {
+        let slow = ScriptedHook(nil)
+        let service = try service(slow, calls: 1, waiting: 0)
+        service.authenticator.authenticate(ServiceFixture.request("alice", [1])) { _ in }
+        #expect(slow.questions.count == 1)
+        var modes = service.authenticator.modes
+        let id = try #require(service.directory.instance(ServiceFixture.standard)?.id)
+        let quick = ScriptedHook(#"{"result":"allow"}"#)
+        modes.hooks[id] = AuthenticationHook(url: "http://127.0.0.1:8/auth", calls: 1, waitingCalls: 0, client: quick)
+        service.authenticator.replaceModes(modes)
+        #expect(await service.connect("bob", "x").code == .serverBusy)
+        let outcome = await service.connect("bob", "x", clientID: "any", instance: ServiceFixture.standard)
+        #expect(outcome.principal != nil)
     }
 
     @Test func `so many are asked at a time, so many wait, the others are told to come again`() async throws {
