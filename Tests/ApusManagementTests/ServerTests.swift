@@ -145,7 +145,9 @@ struct ServerTests {
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a request that does not come to its end ends with its connection`() async throws {
+    @Test(.timeLimit(.minutes(1))) func `a request that does not come to its end ends with its connection`()
+        async throws
+    {
         let head = Self.head("POST /api/v1/accounts HTTP/1.1", ["Content-Length: 10"])
         let answer = try await withServer(Self.impatient) { try await Self.exchange(head + [0x7B], port: $0) }
         #expect(answer.isEmpty)
