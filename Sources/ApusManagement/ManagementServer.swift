@@ -28,6 +28,7 @@ package final class ManagementServer: Sendable {
 
     private let configuration: ManagementConfiguration
     private let handler: APIHandler
+    private let bodyMemory: BodyMemory
     private let state = Mutex(State.fresh)
 
     /// - Parameters:
@@ -43,6 +44,7 @@ package final class ManagementServer: Sendable {
         self.configuration = configuration
         let service = ManagementService(configuration: configuration, manager: manager, broker: broker, clock: clock)
         handler = APIHandler(service: service, isReady: isReady)
+        bodyMemory = BodyMemory(bytes: configuration.bodyMemory)
     }
 
     /// Serves until `stop` or until its task is cancelled; requests under way are answered first.
@@ -53,11 +55,8 @@ package final class ManagementServer: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let configuration = self.configuration
         let logger = Logger(label: "apus.management") { _ in SwiftLogNoOpLogHandler() }
-        let handler = self.handler
         let http = HTTP1Channel(
-            responder: { request, writer, channel in
-                try await Self.respond(to: request, with: handler, writer, channel)
-            },
+            responder: { [self] request, writer, channel in try await respond(to: request, writer, channel) },
             configuration: Self.channelConfiguration(configuration)
         )
         func server(_ channel: some ServerChildChannel) -> any Service {
@@ -121,9 +120,8 @@ package final class ManagementServer: Sendable {
     }
 
     @concurrent
-    private static func respond(
+    private func respond(
         to request: Request,
-        with handler: APIHandler,
         _ writer: consuming ResponseWriter,
         _ channel: any Channel,
     ) async throws {
@@ -138,28 +136,48 @@ package final class ManagementServer: Sendable {
             )
         )
         let most = handler.largestBody(of: received)
+        var share = bodyMemory.share()
+        defer { share.end() }
         var body: [UInt8] = []
         var length = 0
+        var hasRoom = true
+        let receiving = deadline(of: channel)
+        defer { receiving.cancel() }
         for try await buffer in request.body {
             length += buffer.readableBytes
-            if length <= most { body += buffer.readableBytesView } else if length > most + mostDrained { break }
+            if length > most + Self.mostDrained { break }
+            hasRoom = hasRoom && length <= most && share.grow(to: length)
+            // What is refused anyway is read over.
+            if hasRoom { body += buffer.readableBytesView } else { body = [] }
         }
+        receiving.cancel()
         received.body = body
         var response: APIResponse
-        if length <= most {
-            response = await handler.respond(to: received)
-        } else {
+        if length > most {
             response = handler.refuseLargeBody(of: received)
+        } else if !hasRoom {
+            response = handler.refuseBodyWithoutRoom(of: received)
+        } else {
+            response = await handler.respond(to: received)
         }
-        if length > most + mostDrained { response.headers[.connection] = "close" }
+        if length > most + Self.mostDrained { response.headers[.connection] = "close" }
         response.headers[.contentLength] = "\(response.body.count)"
         var head = HTTPResponse(status: response.status, headerFields: response.headers)
         if request.method == .head { response.body = [] }
         // These have no body, and must not say how long it is.
         if response.status == .noContent { head.headerFields[.contentLength] = nil }
+        let sending = deadline(of: channel)
+        defer { sending.cancel() }
         try await writer.write(response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: response.body)))
         // What is left of the body is not worth reading.
-        if length > most + mostDrained { throw BodyTooLarge() }
+        if length > most + Self.mostDrained { throw BodyTooLarge() }
+    }
+
+    /// Ends the connection of who is too slow, so that nobody keeps one from others.
+    private func deadline(of channel: any Channel) -> Scheduled<Void> {
+        channel.eventLoop.scheduleTask(in: .seconds(Int64(configuration.transferSeconds))) {
+            channel.close(promise: nil)
+        }
     }
 
     private struct BodyTooLarge: Error {}

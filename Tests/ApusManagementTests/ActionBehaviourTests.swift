@@ -427,6 +427,9 @@ struct ActionBehaviourTests {
         ("nowhere", "PermissionCheckFailed"), ("nowhere/x", "PermissionCheckFailed"), ("/x", "PermissionCheckFailed"),
         ("chat/#", "ParameterCheckFailed"), ("chat/+", "ParameterCheckFailed"), ("", "ParameterCheckFailed"),
         ("$SYS/x", "ParameterCheckFailed"), ("chat/\0", "ParameterCheckFailed"),
+        // For a string these are other characters than `#`, `+` and `$`; for a device they are not.
+        ("chat/#\u{FE0F}\u{20E3}", "ParameterCheckFailed"), ("chat/+\u{301}", "ParameterCheckFailed"),
+        ("$\u{301}/x", "ParameterCheckFailed"),
         ("chat/" + String(repeating: "x", count: 60), "ParameterCheckFailed"), ("Chat", "PermissionCheckFailed"),
     ])
     func `topics are checked`(topic: String, code: String) async {

@@ -1,6 +1,7 @@
 import ApusBroker
 import ApusMessage
 import ApusResources
+import HTTPTypes
 import Synchronization
 import Testing
 
@@ -370,6 +371,31 @@ struct AnswerTests {
         let entry = try #require(try fixture.lastAudit())
         #expect(entry.actor == Fixture.data.id && entry.action == call.action)
         #expect(["PermissionCheckFailed", "ResourcePermissionCheckFailed"].contains(entry.outcome))
+    }
+
+    @Test func `a stranger's refused call stands in no instance's audit log`() async throws {
+        let fixture = try Fixture()
+        _ = await fixture.call(
+            "CreateGroupId",
+            ["InstanceId": Fixture.first, "GroupId": "GID_x"],
+            key: Fixture.rival
+        )
+        _ = await fixture.rest(.delete, "/instances/\(Fixture.first)/groups/GID_apus", key: Fixture.rival)
+        let entries = try fixture.manager.audit(before: nil, limit: 2, instance: nil)
+        for entry in entries {
+            #expect(entry.actor == Fixture.rival.id)
+            #expect(entry.instance.isEmpty && entry.detail.contains(Fixture.first))
+        }
+        #expect(entries.map(\.outcome) == ["NotFound", "InstancePermissionCheckFailed"])
+    }
+
+    @Test func `a secret under a name that is misspelt stays out of the audit log`() async throws {
+        let fixture = try Fixture()
+        let wishes = ["InstanceId": Fixture.first, "Username": "u", "secret": "hunter-2", "IdentityType": "USER"]
+        #expect(await fixture.call("AddCustomAuthIdentity", wishes).status == 400)
+        let entry = try #require(try fixture.lastAudit())
+        #expect(entry.action == "AddCustomAuthIdentity" && entry.detail.contains("Username=u"))
+        #expect(!entry.detail.contains("hunter-2"))
     }
 
     @Test(arguments: calls)

@@ -30,15 +30,17 @@ struct ServerTests {
 
     /// Runs a server for as long as the body takes.
     private func withServer<Result: Sendable>(
+        _ configuration: ManagementConfiguration = ManagementConfiguration(port: 0),
         _ body: @Sendable (Int) async throws -> Result,
     ) async throws -> Result {
-        try await withTaskExecutorPreference(Self.ownThread) { try await withServerHere(body) }
+        try await withTaskExecutorPreference(Self.ownThread) { try await withServerHere(configuration, body) }
     }
 
     private func withServerHere<Result: Sendable>(
+        _ configuration: ManagementConfiguration,
         _ body: @Sendable (Int) async throws -> Result,
     ) async throws -> Result {
-        let server = server()
+        let server = server(configuration)
         let (ports, announce) = AsyncStream<Int>.makeStream()
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -125,6 +127,52 @@ struct ServerTests {
         let again = try await withServer { try await Self.exchange(chunked, port: $0) }
         #expect(again.hasPrefix("HTTP/1.1 413 "))
     }
+
+    @Test func `a body for which there is no memory is refused, a small one is not`() async throws {
+        var configuration = ManagementConfiguration(port: 0)
+        configuration.bodyMemory = 1_000
+        let large = [UInt8](repeating: UInt8(ascii: "x"), count: BodyMemory.uncounted + 1_001)
+        for (path, status) in [("/api/v1/accounts", "503"), ("/", "500")] {
+            let head = Self.head("POST \(path) HTTP/1.1", ["Content-Length: \(large.count)"])
+            let answer = try await withServer(configuration) { try await Self.exchange(head + large, port: $0) }
+            #expect(answer.hasPrefix("HTTP/1.1 \(status) ") && answer.contains("memory"))
+        }
+        let small = Self.head("POST /api/v1/accounts HTTP/1.1", ["Content-Length: 65536"]) + large.prefix(65_536)
+        // Twice: what the first took must be there again.
+        for _ in 0..<2 {
+            let answer = try await withServer(configuration) { try await Self.exchange(small, port: $0) }
+            #expect(answer.hasPrefix("HTTP/1.1 401 "))
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a request that does not come to its end ends with its connection`()
+        async throws
+    {
+        let head = Self.head("POST /api/v1/accounts HTTP/1.1", ["Content-Length: 10"])
+        let answer = try await withServer(Self.impatient) { try await Self.exchange(head + [0x7B], port: $0) }
+        #expect(answer.isEmpty)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `who takes no answers does not keep the server from ending`() async throws {
+        let many = Array("GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
+        let client = try await withServer(Self.impatient) { port in
+            let client = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                .channelOption(.autoRead, value: false)
+                .connect(host: "127.0.0.1", port: port).get()
+            // More than all buffers between the two take.
+            for _ in 0..<1_000 { try await client.writeAndFlush(ByteBuffer(bytes: many)) }
+            return client
+        }
+        try? await client.close()
+    }
+
+    /// Waits long for those who are silent, and not for those who are slow.
+    private static let impatient = {
+        var configuration = ManagementConfiguration(port: 0)
+        configuration.idleSeconds = 3_600
+        configuration.transferSeconds = 1
+        return configuration
+    }()
 
     @Test func `a head that is too large is refused`() async throws {
         let query = String(repeating: "x", count: 700_000)

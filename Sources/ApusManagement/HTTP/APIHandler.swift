@@ -54,6 +54,21 @@ struct APIHandler: Sendable {
         return Self.finished(response, requestID)
     }
 
+    /// A request for whose body there is no memory now.
+    func refuseBodyWithoutRoom(of request: APIRequest) -> APIResponse {
+        let requestID = RequestID.make()
+        let message = "the bodies of other requests take all memory that there is for them; try again"
+        let response: APIResponse
+        if RESTService.owns(path: request.path) {
+            var error = RESTError(.serviceUnavailable, "Busy", message)
+            error.headers[.retryAfter] = "1"
+            response = error.response(requestID)
+        } else {
+            response = RPCService.response(.throttled("SystemOverFlow", message), request, requestID)
+        }
+        return Self.finished(response, requestID)
+    }
+
     private static func finished(_ response: APIResponse, _ requestID: String) -> APIResponse {
         var response = response
         // Answers hold secrets, and no browser is to guess at types.

@@ -99,6 +99,7 @@ enum OpenAPIDocument {
             found += [
                 (.contentTooLarge, "The body is too large."),
                 (.unsupportedMediaType, "The body is not application/json."),
+                (.serviceUnavailable, "There is no memory for the body now."),
             ]
         }
         if operation.rights != nil {

@@ -56,13 +56,17 @@ struct RESTCall: Sendable {
     }
 
     /// Enters a refused call in the audit log; if that fails, the refusal is still what the caller must hear.
+    ///
+    /// Under the instance only if it is of the caller's: what others see of theirs is not for strangers to fill.
     func recordRefusal(_ error: RESTError) {
-        let detail = path.filter { $0.key != "instance" }.sorted { $0.key < $1.key }
+        let id = part("instance")
+        let isOwn = directory.instance(id: id).map { caller?.owns($0) ?? false } ?? false
+        let detail = path.filter { $0.key != "instance" || !isOwn }.sorted { $0.key < $1.key }
             .map { "\($0.key)=\(excerpt($0.value, 128))" }.joined(separator: " ")
         try? service.manager.recordRefusal(
             by: actor,
             action: auditAction,
-            instance: part("instance"),
+            instance: isOwn ? id : "",
             detail: detail.isEmpty ? body["id"]?.string ?? body["name"]?.string ?? "" : detail,
             outcome: error.code,
         )

@@ -73,4 +73,10 @@ struct RPCAction: Sendable {
     }
 
     var allParameters: [String] { (instanceParameter.map { [$0] } ?? []) + parameters }
+
+    /// Whether it has the parameter, which in lists has a number: `Tag.1.Key`.
+    func takes(_ name: String) -> Bool {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        return allParameters.contains(parts.map { Int($0) != nil ? "n" : String($0) }.joined(separator: "."))
+    }
 }

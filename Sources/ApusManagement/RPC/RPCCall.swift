@@ -41,22 +41,27 @@ struct RPCCall: Sendable {
     func record(in instance: String) throws(RPCError) { try change([], in: instance) }
 
     /// Enters a refused call in the audit log; if that fails, the refusal is still what the caller must hear.
+    ///
+    /// Under the instance only if it is of the caller's: what others see of theirs is not for strangers to fill.
     func recordRefusal(_ error: RPCError) {
-        let instance = action.instanceParameter.flatMap { parameters.value($0) } ?? ""
+        let id = action.instanceParameter.flatMap { parameters.value($0) } ?? ""
+        let isOwn = directory.instance(id: id).map(caller.owns) ?? false
         try? service.manager.recordRefusal(
             by: caller.actor,
             action: action.name,
-            instance: excerpt(instance),
-            detail: detail,
+            instance: isOwn ? id : "",
+            detail: isOwn || id.isEmpty ? detail : "instance=\(excerpt(id)) \(detail)",
             outcome: error.code,
         )
     }
 
-    /// The parameters for the audit log, without secrets, by name.
+    /// The action's parameters for the audit log, without secrets, by name.
+    ///
+    /// Without others too: a secret under a misspelt name is a secret.
     var detail: String {
         parameters.values.sorted
             .filter { pair in
-                !RPCSignature.parameterNames.contains(pair.name) && pair.name != action.instanceParameter
+                pair.name != action.instanceParameter && action.takes(pair.name)
                     && !Self.unspoken.contains(pair.name.split(separator: ".").last.map(String.init) ?? "")
             }
             .prefix(20)

@@ -173,11 +173,8 @@ struct RPCService: Sendable {
     }
 
     private static func refuseUnknown(_ parameters: FormParameters, _ action: RPCAction) throws(RPCError) {
-        let known = Set(action.allParameters)
-        for (name, _) in parameters.sorted where !RPCSignature.parameterNames.contains(name) {
-            let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-            let form = parts.map { Int($0) != nil ? "n" : String($0) }.joined(separator: ".")
-            guard !known.contains(form) else { continue }
+        for (name, _) in parameters.sorted
+        where !RPCSignature.parameterNames.contains(name) && !action.takes(name) {
             let list = action.allParameters.isEmpty ? "none" : action.allParameters.joined(separator: ", ")
             throw RPCError(
                 400,

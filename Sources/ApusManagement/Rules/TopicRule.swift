@@ -27,10 +27,11 @@ struct TopicRule {
             throw .malformed("a topic has 1 to 65,535 bytes")
         }
         guard !topic.utf8.contains(0) else { throw .malformed("a topic must not hold a null character") }
-        guard !topic.contains("+"), !topic.contains("#") else {
+        // By bytes, as devices read it: a `#` with a combining mark behind it is another character, but no other byte.
+        guard !topic.utf8.contains(UInt8(ascii: "+")), !topic.utf8.contains(UInt8(ascii: "#")) else {
             throw .malformed("the topic '\(excerpt(topic))' holds a wildcard; a message goes to one topic")
         }
-        guard !topic.hasPrefix("$") else {
+        guard topic.utf8.first != UInt8(ascii: "$") else {
             throw .malformed("the topic '\(excerpt(topic))' begins with '$', which is the broker's own")
         }
         try check(parentOf: topic)

@@ -34,10 +34,11 @@ struct SignatureCheck: Sendable {
                 .replayed,
                 "the signature nonce '\(excerpt(signed.nonce))' was used before; each request needs a new one",
             )
-        case .full:
+        case .lost:
             throw SignatureError(
                 .overflow,
-                "more requests within 15 minutes than the server keeps nonces of; slow down"
+                "the access key '\(key.id)' has signed more requests within 15 minutes than the server keeps nonces of, so "
+                    + "the request of \(UTCTime.text(signed.time)) cannot be told from a replay; slow down",
             )
         }
     }
