@@ -22,7 +22,7 @@ extension Shard {
         let identifier = view.packetIdentifier
         switch frame.type {
         case .pubAck:
-            let number = sessions[session].outbound.number(of: identifier)
+            let number = tracedNumber(session, identifier)
             let answer = sessions[session].outbound.receivedPubAck(identifier)
             if case .finished = answer { trace(.acknowledged, number, session: session) }
             finish(slot, session, answer)
@@ -54,7 +54,7 @@ extension Shard {
             let owed = OwedAcknowledgement(.pubComp, identifier, reasonCode)
             owe(slot, owed, until: sessions[session].releasePosition)
         default:
-            let number = sessions[session].outbound.number(of: identifier)
+            let number = tracedNumber(session, identifier)
             let answer = sessions[session].outbound.receivedPubComp(identifier)
             if case .finished = answer {
                 recordCompleted(session, identifier)
@@ -62,6 +62,12 @@ extension Shard {
             }
             finish(slot, session, answer)
         }
+    }
+
+    /// What the trace knows the message by, if there is a trace.
+    private func tracedNumber(_ session: Int, _ identifier: PacketIdentifier) -> MessageNumber {
+        guard tenants[Int(sessions[session].tenant)].isTraced else { return .none }
+        return sessions[session].outbound.number(of: identifier)
     }
 
     // MARK: - What the store has to know of QoS 2

@@ -592,7 +592,7 @@ extension Shard {
         until position: StorePosition,
         _ explanation: String? = nil,
     ) {
-        guard let explanation, connections[slot].gate.isOpen(until: position, committed: store.committed) else {
+        guard connections[slot].gate.isOpen(until: position, committed: store.committed) else {
             return sendWhenStored(slot, .acknowledgement(owed), until: position)
         }
         sendAcknowledgement(slot, owed, explanation)
