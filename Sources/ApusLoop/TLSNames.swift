@@ -36,11 +36,19 @@ func chooseContext(
         SSL_set_SSL_CTX(session, context)
         return SSL_TLSEXT_ERR_OK
     }
-    let registered = TLSSession.of(session)?.context.registeredCertificates
-    guard let certificate = registered?.certificate(for: name), certificate.show(in: session) else {
-        return SSL_TLSEXT_ERR_NOACK
-    }
+    guard
+        let registered = TLSSession.of(session)?.context.registeredCertificates?.certificate(for: name),
+        !isInCertificate(of: session, name),
+        registered.show(in: session)
+    else { return SSL_TLSEXT_ERR_NOACK }
     return SSL_TLSEXT_ERR_OK
+}
+
+/// Whether the certificate that a session would show has exactly this name: then clients that ask for it want this one.
+private func isInCertificate(of session: OpaquePointer, _ name: String) -> Bool {
+    guard let certificate = SSL_get_certificate(session) else { return false }
+    let flags = UInt32(X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
+    return X509_check_host(certificate, name, name.utf8.count, flags, nil) == 1
 }
 
 /// Takes `mqtt` or `http/1.1` of what the client offers; a client that offers only other names is served without.

@@ -3,8 +3,10 @@
 /// Looked at in each handshake whose name the listener has no certificate of its own for; sessions that stand keep theirs.
 package final class TLSServerCertificates: Sendable {
     private let table = Guarded(TLSHostNames<TLSServerCertificate>())
+    private let exceptions: Set<String>
 
-    package init() {}
+    /// - Parameter exceptions: names that no certificate counts for, also none with a wildcard; in lower case.
+    package init(exceptions: Set<String> = []) { self.exceptions = exceptions }
 
     /// - Parameter certificates: with the names that each is for, as in ``TLSIdentity/hostNames``; of several for one
     ///   name the first counts.
@@ -17,7 +19,10 @@ package final class TLSServerCertificates: Sendable {
         self.table.withLock { $0 = table }
     }
 
-    func certificate(for name: String) -> TLSServerCertificate? { table.withLock { $0.value(for: name) } }
+    func certificate(for name: String) -> TLSServerCertificate? {
+        guard !exceptions.contains(name.lowercased()) else { return nil }
+        return table.withLock { $0.value(for: name) }
+    }
 }
 
 extension TLSServerCertificates: Equatable {

@@ -116,6 +116,14 @@ struct ListenerTests {
         #expect(problems("", overrides: overrides).count == 2)
     }
 
+    @Test func `only with the API client certificates may do without a file of authorities`() throws {
+        let file = "tls: {certificate: /c, key: /k, clientCertificate: required}"
+        let listen = ("listeners", "mqtts://127.0.0.1:0")
+        #expect(problems(file, overrides: [listen]).count == 1)
+        let overrides = [listen, ("api.listen", "http://127.0.0.1:0")]
+        #expect(try load(file, overrides: overrides).tls.clientCA == nil)
+    }
+
     @Test(arguments: ["tls: {certificate: /c}", "tls: {key: /k}", "tls: {clientCertificate: required}"])
     func `the development mode does not guess what half of a setting means`(file: String) {
         let found = problems(file, overrides: [("listeners", "mqtts://127.0.0.1:0")], purpose: .development)

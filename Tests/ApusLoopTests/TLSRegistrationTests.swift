@@ -172,10 +172,29 @@ struct TLSRegistrationTests {
         #expect(after.client.peerSubject == (expected == "own" ? "CN=own" : "CN=broker"))
     }
 
+    @Test(arguments: [("localhost", "broker"), ("service.example", "broker"), ("a.example", "shop")])
+    func `names of the listener's certificate and those that are excepted are not shown another one`(
+        name: String,
+        expected: String,
+    ) throws {
+        let certificates = TLSServerCertificates(exceptions: ["service.example"])
+        var configuration = TLSServerConfiguration(identities: [identity])
+        configuration.registeredCertificates = certificates
+        let server = try TLSContext(server: configuration)
+        certificates.replace(with: [
+            (["localhost", "*.example"], try TLSServerCertificate(authority.issue("/CN=shop")))
+        ])
+        let client = try TLSContext(client: TLSClientConfiguration(isInsecure: true))
+        let pair = try TLSPair(server: server, client: client, hostName: name)
+        #expect(pair.handshake() == (.done, .done))
+        #expect(pair.client.peerSubject == "CN=\(expected)")
+    }
+
     @Test
     func `a session keeps its certificate when it is replaced`() throws {
-        certificates.replace(with: [(["localhost"], try TLSServerCertificate(authority.issue("/CN=shop")))])
-        var pair = try TLSPair(server: server(.none), client: client(nil))
+        certificates.replace(with: [(["shop.example"], try TLSServerCertificate(authority.issue("/CN=shop")))])
+        let client = try TLSContext(client: TLSClientConfiguration(isInsecure: true))
+        var pair = try TLSPair(server: server(.none), client: client, hostName: "shop.example")
         #expect(pair.handshake() == (.done, .done))
         certificates.replace(with: [])
         #expect(pair.client.peerSubject == "CN=shop")

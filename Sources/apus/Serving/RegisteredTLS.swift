@@ -20,7 +20,7 @@ final class RegisteredTLS: Sendable {
     }
 
     private let authorities = TLSAuthorities()
-    private let certificates = TLSServerCertificates()
+    private let certificates: TLSServerCertificates
     private let domains: [String]
     private let folder: String
     private let events: any EventSink
@@ -31,6 +31,7 @@ final class RegisteredTLS: Sendable {
 
     init(_ configuration: Configuration, events: any EventSink) {
         domains = configuration.api.domains.split(separator: " ").map { $0.lowercased() }
+        certificates = TLSServerCertificates(exceptions: Set(domains))
         folder = "\(configuration.data.directory)/\(Self.folderName)"
         self.events = events
     }
@@ -124,12 +125,13 @@ final class RegisteredTLS: Sendable {
         let ownNames = domains.map { "\(instance.id.lowercased()).\($0)" }
         var named: [Named] = []
         for entry in names.entries {
-            guard ownNames.contains(entry.domain) || !isReserved(entry.domain) else {
-                tell(instance, entry.domain, entry.certificateID, "the name is one of the service's own")
+            let domain = entry.domain.lowercased()
+            guard ownNames.contains(domain) || !isReserved(domain) else {
+                tell(instance, domain, entry.certificateID, "the name is one of the service's own")
                 continue
             }
-            if let certificate = read(entry.certificateID, entry.password, for: entry.domain, of: instance) {
-                named.append(([entry.domain], certificate))
+            if let certificate = read(entry.certificateID, entry.password, for: domain, of: instance) {
+                named.append(([domain], certificate))
             }
         }
         // The action has no password for this one.
