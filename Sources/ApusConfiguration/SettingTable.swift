@@ -100,7 +100,8 @@ extension Setting {
             values: "instance ids separated by blanks",
             example: "post-cn-apus00001",
             "Instances whose clients must show a certificate of one of the instance's registered authorities, besides "
-                + "their login; so they must come by a listener that asks for certificates. Only with the management API.",
+                + "their login; so they must come by mqtts, or by wss with tls.clientCertificate. Only with the "
+                + "management API.",
             .live,
         ),
         .optionalPath(
@@ -116,9 +117,9 @@ extension Setting {
             "api.listen",
             \.api.listen,
             example: "http://127.0.0.1:18083",
-            "Where the management API listens; https needs a certificate. With it the broker is a message service: accounts, access keys, instances, "
-                + "parent topics, groups and credentials stand in the catalog, <data.directory>/catalog.sqlite. --api lies "
-                + "over it.",
+            "Where the management API listens; https needs a certificate. With it the broker is a message service: "
+                + "accounts, access keys, instances, parent topics, groups and credentials stand in the catalog, "
+                + "<data.directory>/catalog.sqlite. --api lies over it.",
         ),
         .optionalPath(
             "api.certificate",

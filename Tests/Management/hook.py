@@ -23,7 +23,7 @@ class Hook:
     """
 
     def __init__(self, certificate=None):
-        self.answers, self.questions, self.targets, self.connections = {}, [], [], 0
+        self.answers, self.asked, self.connections = {}, [], 0
         hook = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -32,8 +32,7 @@ class Hook:
             def do_POST(self):
                 question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 assert self.headers["Content-Type"] == "application/json"
-                hook.questions.append(question)
-                hook.targets.append(self.path)
+                hook.asked.append((self.path, question))
                 answer = hook.answers.get(question["username"], deny)()
                 if answer is None:
                     self.close_connection = True
@@ -73,7 +72,10 @@ class Hook:
         return f"{self.scheme}://127.0.0.1:{self.server.server_port}{target}"
 
     def questions_of(self, user):
-        return [question for question in self.questions if question["username"] == user]
+        return [question for _, question in self.asked if question["username"] == user]
+
+    def targets_of(self, user):
+        return {target for target, question in self.asked if question["username"] == user}
 
     def __enter__(self):
         return self

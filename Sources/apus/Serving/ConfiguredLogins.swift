@@ -163,13 +163,15 @@ extension Tenancy {
         for id in authentication.certificateInstanceIDs {
             check(id, "authentication.certificateInstances", "this has no effect")
         }
-        let asksForCertificates = configuration.listeners.contains {
-            configuration.effectiveTLS(of: $0).map { $0.clientCertificate != .none } ?? false
+        // By mqtts clients are asked as soon as authorities are registered, by wss where it is configured.
+        let asksForCertificates = configuration.listeners.contains { listener in
+            guard let tls = configuration.effectiveTLS(of: listener) else { return false }
+            return !listener.address.scheme.isWebSocket || tls.clientCertificate != .none
         }
         if !asksForCertificates, !authentication.certificateInstanceIDs.isEmpty {
             warnings.append(
-                "authentication.certificateInstances is set, but no listener asks for client certificates "
-                    + "(tls.clientCertificate): all clients of these instances are refused",
+                "authentication.certificateInstances is set, but no listener asks for client certificates: all clients of "
+                    + "these instances are refused; add an mqtts listener",
             )
         }
         return warnings
