@@ -23,7 +23,7 @@ package struct ManagementConfiguration: Sendable {
     /// Seconds within which a request must have come as a whole, and as many for taking its answer.
     package var transferSeconds = 120
     /// Bytes of the bodies of all requests that are being received or answered.
-    package var bodyMemory = 128 << 20
+    package var bodyMemory = 64 << 20
 
     package init(host: String = "127.0.0.1", port: Int) {
         self.host = host
