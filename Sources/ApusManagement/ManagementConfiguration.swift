@@ -18,6 +18,8 @@ package struct ManagementConfiguration: Sendable {
     package var isThrottled = true
     /// Live connections; more wait in the listener's queue.
     package var maximumConnections = 1_024
+    /// Live connections of one address; a further one is closed.
+    package var connectionsPerAddress = 256
     /// Seconds for which a connection may be silent.
     package var idleSeconds = 60
     /// Seconds within which a request must have come as a whole, and as many for taking its answer.
