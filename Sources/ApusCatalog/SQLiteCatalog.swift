@@ -11,11 +11,14 @@ package final class SQLiteCatalog: Catalog {
 
     /// Of the file; a file of a higher one is refused.
     static let schemaVersion = 1
-    /// The newest entries of the audit log that are kept.
-    static let auditEntries: Int64 = 1_000_000
+    /// Entries of the audit log that are kept, and a hundredth more.
+    private let auditEntries: Int64
 
     /// Opens the file, or makes it.
-    package init(path: String) throws(CatalogError) {
+    ///
+    /// - Parameter auditEntries: of the audit log, that are kept; of who has most the oldest go first.
+    package init(path: String, auditEntries: Int64 = 1_000_000) throws(CatalogError) {
+        self.auditEntries = auditEntries
         do {
             try Self.makePrivate(path)
             var configuration = GRDB.Configuration()
@@ -92,7 +95,7 @@ package final class SQLiteCatalog: Catalog {
                         numbers.give(stored.number, to: asked.number)
                     }
                 }
-                if let audit { try Self.write(audit, db) }
+                if let audit { try write(audit, db) }
                 return made
             }
         } catch let error as CatalogError {
@@ -102,7 +105,7 @@ package final class SQLiteCatalog: Catalog {
         }
     }
 
-    private static func write(_ entry: AuditEntry, _ db: Database) throws {
+    private func write(_ entry: AuditEntry, _ db: Database) throws {
         let row: CatalogRows.Values = [
             "time": entry.time, "actor": entry.actor, "source": entry.source, "action": entry.action,
             "instance": entry.instance, "detail": entry.detail, "outcome": entry.outcome,
@@ -110,8 +113,22 @@ package final class SQLiteCatalog: Catalog {
         try CatalogRows.put("audit", row, key: ["number"], db)
         let number = db.lastInsertedRowID
         // Now and then, so that most entries cost one row.
-        guard number % 1_000 == 0, number > Self.auditEntries else { return }
-        try db.execute(sql: "DELETE FROM audit WHERE number <= ?", arguments: [number - Self.auditEntries])
+        guard number % max(1, auditEntries / 100) == 0, number > auditEntries else { return }
+        try shorten(db)
+    }
+
+    /// Deletes the oldest entries of the actor who has most, so that nobody can wash the traces of others away.
+    private func shorten(_ db: Database) throws {
+        let excess = (try Int64.fetchOne(db, sql: "SELECT COUNT(*) FROM audit") ?? 0) - auditEntries
+        guard excess > 0 else { return }
+        try db.execute(
+            sql: """
+                DELETE FROM audit WHERE number IN (SELECT number FROM audit
+                  WHERE actor = (SELECT actor FROM audit GROUP BY actor ORDER BY COUNT(*) DESC LIMIT 1)
+                  ORDER BY number LIMIT ?)
+                """,
+            arguments: [excess],
+        )
     }
 
     package func audit(before: Int64?, limit: Int, instance: String?) throws(CatalogError) -> [AuditEntry] {

@@ -18,12 +18,14 @@ package struct ManagementConfiguration: Sendable {
     package var isThrottled = true
     /// Live connections; more wait in the listener's queue.
     package var maximumConnections = 1_024
+    /// Live connections of one address; a further one is closed.
+    package var connectionsPerAddress = 256
     /// Seconds for which a connection may be silent.
     package var idleSeconds = 60
     /// Seconds within which a request must have come as a whole, and as many for taking its answer.
     package var transferSeconds = 120
     /// Bytes of the bodies of all requests that are being received or answered.
-    package var bodyMemory = 128 << 20
+    package var bodyMemory = 64 << 20
 
     package init(host: String = "127.0.0.1", port: Int) {
         self.host = host

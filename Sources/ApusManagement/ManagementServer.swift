@@ -108,7 +108,9 @@ package final class ManagementServer: Sendable {
     }
 
     private static func channelConfiguration(_ configuration: ManagementConfiguration) -> HTTP1Channel.Configuration {
-        HTTP1Channel.Configuration(
+        let shares = AddressShares(most: configuration.connectionsPerAddress)
+        return HTTP1Channel.Configuration(
+            additionalChannelHandlers: [AddressShareHandler(shares)],
             idleTimeout: .seconds(Int64(configuration.idleSeconds)),
             // Most actions have their parameters in the query: 64 KiB of payload are 192 KiB there.
             httpDecoderConfiguration: .init(

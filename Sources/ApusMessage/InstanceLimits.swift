@@ -30,6 +30,8 @@ package struct InstanceLimits: Sendable, Equatable {
     package var offlineSeconds = 0
     /// Entries of custom authentication: identities, and permissions with bans (`Customauth.over.capacity`).
     package var customAuthEntries = 0
+    /// Device credentials; as many device certificates, and as many revoked tokens that have not ended.
+    package var deviceCredentials = 0
 
     package init() {}
 
@@ -52,6 +54,7 @@ package struct InstanceLimits: Sendable, Equatable {
             offlineMessages = 1_000_000
             offlineSeconds = 259_200
             customAuthEntries = 100_000
+            deviceCredentials = 1_000_000
         }
         for (name, value) in overrides.values { self[name] = value }
     }
@@ -60,7 +63,7 @@ package struct InstanceLimits: Sendable, Equatable {
     package enum Name: String, Sendable, CaseIterable {
         case connections, publishPerSecond, clientPublishPerSecond, payloadBytes, topicCharacters
         case subscriptionsPerClient, parentTopics, groups, wildcardSubscriptionsPerParent, keepAliveSeconds
-        case topicAliases, offlineMessages, offlineSeconds, customAuthEntries
+        case topicAliases, offlineMessages, offlineSeconds, customAuthEntries, deviceCredentials
 
         /// What a value may be.
         package var range: ClosedRange<Int> {
@@ -91,6 +94,7 @@ package struct InstanceLimits: Sendable, Equatable {
             case .offlineMessages: offlineMessages
             case .offlineSeconds: offlineSeconds
             case .customAuthEntries: customAuthEntries
+            case .deviceCredentials: deviceCredentials
             }
         }
         set {
@@ -110,6 +114,7 @@ package struct InstanceLimits: Sendable, Equatable {
             case .offlineMessages: offlineMessages = value
             case .offlineSeconds: offlineSeconds = value
             case .customAuthEntries: customAuthEntries = value
+            case .deviceCredentials: deviceCredentials = value
             }
         }
     }

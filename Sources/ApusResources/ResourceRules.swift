@@ -61,8 +61,11 @@ enum ResourceRules {
                 throw missing("ban of client", ban.clientID)
             }
         case .putRevokedToken(let token):
-            _ = try tenant(token.instance, state)
+            let tenant = try tenant(token.instance, state)
             try words(token.tokenID, 1...64, "tokenId", "a token's id")
+            if tenant.revokedTokens[ExactText(token.tokenID)] == nil {
+                try bound(tenant.revokedTokens.count, token.instance, state, .deviceCredentials)
+            }
         default: try checkCertificates(change, state)
         }
     }
@@ -70,17 +73,25 @@ enum ResourceRules {
     private static func checkCertificates(_ change: CatalogChange, _ state: ResourceState) throws(ResourceError) {
         switch change {
         case .putCACertificate(let authority):
-            _ = try tenant(authority.instance, state)
+            let known = try tenant(authority.instance, state).authorities
             try serialNumber(authority.serialNumber)
+            if known.count >= maximumAuthorities, known[ExactText(authority.serialNumber)] == nil {
+                throw invalid("CaContent", "the instance has its limit of \(maximumAuthorities) CA certificates")
+            }
             try words(authority.name, 1...64, "CaName", "a certificate's name")
         case .deleteCACertificate(let number, let serial):
             guard try tenant(number, state).authorities[ExactText(serial)] != nil else {
                 throw missing("CA certificate", serial)
             }
         case .putDeviceCertificate(let certificate):
+            let tenant = try tenant(certificate.instance, state)
             let authority = ExactText(certificate.caSerialNumber)
-            guard try tenant(certificate.instance, state).authorities[authority] != nil else {
+            guard tenant.authorities[authority] != nil else {
                 throw missing("CA certificate", certificate.caSerialNumber)
+            }
+            if tenant.deviceCertificates[authority]?[ExactText(certificate.serialNumber)] == nil {
+                let count = tenant.deviceCertificates.values.reduce(0) { $0 + $1.count }
+                try bound(count, certificate.instance, state, .deviceCredentials)
             }
             try serialNumber(certificate.serialNumber)
             try words(certificate.name, 0...256, "DeviceName", "a certificate's name")
@@ -104,6 +115,7 @@ enum ResourceRules {
     }
 
     private static let maximumServerNames = 100
+    private static let maximumAuthorities = 100
 
     /// A server name chooses an instance, so that two cannot have the same.
     private static func checkNobodyElseHas(
@@ -240,6 +252,9 @@ enum ResourceRules {
         _ state: ResourceState,
     ) throws(ResourceError) {
         let tenant = try tenant(credential.instance, state)
+        if tenant.credentials[ExactText(credential.clientID)] == nil {
+            try bound(tenant.credentials.count, credential.instance, state, .deviceCredentials)
+        }
         try length(credential.clientID, 1...64, "clientId", "a client id")
         guard isPrintable(credential.clientID) else {
             throw invalid("clientId", "a client id has printable ASCII characters only")

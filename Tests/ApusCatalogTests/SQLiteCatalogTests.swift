@@ -48,6 +48,27 @@ struct SQLiteCatalogTests {
         for name in try folder.names { #expect(try folder.mode(of: name) == 0o600, "\(name)") }
     }
 
+    // MARK: - Audit log
+
+    @Test func `who fills the audit log loses entries of their own`() throws {
+        let catalog = try SQLiteCatalog(path: folder.catalog, auditEntries: 200)
+        func enter(_ actor: String, _ count: Int) throws {
+            for number in 1...count {
+                let time = Int64(number)
+                let entry = AuditEntry(time: time, actor: actor, source: "", action: "a", instance: "", detail: "")
+                _ = try catalog.commit([], audit: entry)
+            }
+        }
+        try enter("quiet", 20)
+        try enter("noisy", 1_000)
+        try enter("late", 20)
+        let kept = try catalog.audit(before: nil, limit: 1_000, instance: nil)
+        #expect(kept.count == 200)
+        #expect(kept.count { $0.actor == "quiet" } == 20 && kept.count { $0.actor == "late" } == 20)
+        // Of the noisy one the latest.
+        #expect(kept.filter { $0.actor == "noisy" }.map(\.time) == Array((Int64(841)...1_000).reversed()))
+    }
+
     // MARK: - One at a time
 
     @Test func `a second one in this process is refused, and takes nothing from the first`() throws {

@@ -166,6 +166,35 @@ struct ServerTests {
         try? await client.close()
     }
 
+    @Test(.timeLimit(.minutes(1))) func `one address does not take all connections`() async throws {
+        var configuration = ManagementConfiguration(port: 0)
+        configuration.connectionsPerAddress = 2
+        let request = Self.head("GET /healthz HTTP/1.1")
+        let (tooMany, later) = try await withServer(configuration) { port in
+            var silent: [any Channel] = []
+            for _ in 0..<2 {
+                let client = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                silent.append(try await client.connect(host: "127.0.0.1", port: port).get())
+            }
+            let tooMany = try await Self.exchange(request, port: port)
+            for client in silent { try await client.close() }
+            // The server learns of it when it comes to it.
+            var later = ""
+            while later.isEmpty { later = try await Self.exchange(request, port: port) }
+            return (tooMany, later)
+        }
+        #expect(tooMany.isEmpty)
+        #expect(later.hasPrefix("HTTP/1.1 200 OK\r\n"))
+    }
+
+    @Test(arguments: [
+        ("192.0.2.7", "192.0.2.7"), ("::1", "::1"), ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2"), ("2001:db8::6", "2001:db8"),
+    ])
+    func `addresses of one IPv6 network count as one`(address: String, name: String) throws {
+        #expect(AddressShares.name(of: try SocketAddress(ipAddress: address, port: 1)) == name)
+    }
+
     /// Waits long for those who are silent, and not for those who are slow.
     private static let impatient = {
         var configuration = ManagementConfiguration(port: 0)

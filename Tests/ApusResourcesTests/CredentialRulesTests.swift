@@ -37,6 +37,27 @@ struct CredentialRulesTests {
         #expect(again?.kind == .notFound)
     }
 
+    @Test func `device credentials, and revoked tokens, have a limit`() throws {
+        let fixture = try ResourceFixture()
+        func revoked(_ id: String) -> CatalogChange {
+            .putRevokedToken(RevokedToken(instance: fixture.instance, tokenID: id, expiresAt: .max))
+        }
+        try fixture.limit([.deviceCredentials: 1])
+        try fixture.change(fixture.credential("GID_a@@@1", id: "DC.one"), revoked("1"))
+        let another = fixture.refusal(fixture.credential("GID_a@@@2", id: "DC.two"))
+        #expect(another?.kind == .overLimit(.deviceCredentials))
+        #expect(fixture.refusal(revoked("2"))?.kind == .overLimit(.deviceCredentials))
+        // Nothing is added.
+        try fixture.change(fixture.credential("GID_a@@@1", id: "DC.three"), revoked("1"))
+    }
+
+    @Test func `an instance has a hundred authorities`() throws {
+        let fixture = try ResourceFixture()
+        for number in 1...100 { try fixture.change(Self.authority("\(number)", fixture.instance)) }
+        #expect(fixture.refusal(Self.authority("101", fixture.instance))?.kind == .invalid(field: "CaContent"))
+        try fixture.change(Self.authority("100", fixture.instance, name: "another"))
+    }
+
     @Test func `two devices do not share an access key id`() throws {
         let fixture = try ResourceFixture()
         try fixture.change(fixture.credential("GID_a@@@1", id: "DC.one"))

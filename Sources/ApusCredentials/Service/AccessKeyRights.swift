@@ -10,4 +10,11 @@ extension AccessKey {
         }
         return nil
     }
+
+    /// The same for the client, who is not to learn whose the instance is.
+    func toldFailure(in instance: Instance) -> String? {
+        guard let failure = failure(in: instance) else { return nil }
+        return isEnabled
+            ? "access key \(quoted(id)) is of another account than instance \(quoted(instance.id))" : failure
+    }
 }

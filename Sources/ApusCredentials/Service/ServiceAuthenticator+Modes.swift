@@ -39,7 +39,9 @@ extension ServiceAuthenticator {
         )
         guard let key else { throw Guess("unknown access key \(quoted(accessKeyID))", form: .signature) }
         if let mistake { throw Guess("access key \(quoted(accessKeyID)): \(mistake)", form: .signature) }
-        if let sentence = key.failure(in: login.instance) { return Refusal(.notAuthorized, sentence).outcome }
+        if let sentence = key.failure(in: login.instance) {
+            return Refusal(.notAuthorized, sentence, told: key.toldFailure(in: login.instance)).outcome
+        }
         return outcome(of: login, proving: .accessKey(id: accessKeyID), userName: login.userName)
     }
 
@@ -65,7 +67,9 @@ extension ServiceAuthenticator {
             return Refusal(.notAuthorized, "access key \(quoted(accessKeyID)), which issued the token, was deleted")
                 .outcome
         }
-        if let sentence = key.failure(in: login.instance) { return Refusal(.notAuthorized, sentence).outcome }
+        if let sentence = key.failure(in: login.instance) {
+            return Refusal(.notAuthorized, sentence, told: key.toldFailure(in: login.instance)).outcome
+        }
         let tokens = HeldTokens(accessKeyID: accessKeyID, held)
         return outcome(
             of: login,

@@ -24,7 +24,9 @@ enum LogFormat: Sendable {
 
     /// Quoted where a space, a quotation mark or a control character would blur the fields or fool a terminal.
     private static func quoted(_ text: String) -> String {
-        let isPlain = text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0 != "\"" && $0.value != 0x7F && $0 != "=" }
+        let isPlain = text.unicodeScalars.allSatisfy { scalar in
+            scalar.value > 0x20 && !(0x7F...0x9F).contains(scalar.value) && scalar != "\"" && scalar != "="
+        }
         return isPlain ? text : JSONText.quoted(text)
     }
 }
