@@ -85,7 +85,7 @@ let package = Package(
         room("ApusLog", ["ApusStore", "ApusLoop", "ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room(
             "ApusCatalog",
-            ["ApusResources", "ApusMessage", "MQTTCodec", .product(name: "GRDB", package: "GRDB.swift")]
+            ["ApusLoop", "ApusResources", "ApusMessage", "MQTTCodec", .product(name: "GRDB", package: "GRDB.swift")]
         ),
         room("ApusConfiguration", [.product(name: "Yams", package: "Yams")]),
         room(

@@ -1,12 +1,17 @@
+internal import ApusLoop
 internal import ApusMessage
 package import ApusResources
 internal import Foundation
 internal import GRDB
 internal import Synchronization
 
-/// The catalog in a SQLite file: safe on return of `commit`, for one process at a time, readable by its owner only.
+/// The catalog in a SQLite file: safe on return of `commit`, for one writer at a time, readable by its owner only.
+///
+/// The one writer is who holds the lock file beside it. SQLite's own lock is not exclusive, so that a backup can read what
+/// was committed while the service runs (``CatalogCopy``).
 package final class SQLiteCatalog: Catalog {
     private let queue: DatabaseQueue
+    private let lock: FolderLock
     private let path: String
 
     /// Of the file; a file of a higher one is refused.
@@ -14,31 +19,29 @@ package final class SQLiteCatalog: Catalog {
     /// Entries of the audit log that are kept, and a hundredth more.
     private let auditEntries: Int64
 
+    /// For recovery by a reader or the end of one; nobody holds the file for longer than that.
+    static let busySeconds: Double = 5
+
     /// Opens the file, or makes it.
     ///
     /// - Parameter auditEntries: of the audit log, that are kept; of who has most the oldest go first.
     package init(path: String, auditEntries: Int64 = 1_000_000) throws(CatalogError) {
         self.auditEntries = auditEntries
         do {
+            lock = try Self.lock(path)
             try Self.makePrivate(path)
             var configuration = GRDB.Configuration()
             configuration.label = "apus catalog"
+            configuration.busyMode = .timeout(Self.busySeconds)
             configuration.prepareDatabase { db in
-                // The file is this process's alone from the first write on, and what is committed is on the disk.
-                try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
+                // What is committed is on the disk, and readers of other processes do not wait for it.
                 try db.execute(sql: "PRAGMA journal_mode = WAL")
                 try db.execute(sql: "PRAGMA synchronous = FULL")
                 try db.execute(sql: "PRAGMA foreign_keys = ON")
             }
             queue = try DatabaseQueue(path: path, configuration: configuration)
             try queue.read { db in
-                let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-                guard version <= Self.schemaVersion else {
-                    throw CatalogError.unusable(
-                        "\(path) was written by a newer Apus: it is of version \(version), and this one reads up to "
-                            + "\(Self.schemaVersion)"
-                    )
-                }
+                let version = try Self.checkVersion(db, path)
                 let others = "SELECT COUNT(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'"
                 guard try version > 0 || Int.fetchOne(db, sql: others) == 0 else {
                     throw CatalogError.unusable("\(path) is a database of something else")
@@ -53,6 +56,37 @@ package final class SQLiteCatalog: Catalog {
         self.path = path
     }
 
+    /// Refuses a file of a newer version.
+    ///
+    /// - Returns: its version; 0 when it has none.
+    @discardableResult
+    static func checkVersion(_ db: Database, _ path: String) throws -> Int {
+        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        guard version <= schemaVersion else {
+            throw CatalogError.unusable(
+                "\(path) was written by a newer Apus: it is of version \(version), and this one reads up to "
+                    + "\(schemaVersion)"
+            )
+        }
+        return version
+    }
+
+    private static func lock(_ path: String) throws(CatalogError) -> FolderLock {
+        let place = URL(filePath: path)
+        let name = place.lastPathComponent + ".lock"
+        var holder: Int?
+        do throws(SystemError) {
+            // Such a path names a folder.
+            guard !name.contains("/") else { throw SystemError(code: EISDIR, call: "open \(path)") }
+            let folder = try DataFolder(place.deletingLastPathComponent().path)
+            holder = folder.holder(of: name)
+            return try folder.lock(name)
+        } catch {
+            guard error.code == EWOULDBLOCK else { throw .unusable("\(path) cannot be opened: \(error.description)") }
+            throw .unusable("\(path) is in use by another process\(holder.map { " (\($0))" } ?? "")")
+        }
+    }
+
     /// SQLite gives its other files the mode of the first one.
     private static func makePrivate(_ path: String) throws(CatalogError) {
         // A file that is there is not opened: closing it would give up the lock of a catalog in this process that has it.
@@ -64,7 +98,7 @@ package final class SQLiteCatalog: Catalog {
         }
     }
 
-    private static func unusable(_ path: String, _ error: any Error) -> CatalogError {
+    static func unusable(_ path: String, _ error: any Error) -> CatalogError {
         switch error {
         case let error as CatalogError: return error
         case let error as DatabaseError where error.resultCode == .SQLITE_BUSY:

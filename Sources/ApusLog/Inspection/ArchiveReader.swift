@@ -3,15 +3,18 @@ internal import ApusMessage
 
 /// Reads a backup, front to back; believes nothing that has no right checksum.
 struct ArchiveReader {
-    struct Segment {
+    /// A segment or an attachment.
+    struct Part {
         let number: UInt64
         let byteCount: Int
+        let isAttachment: Bool
     }
 
     private let file: any DiskFile
     private(set) var offset = 0
     private(set) var summary: LogBackup.Summary
     private var segmentsLeft: Int
+    private var attachmentsLeft: Int
     private let size: Int
 
     init(_ file: any DiskFile) throws(LogBackupError) {
@@ -19,6 +22,7 @@ struct ArchiveReader {
         size = try systemCall { () throws(SystemError) in try file.size() }
         summary = LogBackup.Summary(segments: 0, bytes: 0, createdAt: Timestamp(milliseconds: 0))
         segmentsLeft = 0
+        attachmentsLeft = 0
         let header = try take(LogBackup.headerBytes, whenShort: .notAnArchive)
         let raw = header.span.bytes
         guard raw.word(0) == LogBackup.magic else { throw .notAnArchive }
@@ -26,14 +30,15 @@ struct ArchiveReader {
         guard raw.uint32(8) <= LogBackup.version else { throw .newerArchive(version: raw.uint32(8)) }
         guard raw.uint32(12) <= UInt32(LogFormat.version) else { throw .newerFormat(version: raw.uint32(12)) }
         segmentsLeft = Int(raw.uint32(24))
+        if raw.uint32(8) > 1 { attachmentsLeft = Int(raw.uint32(28)) }
         summary.createdAt = Timestamp(milliseconds: Int64(bitPattern: raw.word(16)))
         summary.segments = segmentsLeft
     }
 
-    /// The next segment; after the last, and a look at the archive's end, `nil`.
-    mutating func nextSegment() throws(LogBackupError) -> Segment? {
+    /// The next segment or, behind them, attachment; after the last, and a look at the archive's end, `nil`.
+    mutating func nextPart() throws(LogBackupError) -> Part? {
         let start = offset
-        guard segmentsLeft > 0 else {
+        guard segmentsLeft > 0 || attachmentsLeft > 0 else {
             let end = try take(LogBackup.endBytes, whenShort: .incomplete)
             let raw = end.span.bytes
             guard Self.isGood(end), raw.word(0) == LogBackup.endMagic, raw.word(8) == UInt64(summary.bytes),
@@ -41,27 +46,28 @@ struct ArchiveReader {
             else { throw .damaged(offset: start) }
             return nil
         }
-        segmentsLeft -= 1
+        let isAttachment = segmentsLeft == 0
+        if isAttachment { attachmentsLeft -= 1 } else { segmentsLeft -= 1 }
         let header = try take(LogBackup.segmentBytes, whenShort: .incomplete)
         let raw = header.span.bytes
         guard Self.isGood(header), let byteCount = Int(exactly: raw.word(8)) else { throw .damaged(offset: start) }
         // The blocks are in the archive, or it is not whole.
         guard byteCount <= size else { throw .incomplete }
-        return Segment(number: raw.word(0), byteCount: byteCount)
+        return Part(number: raw.word(0), byteCount: byteCount, isAttachment: isAttachment)
     }
 
-    /// Writes the bytes of the segment to a file.
+    /// Writes the bytes of the part to a file.
     mutating func copy(
-        _ segment: Segment,
+        _ part: Part,
         to target: any DiskFile,
         _ progress: (Int, Int) -> Void,
     ) throws(LogBackupError) {
         var at = 0
-        while at < segment.byteCount {
+        while at < part.byteCount {
             let start = offset
             let header = try take(LogBackup.blockHeaderBytes, whenShort: .incomplete)
             let count = header.span.bytes.word(0)
-            guard count > 0, count <= UInt64(LogBackup.blockBytes), at + Int(count) <= segment.byteCount else {
+            guard count > 0, count <= UInt64(LogBackup.blockBytes), at + Int(count) <= part.byteCount else {
                 throw .damaged(offset: start)
             }
             let block = try take(Int(count), whenShort: .incomplete)

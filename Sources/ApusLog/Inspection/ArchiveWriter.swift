@@ -13,13 +13,15 @@ struct ArchiveWriter {
         self.total = total
     }
 
-    mutating func begin(segments: Int, at time: Timestamp) throws(SystemError) {
+    mutating func begin(segments: Int, attachments: Int, at time: Timestamp) throws(SystemError) {
         var header = [UInt8](repeating: 0, count: LogBackup.headerBytes)
         header.store(LogBackup.magic, at: 0)
-        header.store(LogBackup.version, at: 8)
+        // Older versions read what has nothing in it that they do not know.
+        header.store(attachments == 0 ? 1 : LogBackup.version, at: 8)
         header.store(UInt32(truncatingIfNeeded: LogFormat.version), at: 12)
         header.store(time.milliseconds, at: 16)
         header.store(UInt32(truncatingIfNeeded: segments), at: 24)
+        header.store(UInt32(truncatingIfNeeded: attachments), at: 28)
         try append(checksummed: &header)
     }
 

@@ -6,12 +6,14 @@ internal import ArgumentParser
 struct BackupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup",
-        abstract: "Copy sessions, subscriptions, retained and waiting messages to one file.",
+        abstract: "Copy sessions, subscriptions, retained and waiting messages, and a service's catalog, to one file.",
         discussion: """
             The broker may be running: the copy is of one moment, and everything acknowledged before the backup began is in \
-            it. Configuration, password and ACL files are yours and not in it. `apus restore` makes a data directory of it.
+            it. Of a message service the catalog is in it too, with all secrets of accounts and devices, and \
+            administrator.json; keep it where you would keep those. Configuration, password and ACL files are yours and not \
+            in it. `apus restore` makes a data directory of it.
 
-            A damaged log is copied as it is; each damaged place is named with what is lost. Exit codes: 0 everything was \
+            Of a damaged catalog no backup is made; --log-only leaves it out. A damaged log is copied as it is; each damaged place is named with what is lost. Exit codes: 0 everything was \
             copied and is sound, 1 no backup was made, 2 a mistake in the options, 3 the backup was made of a log that is \
             damaged.
             """,
@@ -22,6 +24,9 @@ struct BackupCommand: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("The backup; must not exist.", valueName: "file"))
     var to: String
 
+    @Flag(name: .long, help: "Leave out the catalog and administrator.json: a backup without tenants and secrets.")
+    var logOnly = false
+
     func run() throws {
         let disk = try directory.openLog()
         let place = try FilePlace(to)
@@ -30,17 +35,22 @@ struct BackupCommand: ParsableCommand {
         defer { progress.end() }
         let copied: LogSnapshot
         do {
+            // First the log, then the catalog: every session in it then has its instance there, unless that was deleted
+            // in between, and no right that was taken away comes back with a message that came later.
             let snapshot = try LogSnapshot(of: disk)
+            let files = logOnly ? [] : try ServiceFile.attachments(of: directory.data, by: place)
             let now = Timestamp(milliseconds: Clock().now())
-            try LogBackup.write(snapshot, to: file, at: now) { progress.show($0, of: $1) }
+            try LogBackup.write(snapshot, files, to: file, at: now) { progress.show($0, of: $1) }
             try place.folder.synchronize()
             progress.end()
             print(
                 "\(to): \(StorageText.count(snapshot.sources.count, "segment")), \(StorageText.bytes(snapshot.byteCount))"
+                    + (files.isEmpty ? "" : ", with the catalog")
             )
             copied = snapshot
         } catch {
             place.delete()
+            if error is CommandFailure { throw error }
             if let error = error as? LogBackupError { throw CommandFailure(StorageText.words(error, archive: to)) }
             throw CommandFailure("\(error)")
         }
@@ -81,6 +91,7 @@ struct RestoreCommand: ParsableCommand {
         commandName: "restore",
         abstract: "Make a data directory of a backup.",
         discussion: """
+            With the catalog and administrator.json, when they are in it. \
             Everything is checked on the way; when anything is wrong with the backup, the directory stays as empty as it was. \
             Start no broker on it before the restore is through.
 
@@ -104,14 +115,28 @@ struct RestoreCommand: ParsableCommand {
             let file = try DataFile(from, .reading)
             try refuseAnythingIn(data)
             let disk = try FolderDisk(creating: "\(data)/log")
-            let summary = try LogBackup.restore(from: file, into: disk) { progress.show($0, of: $1) }
+            let files = RestoredFiles(in: try FolderDisk(existing: data))
+            let summary: LogBackup.Summary
+            do throws(LogBackupError) {
+                summary = try LogBackup.restore(
+                    from: file,
+                    into: disk,
+                    attachment: files.create,
+                    accept: files.accept,
+                    progress: { progress.show($0, of: $1) },
+                )
+            } catch {
+                files.withdraw()
+                throw error
+            }
             progress.end()
             let made = StorageText.time(milliseconds: summary.createdAt.milliseconds)
             report = try LogReport(of: disk)
             print(
                 "\(data): \(StorageText.count(report.sessionCount, "session")), "
                     + "\(StorageText.count(report.waitingMessages, "waiting message")), "
-                    + "\(StorageText.count(report.retainedMessages, "retained message")) as of \(made)"
+                    + "\(StorageText.count(report.retainedMessages, "retained message"))"
+                    + "\(files.hasCatalog ? ", the catalog" : "") as of \(made)"
             )
         } catch let error as LogBackupError {
             throw CommandFailure(StorageText.words(error, archive: from))
@@ -132,45 +157,5 @@ struct RestoreCommand: ParsableCommand {
         // An empty folder of an earlier attempt is as good as none.
         let others = names.filter { $0 != "log" }
         guard others.isEmpty else { throw LogBackupError.notEmpty(path: path) }
-    }
-}
-
-/// A file that is to be made: its folder, and its name there.
-private struct FilePlace {
-    let folder: FolderDisk
-    let path: String
-    private let name: String
-
-    init(_ path: String) throws {
-        self.path = path
-        let parts = path.split(separator: "/", omittingEmptySubsequences: true)
-        guard let name = parts.last, !path.hasSuffix("/") else {
-            throw CommandFailure("\(path) is a folder; --to takes a file")
-        }
-        self.name = String(name)
-        let above = path.dropLast(name.count)
-        do {
-            folder = try FolderDisk(existing: above.isEmpty ? "." : String(above))
-        } catch {
-            throw CommandFailure("\(path) cannot be made: \(error.description)")
-        }
-    }
-
-    func create() throws -> any DiskFile {
-        do {
-            return try folder.open(name, .creating)
-        } catch {
-            guard error.name == "EEXIST" else { throw CommandFailure("\(path) cannot be made: \(error.description)") }
-            throw CommandFailure("\(path) exists; a backup does not overwrite anything")
-        }
-    }
-
-    /// What was not finished is no backup.
-    func delete() {
-        do {
-            try folder.delete(name)
-        } catch {
-            StandardError.write("\(path) is incomplete and could not be deleted: \(error.description)\n")
-        }
     }
 }

@@ -104,6 +104,7 @@ enum StorageText {
             "\(archive) holds a message log of a newer version of Apus (log format \(version))"
         case .damaged(let offset): "\(archive) is damaged at offset \(offset); nothing was restored"
         case .incomplete: "\(archive) is incomplete: the backup did not come to its end; nothing was restored"
+        case .refused(let reason): "\(archive) cannot be restored: \(reason); nothing was restored"
         case .notEmpty(let path): "\(path) is not empty; a backup is restored to an empty data directory only"
         case .system(let error): error.description
         }

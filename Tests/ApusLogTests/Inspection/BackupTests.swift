@@ -149,9 +149,9 @@ struct BackupTests {
         disk.set(LogSource.name(ofSegment: 1), LogFixture.header(1))
         for place in [8, 12] {
             var archive = try Self.archive(disk)
-            archive[place] = 2
+            archive[place] = 3
             archive.store(Checksum.xxh64(archive.span, 0..<32, seed: 0), at: 32)
-            let expected: LogBackupError = place == 8 ? .newerArchive(version: 2) : .newerFormat(version: 2)
+            let expected: LogBackupError = place == 8 ? .newerArchive(version: 3) : .newerFormat(version: 3)
             #expect(throws: expected) {
                 try LogBackup.restore(from: MemoryFile(archive), into: MemoryDisk())
             }
@@ -169,5 +169,75 @@ struct BackupTests {
             try LogBackup.restore(from: MemoryFile(archive), into: folder)
         }
         #expect(try folder.list() == ["lock"])
+    }
+
+    // MARK: - Attachments
+
+    /// A segment and two attachments of more than a block and of nothing.
+    private static func archiveWithAttachments() throws -> (archive: [UInt8], large: [UInt8]) {
+        let disk = MemoryDisk()
+        var fixture = LogFixture()
+        fixture.append(1) { $0.session(1) }
+        disk.set(LogSource.name(ofSegment: 1), fixture.segments[0])
+        let large = (0..<LogBackup.blockBytes + 100).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        let target = MemoryDisk()
+        try LogBackup.write(
+            try LogSnapshot(of: disk),
+            [.init(number: 7, file: MemoryFile(large)), .init(number: 9, file: MemoryFile([]))],
+            to: try target.open("archive", .creating),
+            at: LogFixture.time,
+        )
+        return (target.bytes(of: "archive") ?? [], large)
+    }
+
+    @Test
+    func `attachments come back as they were, before the log is one`() throws {
+        let (archive, large) = try Self.archiveWithAttachments()
+        let (folder, files) = (MemoryDisk(), MemoryDisk())
+        var namesAtAccept: [String]?
+        let summary = try LogBackup.restore(
+            from: MemoryFile(archive),
+            into: folder,
+            attachment: { number throws(LogBackupError) in
+                try systemCall { () throws(SystemError) in try files.open("\(number)", .creating) }
+            },
+            accept: { () throws(LogBackupError) in
+                namesAtAccept = try systemCall { () throws(SystemError) in try folder.list() }
+            },
+        )
+        #expect(files.bytes(of: "7") == large)
+        #expect(files.bytes(of: "9")?.isEmpty == true)
+        #expect(namesAtAccept == [LogSource.name(ofSegment: 1)])
+        #expect(summary.segments == 1)
+        #expect(LogRecovery.recover(try LogSource.all(in: folder)).sessions.count == 1)
+    }
+
+    @Test
+    func `an archive whose attachments nobody takes or accepts makes no log`() throws {
+        let (archive, _) = try Self.archiveWithAttachments()
+        let folder = MemoryDisk()
+        #expect(throws: LogBackupError.refused("it holds a file that this version does not know (7)")) {
+            try LogBackup.restore(from: MemoryFile(archive), into: folder)
+        }
+        #expect(try folder.list().isEmpty)
+        #expect(throws: LogBackupError.refused("no")) {
+            try LogBackup.restore(
+                from: MemoryFile(archive),
+                into: folder,
+                attachment: { number throws(LogBackupError) in
+                    try systemCall { () throws(SystemError) in try MemoryDisk().open("\(number)", .creating) }
+                },
+                accept: { () throws(LogBackupError) in throw .refused("no") },
+            )
+        }
+        #expect(try folder.list().isEmpty)
+    }
+
+    @Test
+    func `an archive without attachments is one of the first version`() throws {
+        let disk = MemoryDisk()
+        disk.set(LogSource.name(ofSegment: 1), LogFixture.header(1))
+        #expect(try Self.archive(disk)[8] == 1)
+        #expect(try Self.archiveWithAttachments().archive[8] == 2)
     }
 }
