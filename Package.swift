@@ -87,6 +87,7 @@ let package = Package(
             "ApusCatalog",
             ["ApusLoop", "ApusResources", "ApusMessage", "MQTTCodec", .product(name: "GRDB", package: "GRDB.swift")]
         ),
+        room("ApusBench", ["ApusCrypto", "ApusLoop", "ApusMemory", "MQTTCodec", "WebSocketCodec"]),
         room("ApusConfiguration", [.product(name: "Yams", package: "Yams")]),
         room(
             "ApusManagement",
@@ -105,7 +106,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusBroker", "ApusCatalog", "ApusConfiguration", "ApusCredentials", "ApusCrypto", "ApusHTTP",
+                "ApusBench", "ApusBroker", "ApusCatalog", "ApusConfiguration", "ApusCredentials", "ApusCrypto",
+                "ApusHTTP",
                 "ApusLog",
                 "ApusLoop",
                 "ApusManagement", "ApusMessage", "ApusResources",
@@ -150,6 +152,7 @@ let package = Package(
             "ApusCatalog",
             ["ApusResources", "ApusMessage", "MQTTCodec", .product(name: "GRDB", package: "GRDB.swift")]
         ),
+        tests("ApusBench", ["MQTTCodec"]),
         tests("ApusConfiguration"),
         tests(
             "ApusBroker",
@@ -170,7 +173,8 @@ let package = Package(
         .testTarget(
             name: "ApusCommandTests",
             dependencies: [
-                "apus", "ApusBroker", "ApusConfiguration", "ApusLog", "ApusTransport", "MQTTClient", "MQTTCodec",
+                "apus", "ApusBench", "ApusBroker", "ApusConfiguration", "ApusLog", "ApusTransport", "MQTTClient",
+                "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings,

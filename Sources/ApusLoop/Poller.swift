@@ -80,6 +80,16 @@ package struct Poller: ~Copyable {
         return count
     }
 
+    /// Waits like `wait(timeoutMilliseconds:)`, for a loop that has something to do at a moment.
+    ///
+    /// How punctual it is depends on `TimerSlack`.
+    package mutating func wait(timeoutNanoseconds: Int64) -> Int {
+        let timeout = Swift.max(0, timeoutNanoseconds)
+        let found = apus_epoll_wait_nanoseconds(descriptor.number, events, Int32(Self.batchSize), timeout)
+        count = Swift.max(0, Int(found))
+        return count
+    }
+
     /// An event of the last `wait`.
     package subscript(index: Int) -> Event {
         precondition(index >= 0 && index < count, "No such event.")

@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 
 /// A system call that failed: which one, and the error number.
-package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     package let code: Int32
     /// The call and, where it helps, its object: `bind 127.0.0.1:1883`.
     package let call: String
@@ -41,7 +41,7 @@ package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible 
 }
 
 /// Why reading or writing a connection failed for good.
-package enum StreamFailure: Error, Equatable, Sendable, CustomStringConvertible {
+package enum StreamFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case system(SystemError)
     /// OpenSSL's words.
     case tls(String)

@@ -2,6 +2,7 @@
 #ifndef APUS_CLINUX_H
 #define APUS_CLINUX_H
 // Only headers that Swift's Glibc module does not have: a header belongs to one module.
+#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -31,6 +32,22 @@ static inline int apus_epoll_remove(int poller, int descriptor) {
 
 static inline unsigned long long apus_epoll_token(const struct epoll_event *event) { return event->data.u64; }
 static inline unsigned int apus_epoll_events(const struct epoll_event *event) { return event->events; }
+
+// Waits as epoll_wait does, in nanoseconds; a kernel before 5.11 waits in milliseconds, rounded up.
+static inline int apus_epoll_wait_nanoseconds(int poller, struct epoll_event *events, int count, long long nanoseconds) {
+    // As struct timespec, whose header belongs to Swift's module.
+    struct {
+        long long seconds;
+        long long nanoseconds;
+    } timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    long found = syscall(SYS_epoll_pwait2, poller, events, (long)count, &timeout, 0L, 0L);
+    if (found >= 0 || errno != ENOSYS) return (int)found;
+    long long milliseconds = (nanoseconds + 999999) / 1000000;
+    return epoll_wait(poller, events, count, milliseconds > 0x7FFFFFFF ? 0x7FFFFFFF : (int)milliseconds);
+}
+
+// How much later than asked the kernel may wake the calling thread, in order to wake less often.
+static inline void apus_set_timer_slack(unsigned long nanoseconds) { prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0); }
 
 // The name of the calling thread; cut at 15 bytes by the kernel.
 static inline void apus_name_thread(const char *name) { prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0); }

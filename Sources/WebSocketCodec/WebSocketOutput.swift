@@ -39,6 +39,16 @@ public enum WebSocketOutput {
         frame(.binary, payload, mask)
     }
 
+    /// Masks the payload of a client's frame in place, or takes the mask off again.
+    ///
+    /// - Parameter mask: as in its header, the first byte on the wire lowest.
+    public static func mask(_ payload: inout [UInt8], with mask: UInt32) {
+        var key = MaskingKey(bits: mask)
+        let count = payload.count
+        var span = payload.mutableSpan
+        key.apply(to: &span, from: 0, to: 0, count: count)
+    }
+
     private static func control(_ opcode: Opcode, _ payload: [UInt8], _ mask: UInt32?) -> [UInt8] {
         precondition(payload.count <= maximumControlPayload)
         return frame(opcode, payload, mask)

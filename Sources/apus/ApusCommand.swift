@@ -8,8 +8,8 @@ struct ApusCommand: ParsableCommand {
         abstract: "An MQTT message service: broker, clients and tools in one binary.",
         version: ApusVersion.text,
         subcommands: [
-            ServeCommand.self, PubCommand.self, SubCommand.self, ConfigCommand.self, PasswordCommand.self,
-            LogCommand.self, BackupCommand.self, RestoreCommand.self, VersionCommand.self,
+            ServeCommand.self, PubCommand.self, SubCommand.self, BenchCommand.self, ConfigCommand.self,
+            PasswordCommand.self, LogCommand.self, BackupCommand.self, RestoreCommand.self, VersionCommand.self,
         ],
         groupedSubcommands: [
             CommandGroup(

@@ -51,9 +51,14 @@ struct ClientPlan {
     private static let lossSeconds: UInt32 = 3600
 
     private static func password(_ options: ClientOptions) throws -> [UInt8]? {
-        if let password = options.password { return Array(password.utf8) }
-        if let file = options.passwordFile { return try passwordFile(file) }
-        guard options.user != nil else { return nil }
+        try password(given: options.password, file: options.passwordFile, hasUser: options.user != nil)
+    }
+
+    /// The password from where a person may have put it: an option, a file, or for a user the environment.
+    static func password(given password: String?, file: String?, hasUser: Bool) throws -> [UInt8]? {
+        if let password { return Array(password.utf8) }
+        if let file { return try passwordFile(file) }
+        guard hasUser else { return nil }
         return ProcessInfo.processInfo.environment["APUS_PASSWORD"].map { Array($0.utf8) }
     }
 
@@ -70,7 +75,7 @@ struct ClientPlan {
         }
     }
 
-    private static func randomText(_ count: Int) throws -> String {
+    static func randomText(_ count: Int) throws -> String {
         let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
         return String(decoding: try Machine.randomBytes(count).map { alphabet[Int($0 & 31)] }, as: UTF8.self)
     }

@@ -75,8 +75,7 @@ struct CredentialPasswordCommand: ParsableCommand {
         if mode == .token {
             password = try DeviceLogin.tokens(token)
         } else {
-            let known = ProcessInfo.processInfo.environment["APUS_ACCESS_KEY_SECRET"]
-            password = login.password(secret: try known ?? SecretPrompt.readOnce("Secret: "))
+            password = login.password(secret: try Self.secret())
         }
         if json {
             let members: KeyValuePairs<String, JSONValue?> = [
@@ -89,6 +88,11 @@ struct CredentialPasswordCommand: ParsableCommand {
             print("username:  \(login.userName)\npassword:  \(password)")
         }
         if let doubt = login.doubt { Voice(level: .usual).say(doubt) }
+    }
+
+    /// The key's secret, from the environment or asked for.
+    static func secret() throws -> String {
+        try ProcessInfo.processInfo.environment["APUS_ACCESS_KEY_SECRET"] ?? SecretPrompt.readOnce("Secret: ")
     }
 }
 

@@ -1,0 +1,55 @@
+package import ApusLoop
+
+/// The broker to load, and how its clients log in.
+package struct BenchTarget: Sendable {
+    package var address: SocketAddress
+    /// For TLS.
+    package var tls: TLSContext?
+    /// The server's name for TLS.
+    package var hostName: String?
+    /// `Host` and path of the upgrade; nil without WebSocket.
+    package var webSocket: WebSocketPlace?
+    package var login: BenchLogin
+
+    package struct WebSocketPlace: Sendable {
+        package var host: String
+        package var path: String
+
+        package init(host: String, path: String) {
+            self.host = host
+            self.path = path
+        }
+    }
+
+    package init(address: SocketAddress, login: BenchLogin = BenchLogin()) {
+        self.address = address
+        self.login = login
+    }
+
+    /// How many connections come from one address of our own before the next is taken, where there are several.
+    static let connectionsPerSource = 20_000
+
+    /// The address to connect from, for the n-th connection of a thread; nil lets the system choose.
+    ///
+    /// On loopback every address of 127.0.0.0/8 is our own: 127.64.0.1 and up, others for each thread.
+    func source(thread: Int, connection: Int) -> SocketAddress? {
+        guard case .ipv4(let number, _) = address, number >> 24 == 127 else { return nil }
+        let block = UInt32(connection / Self.connectionsPerSource % 250 + 1)
+        return .ipv4(0x7F40_0000 | UInt32(thread) << 8 | block, port: 0)
+    }
+}
+
+/// User name and password of each client.
+package struct BenchLogin: Sendable {
+    package var userName: String?
+    /// The password for a client id.
+    package var password: @Sendable (_ clientID: String) -> [UInt8]?
+
+    package init(
+        userName: String? = nil,
+        password: @escaping @Sendable (_ clientID: String) -> [UInt8]? = { _ in nil },
+    ) {
+        self.userName = userName
+        self.password = password
+    }
+}

@@ -1,0 +1,91 @@
+package import MQTTCodec
+
+/// What a run shall do: everything but where the broker is and who the clients are.
+package struct BenchPlan: Sendable {
+    package var workload: Workload
+    package var version = ProtocolVersion.v5
+    package var qos = QoS.atMostOnce
+    /// What subscribers ask for; nil is the QoS of the messages.
+    package var subscribeQoS: QoS?
+    /// Bytes of a payload, at least `PayloadStamp.byteCount`.
+    package var payloadBytes = 64
+    package var publishers: Int
+    /// Subscribers; where there are no publishers, connections.
+    package var subscribers: Int
+    /// Messages of each publisher; with `retained` in all, with `offline` for each topic; nil goes on until `duration`.
+    package var messages: Int?
+    /// When publishing stops; what was published must still arrive.
+    package var duration: Duration?
+    /// Messages of one publisher that may be unacknowledged, or not delivered everywhere yet.
+    package var window = 32
+    /// Messages of all publishers together in a second, at fixed moments (open loop); with `storm` connections.
+    ///
+    /// Nil is the closed loop, in which a message waits for others.
+    package var rate: Double?
+    /// Filters of each subscriber; only `wildcard` and `storm` have more or fewer than one.
+    package var filters = 1
+    /// Sessions that wait for the same messages in `offline`.
+    package var sessionsPerTopic = 1
+    /// The group of shared subscriptions in `fanIn`.
+    package var shareName: String?
+    /// How often `storm` connects all.
+    package var rounds = 1
+    /// Connections being made at the same time.
+    package var concurrency = 64
+    package var threads = 1
+    /// How long nothing may happen before a run is given up.
+    package var patience = Duration.seconds(10)
+    /// How long `idle` looks at connections that do nothing.
+    package var idleTime = Duration.seconds(3)
+    package var keepAliveSeconds: UInt16 = 600
+    /// Whether sessions and retained messages stay on the broker.
+    package var keepsTraces = false
+
+    package init(workload: Workload) {
+        self.workload = workload
+        switch workload {
+        case .pairs, .p2p: (publishers, subscribers) = (50, 50)
+        case .fanIn: (publishers, subscribers) = (50, 1)
+        case .fanOut: (publishers, subscribers) = (1, 1000)
+        case .wildcard: (publishers, subscribers, filters) = (10, 1000, 100)
+        case .retained: (publishers, subscribers, messages) = (4, 1, 10_000)
+        case .offline: (publishers, subscribers, messages, qos) = (4, 100, 1000, .atLeastOnce)
+        case .idle: (publishers, subscribers, messages) = (1, 10_000, 1)
+        case .storm: (publishers, subscribers, filters) = (0, 10_000, 0)
+        }
+        if workload.isTraffic { duration = .seconds(5) }
+    }
+
+    /// The largest number in a list of connections, messages or filters: what 32 bits of a payload can number.
+    package static let maximumCount = 1 << 31
+
+    /// What is wrong with the plan, for the person who made it; nil when nothing is.
+    package var complaint: String? {
+        if payloadBytes < PayloadStamp.byteCount || payloadBytes > 1 << 20 {
+            return "a payload has \(PayloadStamp.byteCount) to 1048576 bytes: it begins with its number and its time"
+        }
+        if !(1...60_000).contains(window) { return "the window is 1 to 60000 messages" }
+        if !(1...64).contains(threads) { return "there are 1 to 64 threads" }
+        if concurrency < 1 { return "at least one connection must be made at a time" }
+        if subscribers < 1 || publishers < 1 && workload != .storm {
+            return "there must be at least one publisher and one subscriber"
+        }
+        if max(publishers, subscribers) > 10_000_000 { return "at most 10000000 clients of a kind" }
+        if workload.isPaired, publishers != subscribers { return "each publisher has its own subscriber" }
+        if workload == .offline, qos == .atMostOnce { return "a message of QoS 0 is not stored; take QoS 1 or 2" }
+        if workload == .offline, messages == nil || duration != nil { return "offline stores a number of messages" }
+        if workload == .retained, messages == nil || duration != nil { return "retained sets a number of messages" }
+        if let messages, messages < 1 || messages >= Self.maximumCount {
+            return "1 to \(Self.maximumCount - 1) messages"
+        }
+        if let rate, !(rate > 0 && rate <= 1e8) { return "a rate is more than 0 and at most 100000000 a second" }
+        if rate != nil, !workload.isTraffic, workload != .storm { return "\(workload.rawValue) has no rate" }
+        if shareName != nil, workload != .fanIn { return "only fan-in shares a subscription" }
+        if filters < 0 || filters < 1 && workload != .storm { return "at least one filter" }
+        if sessionsPerTopic < 1 || rounds < 1 { return "at least one" }
+        if workload.isTraffic, messages == nil, duration == nil { return "say how many messages or for how long" }
+        if workload == .wildcard, subscribers * filters >= Self.maximumCount { return "too many filters" }
+        if workload == .wildcard, publishers * subscribers >= Self.maximumCount { return "too many streams" }
+        return nil
+    }
+}
