@@ -20,13 +20,16 @@ package final class HTTPClient: Sendable {
     private let loop: any EventLoop
     private let idle: NIOLoopBoundBox<[any Channel]>
 
-    /// So many connections without a request are kept, and for so long.
+    /// So many connections without a request are kept.
     private static let mostIdle = 64
-    private static let idleSeconds: Int64 = 15
     private static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
-    package init(_ server: HTTPServerAddress) {
+    /// How long a connection without a request is kept.
+    let idleTime: TimeAmount
+
+    package init(_ server: HTTPServerAddress, idleSeconds: Int = 15) {
         self.server = server
+        idleTime = .seconds(Int64(idleSeconds))
         loop = Self.group.next()
         idle = NIOLoopBoundBox.makeBoxSendingValue([], eventLoop: loop)
     }
@@ -138,7 +141,6 @@ package final class HTTPClient: Sendable {
     func forget(_ channel: any Channel) { idle.value.removeAll { $0 === channel } }
 
     static let earlyEnd = "the server closed the connection before its answer was complete"
-    static var idleTime: TimeAmount { .seconds(idleSeconds) }
 
     static func words(of error: any Error) -> String {
         switch error {

@@ -107,7 +107,7 @@ final class HTTPExchangeHandler: ChannelInboundHandler {
             exchange.finish()
             guard mayBeKept else { return context.close(promise: nil) }
             let (client, channel) = (self.client, context.channel)
-            idleTimer = context.eventLoop.scheduleTask(in: HTTPClient.idleTime) { client.closeIfIdle(channel) }
+            idleTimer = context.eventLoop.scheduleTask(in: client.idleTime) { client.closeIfIdle(channel) }
             client.keep(channel)
         }
     }

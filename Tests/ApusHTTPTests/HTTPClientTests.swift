@@ -30,7 +30,8 @@ extension HTTPClient {
 }
 
 private func client(_ server: ScriptedServer, tls: TLSContext? = nil, host: String = "127.0.0.1") -> HTTPClient {
-    HTTPClient(HTTPServerAddress(host: host, port: server.port, tls: tls))
+    // No machine is so slow that a connection would be closed between two requests of a test.
+    HTTPClient(HTTPServerAddress(host: host, port: server.port, tls: tls), idleSeconds: 3600)
 }
 
 @Suite("The HTTP client")
