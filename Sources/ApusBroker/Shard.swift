@@ -12,7 +12,7 @@ internal import MQTTCodec
 /// what is shared stands in `Broker`.
 ///
 /// The code is laid out by what arrives:
-/// `Receiving` (bytes → packets), `Connecting`, `PublishPipeline` (authorise → retain → route → acknowledge), `Delivering`
+/// `Receiving` (bytes → packets), `Connecting`, `PublishPipeline` (retain → route → acknowledge) with `Authorising`, `Delivering`
 /// (subscription → window → output), `Acknowledging`, `Storing`, `Subscribing`, `Ending` (DISCONNECT, loss, wills, expiry), `Timers`.
 package struct Shard: ~Copyable {
     private let place = FixedPlace()
