@@ -26,6 +26,27 @@ package struct BenchTarget: Sendable {
         self.login = login
     }
 
+    /// The first of these addresses that takes a connection; the first of all when none does.
+    ///
+    /// A name such as `localhost` has several, and a broker may listen on one of them only.
+    ///
+    /// - Parameter addresses: at least one.
+    package static func reachable(of addresses: [SocketAddress]) throws(SystemError) -> SocketAddress {
+        guard addresses.count > 1 else { return addresses[0] }
+        for address in addresses {
+            var poller = try Poller()
+            do {
+                let socket = try Socket.connect(to: address)
+                try poller.add(socket.number, token: 0)
+                guard poller.wait(timeoutMilliseconds: 3000) > 0 else { continue }
+                if Socket.finishConnect(socket.number) == nil { return address }
+            } catch {
+                continue
+            }
+        }
+        return addresses[0]
+    }
+
     /// How many connections come from one address of our own before the next is taken, where there are several.
     static let connectionsPerSource = 20_000
 
