@@ -150,6 +150,15 @@ def test_time_ends_a_run(broker):
     assert report["messages"]["published"] > 0
 
 
+def test_a_name_with_several_addresses_is_tried_for_all(broker):
+    flawless(bench(f"mqtt://localhost:{broker.endpoint('mqtt').port}", "pairs", "--count", 5))
+
+
+def test_over_a_unix_socket(tmp_path):
+    with Apus(listen=["mqtt://127.0.0.1:0", f"unix:{tmp_path}/apus.sock"]) as broker:
+        flawless(bench(f"unix:{broker.endpoint('unix').path}", "fan-out", "--subscribers", 10, "--count", 20, "-q", 1))
+
+
 def test_the_report_for_people(broker):
     done = subprocess.run([BINARY, "bench", "pairs", "--url", url(broker), "--count", "50", "--label", "first try", "--pid",
                            str(broker.process.pid)], text=True, capture_output=True, timeout=PATIENCE, env=environment())

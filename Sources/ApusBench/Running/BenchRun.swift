@@ -70,6 +70,8 @@ package struct BenchRun: ~Copyable {
         if plan.workload == .idle || plan.workload == .storm, report.limit == nil, report.tally.failedConnections > 0 {
             report.limit = report.tally.problems.keys.lazy.compactMap(\.limit).first
         }
+        // Where nothing could be connected at all, no limit is the reason.
+        if report.tally.connected == 0 { report.limit = nil }
         let result = report
         crew.end()
         return result

@@ -218,6 +218,7 @@ extension Worker {
         }
         connectLatency.record(now - clients[index].began)
         if packet.sessionPresent { tally.sessionsPresent += 1 }
+        if let seconds = packet.serverKeepAliveSeconds { shortenKeepAlive(to: seconds) }
         let number = clients[index].number
         if clients[index].role == .publisher {
             publishers[number].window.limit(to: Int(packet.receiveMaximum))

@@ -67,6 +67,7 @@ struct Worker: ~Copyable {
     /// The next message is due and cannot leave.
     var isHeldBack = false
     var connectionCounts = ConnectionCounts()
+    private var keepAliveSeconds: UInt16
     private var nextPing: Int64
     private var nextReport: Int64
     private(set) var isEnded = false
@@ -101,6 +102,7 @@ struct Worker: ~Copyable {
         now = Clock.monotonicNanoseconds()
         progress = now
         nextReport = now
+        keepAliveSeconds = plan.keepAliveSeconds
         nextPing = now
         credits = plan.threads > 1 ? [Int32](repeating: 0, count: plan.publishers) : []
         payloadOffset = (plan.qos == .atMostOnce ? 0 : 2) + (plan.version == .v5 ? 1 : 0)
@@ -123,8 +125,9 @@ struct Worker: ~Copyable {
     private mutating func makePublishers() {
         for publisher in stride(from: index, to: plan.publishers, by: plan.threads) {
             let isOpenLoop = plan.rate != nil
-            // In an open loop the answer to one message must not keep the next back.
-            let size = plan.qos == .atMostOnce ? 0 : isOpenLoop ? 20_000 : plan.window
+            // In an open loop the answer to one message must not keep the next back; so many that all take some 12 MB.
+            let wide = min(20_000, max(256, 4_000_000 / plan.publishers))
+            let size = plan.qos == .atMostOnce ? 0 : isOpenLoop ? wide : plan.window
             var state = PublisherState(
                 index: publisher,
                 total: routes.messageCount(of: publisher),
@@ -373,8 +376,13 @@ struct Worker: ~Copyable {
 
     // MARK: - Keeping alive
 
-    private var pingInterval: Int64 {
-        plan.keepAliveSeconds == 0 ? .max / 2 : Int64(plan.keepAliveSeconds) * 500_000_000
+    private var pingInterval: Int64 { keepAliveSeconds == 0 ? .max / 2 : Int64(keepAliveSeconds) * 500_000_000 }
+
+    /// The broker wants to hear from its clients more often [MQTT-3.1.2-21].
+    mutating func shortenKeepAlive(to seconds: UInt16) {
+        guard seconds > 0, keepAliveSeconds == 0 || seconds < keepAliveSeconds else { return }
+        keepAliveSeconds = seconds
+        nextPing = min(nextPing, now + pingInterval)
     }
 
     mutating func beginPinging() {

@@ -59,6 +59,11 @@ package struct BenchPlan: Sendable {
     /// The largest number in a list of connections, messages or filters: what 32 bits of a payload can number.
     package static let maximumCount = 1 << 31
 
+    /// Streams of all subscribers together, of some 24 bytes each while nothing is missing.
+    private static let maximumStreams = 20_000_000
+    /// Retained messages that all subscribers together can get.
+    private static let maximumRetained = 1 << 32
+
     /// What is wrong with the plan, for the person who made it; nil when nothing is.
     package var complaint: String? {
         if payloadBytes < PayloadStamp.byteCount || payloadBytes > 1 << 20 {
@@ -85,7 +90,13 @@ package struct BenchPlan: Sendable {
         if sessionsPerTopic < 1 || rounds < 1 { return "at least one" }
         if workload.isTraffic, messages == nil, duration == nil { return "say how many messages or for how long" }
         if workload == .wildcard, subscribers * filters >= Self.maximumCount { return "too many filters" }
-        if workload == .wildcard, publishers * subscribers >= Self.maximumCount { return "too many streams" }
+        let streams = publishers * subscribers
+        if [.wildcard, .fanIn, .fanOut].contains(workload), streams > Self.maximumStreams {
+            return "publishers times subscribers is at most \(Self.maximumStreams): each pair is looked after by itself"
+        }
+        if workload == .retained, (messages ?? 0) * subscribers > Self.maximumRetained {
+            return "messages times subscribers is at most \(Self.maximumRetained): each is remembered by one bit"
+        }
         return nil
     }
 }

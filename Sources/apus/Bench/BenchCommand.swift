@@ -98,6 +98,8 @@ struct BenchCommand: ParsableCommand {
             return try endpoint.target(try login.login())
         } catch let error as NameError {
             throw CommandFailure(error.description)
+        } catch let error as SystemError {
+            throw CommandFailure(error.description)
         } catch let error as TLSError {
             throw CommandFailure("\(error)")
         }

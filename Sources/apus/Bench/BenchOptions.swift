@@ -57,9 +57,7 @@ struct BenchEndpointOptions: ParsableArguments {
         switch endpoint.address {
         case .unix(let path): return BenchTarget(address: .unix(path: path), login: login)
         case .internet(let host, let port):
-            guard let address = try Socket.resolve(host: host, port: port).first else {
-                throw CommandFailure("\(endpoint): the host has no address")
-            }
+            let address = try BenchTarget.reachable(of: try Socket.resolve(host: host, port: port))
             var target = BenchTarget(address: address, login: login)
             target.hostName = host
             if endpoint.kind.isSecure { target.tls = try TLSContext(client: tls.configuration) }

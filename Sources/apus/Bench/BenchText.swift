@@ -106,6 +106,8 @@ enum BenchText {
         case .disconnected(let code, let reason): "disconnected by the broker: \(code.description(reason))"
         case .closed: "the broker closed the connection"
         case .silence: "no answer to a connection in time"
+        case .network(.system(let error)) where error.name == "ECONNREFUSED":
+            "\(error.description); is a broker listening there?"
         case .network(.system(let error)): error.description
         case .network(.tls(let words)): "TLS: \(words)"
         case .webSocket(let words): "WebSocket: \(words)"
