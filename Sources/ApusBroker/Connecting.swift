@@ -424,7 +424,8 @@ extension Shard {
     ) {
         counters.connectionsRefused += 1
         trace(.refused, connection: slot, CloseReason.ofRefusal(reasonCode), explanation)
-        if !isLogged, let suppressed = admits(.notice, "client.refused", "\(reasonCode)") {
+        let tenant = connections[slot].tenant
+        if !isLogged, let suppressed = admits(.notice, "client.refused", "\(reasonCode)", tenant: tenant) {
             var fields: [(String, String)] = [("reason", "\(reasonCode)"), ("explanation", explanation)]
             if let name = connections[slot].details.pendingConnect?.userName ?? userName {
                 fields.append(("user_name", name))

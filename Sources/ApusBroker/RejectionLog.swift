@@ -1,12 +1,15 @@
 internal import ApusMessage
 
-/// Keeps what comes without end from filling the log: each reason of each event is logged at most a few times a second.
+/// Keeps what comes without end from filling the log: each reason of each event is logged at most a few times a second,
+/// for each instance, so that none keeps the others' reasons out of the log.
 ///
 /// What was passed over is told with the next event that is logged, or by a line of its own when none follows.
 struct RejectionLog: Sendable {
     private struct Key: Hashable {
         var event: String
         var reason: String
+        /// The instance's place in the shard's list; -1 where it is not known or does not matter.
+        var tenant: Int32
     }
 
     private struct Window {
@@ -16,7 +19,7 @@ struct RejectionLog: Sendable {
         var suppressed = 0
     }
 
-    /// Bounded by the number of rules and reason codes.
+    /// Bounded by the number of rules, and of reason codes for each instance.
     private var windows: [Key: Window] = [:]
     /// Whether somebody will call `flush`.
     private var isFlushDue = false
@@ -26,8 +29,14 @@ struct RejectionLog: Sendable {
     /// Whether to log another event for this reason.
     ///
     /// - Returns: how many were passed over since the last one logged, or `nil` to pass over this one too.
-    mutating func admit(_ level: EventLevel, _ event: String, _ reason: String, now: Timestamp) -> Int? {
-        let key = Key(event: event, reason: reason)
+    mutating func admit(
+        _ level: EventLevel,
+        _ event: String,
+        _ reason: String,
+        tenant: Int32 = -1,
+        now: Timestamp,
+    ) -> Int? {
+        let key = Key(event: event, reason: reason, tenant: tenant)
         var window = windows[key] ?? Window(start: now, level: level)
         if now >= window.start.adding(milliseconds: Self.windowMilliseconds) {
             window.start = now
@@ -80,8 +89,8 @@ extension Shard {
     /// Whether to log another event for this reason, see `RejectionLog`.
     ///
     /// - Returns: how many were passed over since the last one logged, or `nil` to pass over this one too.
-    mutating func admits(_ level: EventLevel, _ event: String, _ reason: String) -> Int? {
-        if let suppressed = rejections.admit(level, event, reason, now: now) { return suppressed }
+    mutating func admits(_ level: EventLevel, _ event: String, _ reason: String, tenant: Int32 = -1) -> Int? {
+        if let suppressed = rejections.admit(level, event, reason, tenant: tenant, now: now) { return suppressed }
         if let time = rejections.scheduleFlush(now: now) { schedule(.suppressed, 0, 0, time) }
         return nil
     }
