@@ -236,11 +236,38 @@ extension Shard {
     /// Takes up the sessions that the store found, with their subscriptions and queues.
     ///
     /// Call before the first tick of any shard: a message that comes earlier would miss their subscriptions.
-    package mutating func restore(_ found: [RestoredSession]) {
-        for one in found { restore(one) }
+    ///
+    /// - Parameter isKept: whether there is still such an instance; what is left of others is dropped.
+    package mutating func restore(
+        _ found: [RestoredSession],
+        keeping isKept: (InstanceNumber) -> Bool = { _ in true },
+    ) {
+        var remains = Remains()
+        for one in found {
+            if isKept(one.record.instance) {
+                restore(one)
+            } else {
+                remains.add(one.record.instance, sessions: 1, messages: drop(one))
+            }
+        }
+        report(remains)
     }
 
-    private mutating func restore(_ found: RestoredSession) {
+    /// - Returns: how many messages were waiting for it or under way.
+    private mutating func drop(_ found: RestoredSession) -> Int {
+        var found = found
+        // Nobody is left to read it.
+        found.record.will = nil
+        found.record.disconnectedAt = found.record.disconnectedAt ?? now
+        found.record.expirySeconds = .max
+        let session = restore(found)
+        let messages = sessions[session].countedMessages + found.outbound.count { $0.message != nil }
+        endSession(session, .administrative)
+        return messages
+    }
+
+    @discardableResult
+    private mutating func restore(_ found: RestoredSession) -> Int {
         let tenant = tenant(of: found.record.instance)
         let session = insertSession(found.record.clientID, tenant, expirySeconds: found.record.expirySeconds)
         sessions[session].number = found.number
@@ -270,9 +297,10 @@ extension Shard {
             scheduleWill(session)
         }
         if found.record.disconnectedAt == nil { recordSession(session) }
-        guard found.record.expirySeconds < .max else { return }
+        guard found.record.expirySeconds < .max else { return session }
         sessions[session].expiresAt = disconnectedAt.adding(seconds: Int64(found.record.expirySeconds))
         scheduleExpiry(session)
+        return session
     }
 
     private func underWay(_ found: RestoredSession.Outbound) -> OutboundPublishes.UnderWay {
@@ -284,11 +312,22 @@ extension Shard {
     }
 
     /// Takes up the retained messages at these positions; one shard does it for all.
-    package mutating func restoreRetained(_ positions: [StorePosition]) {
+    ///
+    /// - Parameter isKept: as for sessions.
+    package mutating func restoreRetained(
+        _ positions: [StorePosition],
+        keeping isKept: (InstanceNumber) -> Bool = { _ in true },
+    ) {
+        var remains = Remains()
         let recipient = Recipient(session: .retained, qos: .atMostOnce, retain: true)
         for position in positions {
             guard let message = store.load(position, for: recipient)?.message else {
                 counters.drop(.unreadable)
+                continue
+            }
+            guard isKept(message.instance) else {
+                remains.add(message.instance, retained: 1)
+                store.finished(position, by: .retained)
                 continue
             }
             let update = broker.instance(message.instance).retained.update(message)
@@ -298,6 +337,7 @@ extension Shard {
             }
             if let old = update.replaced, old.position != .none { store.finished(old.position, by: .retained) }
         }
+        report(remains)
     }
 }
 

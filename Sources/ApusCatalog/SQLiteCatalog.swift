@@ -1,5 +1,5 @@
 internal import ApusLoop
-internal import ApusMessage
+package import ApusMessage
 package import ApusResources
 internal import Foundation
 internal import GRDB
@@ -163,6 +163,18 @@ package final class SQLiteCatalog: Catalog {
                 """,
             arguments: [excess],
         )
+    }
+
+    /// The highest number that an instance was ever given; those of deleted instances are not given again.
+    package func lastInstanceNumber() throws(CatalogError) -> InstanceNumber {
+        do {
+            let number = try queue.read { db in
+                try UInt32.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'instance'")
+            }
+            return InstanceNumber(rawValue: number ?? 0)
+        } catch {
+            throw Self.unusable(path, error)
+        }
     }
 
     package func audit(before: Int64?, limit: Int, instance: String?) throws(CatalogError) -> [AuditEntry] {

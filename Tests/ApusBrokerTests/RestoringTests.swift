@@ -206,4 +206,84 @@ struct RestoringTests {
         #expect(client.takePublishes().map(\.payload) == [[2]])
         #expect(harness.dropped(.unreadable) == 1)
     }
+
+    // MARK: - Instances that are gone
+
+    @Test func `what is left of a deleted instance is dropped, counted, and told`() throws {
+        let gone = InstanceNumber(rawValue: 7)
+        let watcher = harness.client("watcher")
+        watcher.subscribe("#", qos: .atLeastOnce)
+        let will = StoredWill(
+            topic: Array("w".utf8),
+            properties: [],
+            payload: [],
+            qos: .atLeastOnce,
+            retain: true,
+            delaySeconds: 0,
+            expirySeconds: nil,
+        )
+        for (index, away) in ([5, nil] as [Int64?]).enumerated() {
+            let number = SessionNumber(rawValue: 40 + UInt32(index))
+            var record = record(away: away, will: will)
+            record.instance = gone
+            record.clientID = "c\(index)"
+            let at = UInt64(index * 10)
+            store.queues[number] = (1...3).map {
+                Delivery(
+                    message: message("t", "m\($0)", qos: .atLeastOnce, at: at + $0),
+                    qos: .atLeastOnce,
+                    retain: false
+                )
+            }
+            store.stored[position(at + 9)] = message("t", "once", qos: .exactlyOnce, at: at + 9)
+            let outbound = RestoredSession.Outbound(
+                identifier: 12,
+                message: (position(at + 9), Recipient(session: number, qos: .exactlyOnce)),
+            )
+            harness.shards[0].restore(
+                [
+                    RestoredSession(
+                        number: number,
+                        record: record,
+                        subscriptions: [try subscription("t")],
+                        outbound: [outbound],
+                    )
+                ],
+                keeping: { $0 != gone },
+            )
+        }
+        #expect(harness.sessionCount == 1, "the watcher's")
+        #expect(store.takeLines().filter { $0.hasSuffix("ended") } == ["40 ended", "41 ended"])
+        harness.advance(seconds: 1_000)
+        #expect(watcher.takePayloads().isEmpty)
+        #expect(harness.dropped(.sessionEnded) == 8)
+        #expect(
+            remains == ["number 7, sessions 1, messages 4, retained 0", "number 7, sessions 1, messages 4, retained 0"]
+        )
+    }
+
+    @Test func `retained messages of a deleted instance are dropped, others kept`() {
+        for (at, instance) in [(1, 0), (2, 7), (3, 8), (4, 7)] as [(UInt64, UInt32)] {
+            store.stored[position(at)] = Message(
+                topic: "r\(at)",
+                payload: [UInt8(at)],
+                retain: true,
+                instance: InstanceNumber(rawValue: instance),
+            )
+            .stored(at: position(at))
+        }
+        harness.shards[0].restoreRetained((1...4).map(position), keeping: { $0.rawValue != 7 })
+        #expect(store.takeLines() == ["finished by retained", "finished by retained"])
+        #expect(harness.broker.instance(.none).retained.index.count == 1)
+        #expect(harness.broker.instance(InstanceNumber(rawValue: 8)).retained.index.count == 1)
+        #expect(remains == ["number 7, sessions 0, messages 0, retained 2"])
+    }
+
+    /// The events, in short.
+    private var remains: [String] {
+        harness.events.fields(of: "instance.remains_dropped").map { event in
+            ["number", "sessions", "messages", "retained"].map { "\($0) \(event[$0] ?? "none")" }
+                .joined(separator: ", ")
+        }
+    }
 }

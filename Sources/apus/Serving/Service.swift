@@ -85,13 +85,14 @@ final class Service: Sendable {
             events: log,
             instances: tenancy?.resolver,
         )
+        // Before the catalog gives new numbers, which the log must not know.
+        let storage = try Storage(configuration, broker: broker, known: tenancy?.known, events: log)
+        self.storage = storage
         management = try tenancy.map { [broker] in
             try Management(configuration, tls: apiTLS, tenancy: $0, broker: broker, resources: resources, events: log)
         }
         broker.serverReference = configuration.shutdown.serverReference
         let broker = self.broker
-        let storage = try Storage(configuration, broker: broker, events: log)
-        self.storage = storage
         transport = TransportServer(network, broker: broker) { index, now in
             var shard = Shard(index: index, broker: broker, store: storage.makeStore(shard: index), now: now)
             storage.restore(&shard, index: index)

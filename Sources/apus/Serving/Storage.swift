@@ -4,6 +4,7 @@ internal import ApusLog
 internal import ApusLoop
 internal import ApusMessage
 internal import ApusStore
+internal import MQTTCodec
 internal import Synchronization
 
 /// Where a service keeps what must outlive it: the message log in the data directory, or nothing but memory.
@@ -18,6 +19,8 @@ final class Storage: Sendable {
     private let parts: Mutex<[Part]>
     private let waiting: [WakeUp]
     private let arrived = Atomic<Int>(0)
+    /// Of a message service.
+    private let known: KnownInstances?
 
     private struct Part {
         var store: any MessageStore
@@ -26,8 +29,16 @@ final class Storage: Sendable {
 
     /// Opens the log, which takes long when it is large; `events` hears of the progress.
     ///
-    /// - Parameter broker: where the log's notices go, and which says where a session lives.
-    init(_ configuration: Configuration, broker: Broker, events: any EventSink) throws {
+    /// - Parameters:
+    ///   - broker: where the log's notices go, and which says where a session lives.
+    ///   - known: of a message service; what the log has of other instances is dropped.
+    init(
+        _ configuration: Configuration,
+        broker: Broker,
+        known: KnownInstances?,
+        events: any EventSink,
+    ) throws {
+        self.known = known
         let shardCount = broker.configuration.shardCount
         self.shardCount = shardCount
         var waiting: [WakeUp] = []
@@ -44,6 +55,7 @@ final class Storage: Sendable {
         self.lostMessages = lostMessages
         broker.connectMetrics(LogFigures(log: messageLog))
         var found = [[RestoredSession]](repeating: [], count: shardCount)
+        try known?.check(messageLog.sessions.map(\.record.instance))
         for session in messageLog.takeSessions() {
             found[broker.homeShard(of: session.record.clientID)].append(session)
         }
@@ -53,7 +65,17 @@ final class Storage: Sendable {
                 return Part(store: store, sessions: found[shard])
             },
         )
+        if let known, known.last == .none { try checkRetained(messageLog.retained, known) }
         try messageLog.start()
+    }
+
+    /// A new catalog goes with a new log, or with that of a plain broker; with any other catalog the sessions tell.
+    private func checkRetained(_ positions: [StorePosition], _ known: KnownInstances) throws {
+        let recipient = Recipient(session: .retained, qos: .atMostOnce, retain: true)
+        let instances = parts.withLock { parts in
+            positions.compactMap { parts[0].store.load($0, for: recipient)?.message.instance }
+        }
+        try known.check(instances)
     }
 
     private static func open(
@@ -131,9 +153,10 @@ final class Storage: Sendable {
             defer { parts[index].sessions = [] }
             return parts[index].sessions
         }
-        shard.restore(sessions)
+        let keeps = { [known] in known?.keeps($0) ?? true }
+        shard.restore(sessions, keeping: keeps)
         if index == 0, let messageLog {
-            shard.restoreRetained(messageLog.retained)
+            shard.restoreRetained(messageLog.retained, keeping: keeps)
             shard.countUnreadable(lostMessages)
         }
         if arrived.add(1, ordering: .acquiringAndReleasing).newValue == shardCount { letGo() }

@@ -15,6 +15,8 @@ final class Tenancy: Sendable {
     let resolver: ServiceInstanceResolver
     let authenticator: ServiceAuthenticator
     let authorizer: ServiceAuthorizer
+    /// As the catalog was when it was opened, before anything was changed.
+    let known: KnownInstances
     private let directory: ResourceDirectory
 
     static let fileName = "catalog.sqlite"
@@ -36,6 +38,10 @@ final class Tenancy: Sendable {
         do {
             let catalog = try SQLiteCatalog(path: "\(folder.path)/\(Self.fileName)")
             manager = try ResourceManager(catalog: catalog) { Self.now() }
+            known = KnownInstances(
+                numbers: Set(manager.directory.instances.map(\.number)),
+                last: try catalog.lastInstanceNumber(),
+            )
         } catch {
             throw CommandFailure("\(error)")
         }
