@@ -36,7 +36,7 @@ struct TraceRing: Sendable {
     /// - Parameter capacity: 0 keeps nothing.
     init(capacity: Int) { self.capacity = capacity }
 
-    mutating func append(_ entry: Entry) {
+    mutating func append(_ entry: consuming Entry) {
         if entries.count < capacity {
             entries.append(entry)
         } else if capacity > 0 {
