@@ -131,7 +131,7 @@ struct ReceiptCommand: ManagementCommand {
         commandName: "receipt",
         abstract: "Show what became of a message for each receiver: stored, delivered, acknowledged, expired, dropped.",
         discussion: """
-            As far as the service's trace remembers it: the last events of each shard (trace.events), until the service ends. \
+            As far as the service's trace remembers it: the last events of each shard (trace.events in all), until the service ends. \
             `apus publish` prints the message's id.
             """,
     )
