@@ -17,7 +17,8 @@ struct ApusCommand: ParsableCommand {
                 subcommands: [
                     InstanceCommand.self, TopicCommand.self, GroupCommand.self, KeyCommand.self, CredentialCommand.self,
                     TokenCommand.self, ClientCommand.self, SessionCommand.self, RetainedCommand.self,
-                    PublishCommand.self, AuditCommand.self, ApplyCommand.self, ExportCommand.self, DoctorCommand.self,
+                    PublishCommand.self, ReceiptCommand.self, AuditCommand.self, ApplyCommand.self, ExportCommand.self,
+                    DoctorCommand.self,
                 ],
             )
         ],

@@ -421,6 +421,38 @@ struct RESTTests {
         #expect(events?.last?["detail"] == "expired" && events?.first?["timeText"] == "1970-01-01 08:00:00.000")
     }
 
+    @Test func `a receipt says of each receiver what came last, and when`() async {
+        let id = String(repeating: "A", count: 32)
+        #expect(await fixture.rest(.get, "\(instance)/messages/\(id)/receipt").status == 404)
+        func event(_ kind: TraceEvent.Kind, _ client: String, _ time: Int64, _ detail: String = "") -> TraceEvent {
+            TraceEvent(kind: kind, time: time, clientID: client, messageID: id, topic: "t", detail: detail)
+        }
+        fixture.broker.content.withLock { content in
+            content.events = [
+                event(.published, "sender", 1), event(.stored, "away", 2), event(.delivered, "qos0", 2),
+                event(.deliveredOffline, "away", 3), event(.stored, "late", 3), event(.acknowledged, "away", 4),
+                event(.dropped, "late", 5, "expired"), event(.delivered, "gone", 5),
+                event(.dropped, "gone", 6, "session_ended"),
+            ]
+        }
+        let receipt = await fixture.rest(.get, "\(instance)/messages/\(id)/receipt").json
+        #expect(receipt["sender"] == "sender" && receipt["publishedAt"]?.integer == 1 && receipt["topic"] == "t")
+        #expect(receipt["hasMore"] == .bool(false))
+        let receivers = receipt["receivers"]?.items ?? []
+        #expect(receivers.map { $0["clientId"] } == ["away", "qos0", "late", "gone"])
+        #expect(receivers.map { $0["state"] } == ["acknowledged", "delivered", "expired", "dropped"])
+        #expect(receivers.map { $0["time"]?.integer } == [4, 2, 5, 6])
+        #expect(receivers.map { $0["storedAt"]?.integer } == [2, nil, 3, nil])
+        #expect(receivers.map { $0["deliveredAt"]?.integer } == [3, 2, nil, 5])
+        #expect(receivers.map { $0["reason"]?.string } == [nil, nil, "expired", "session_ended"])
+        #expect(await fixture.rest(.get, "\(instance)/messages/\(id)/receipt", key: Fixture.rival).status == 404)
+        // The rest of it went out of the ring.
+        fixture.broker.content.withLock { $0.events.removeFirst(5) }
+        let late = await fixture.rest(.get, "\(instance)/messages/\(id)/receipt").json
+        #expect(late["publishedAt"] == nil && late["sender"] == nil)
+        #expect(late["receivers"]?.items?.first?["storedAt"] == nil)
+    }
+
     // MARK: - Audit and documents
 
     @Test func `the audit log is read backwards, by managers of their instances only`() async throws {

@@ -7,7 +7,7 @@ from device import (
     NO_SUBSCRIBERS, NOT_AUTHORIZED, QUOTA_EXCEEDED, SUCCESS, V3, V5, Device, Refused, refusal, signature,
     token_login,
 )
-from service import FIRST, MESSAGE_ID, TAKEOVER
+from service import ADMIN, FIRST, MESSAGE_ID, TAKEOVER
 
 DENIED = ([0x80], [NOT_AUTHORIZED])
 
@@ -380,3 +380,47 @@ def test_a_receipt_tells_what_became_of_a_message(service, admin, client_id):
         status, receipt = service.rest("GET", f"/instances/{FIRST}/messages/{message}")
         assert status == 200 and receipt["messageId"] == message
         assert {event["kind"] for event in receipt["events"]} >= {"published", "delivered"}
+
+
+def receipt(service, message):
+    status, answer = service.rest("GET", f"/instances/{FIRST}/messages/{message}/receipt")
+    assert status == 200, answer
+    return answer
+
+
+def test_a_receipt_follows_a_message_to_each_receiver(service, client_id, version):
+    def publish(topic, **more):
+        return service.rest("POST", f"/instances/{FIRST}/publish", {"topic": topic, "payload": "x", **more})[1]["messageId"]
+
+    Device(service, client_id, version=version, clean=False).disconnect()
+    message = publish(p2p(client_id), cleanSession=False)
+    first = receipt(service, message)
+    assert first["topic"] == p2p(client_id) and first["sender"] == f"api/{ADMIN[0]}"
+    (one,) = first["receivers"]
+    assert (one["clientId"], one["state"]) == (client_id, "stored")
+    assert first["publishedAt"] <= one["storedAt"] == one["time"]
+    with Device(service, client_id, version=version, clean=False) as device:
+        device.payloads(1)
+        # The round trip comes behind the PUBACK.
+        assert device.still_works("orders/x")
+        (one,) = receipt(service, message)["receivers"]
+        assert one["state"] == "acknowledged"
+        assert one["storedAt"] <= one["deliveredAt"] <= one["acknowledgedAt"] == one["time"]
+        message = publish(p2p(client_id), qos=0)
+        device.payloads(2)
+        (one,) = receipt(service, message)["receivers"]
+        assert one["state"] == "delivered" and "acknowledgedAt" not in one
+    (one,) = receipt(service, publish(p2p(client_id)))["receivers"]
+    assert (one["state"], one["reason"]) == ("dropped", "target_away")
+    (one,) = receipt(service, publish(p2p("GID_apus@@@nobody")))["receivers"]
+    assert (one["clientId"], one["state"], one["reason"]) == ("GID_apus@@@nobody", "dropped", "unknown_target")
+    shown = service.command("receipt", message, "-I", FIRST).stdout
+    assert client_id in shown and "delivered" in shown
+
+
+def test_what_is_not_remembered_has_no_receipt(service):
+    unknown = "41505553000000010000000000000001"[:31] + "F"
+    status, answer = service.rest("GET", f"/instances/{FIRST}/messages/{unknown}/receipt")
+    assert status == 404 and "not remembered any more" in answer["error"]["message"]
+    done = service.command("receipt", unknown, "-I", FIRST, check=False)
+    assert done.returncode == 1 and "not remembered any more" in done.stderr

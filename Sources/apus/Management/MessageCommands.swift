@@ -126,6 +126,41 @@ struct PublishCommand: ManagementCommand {
     }
 }
 
+struct ReceiptCommand: ManagementCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "receipt",
+        abstract: "Show what became of a message for each receiver: stored, delivered, acknowledged, expired, dropped.",
+        discussion: """
+            As far as the service's trace remembers it: the last events of each shard (trace.events in all), until the service ends. \
+            `apus publish` prints the message's id.
+            """,
+    )
+
+    @Argument(help: "The message's id, 32 hexadecimal digits.")
+    var message: String
+
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var options: APIOptions
+
+    func run(_ client: APIClient) throws {
+        let path = ["instances", try instance.id(client), "messages", message, "receipt"]
+        let receipt = try client.call("GET", path)
+        if options.json { return try write(receipt.indented + "\n") }
+        if receipt["publishedAt"] == nil {
+            Voice(level: .usual).say("when and by whom it was published is not remembered any more")
+        }
+        let publication = [
+            Column("topic", "topic"), Column("sender", "sender"), Column.time("published", "publishedAt"),
+        ]
+        try write(Column.sheet(receipt, publication))
+        let columns = [
+            Column("receiver", "clientId"), Column("state", "state"), Column.time("time", "time"),
+            Column("reason", "reason"),
+        ]
+        try show(receipt["receivers"]?.items ?? [], as: columns, nothing: "no receiver is known")
+    }
+}
+
 struct AuditCommand: ManagementCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit",

@@ -49,26 +49,54 @@ enum MessageOperations {
         RESTOperation(
             .get,
             "/instances/{instance}/messages/{message}",
+            "getMessageTrace",
+            "What happened to a message, as far as the trace remembers it.",
+            rights: .data,
+            answer: .component("MessageTrace"),
+        ) { call throws(RESTError) in
+            let found = try await trace(call)
+            return ["messageId": .string(call.part("message")), "events": .array(found.events.map(json))]
+        },
+        RESTOperation(
+            .get,
+            "/instances/{instance}/messages/{message}/receipt",
             "getReceipt",
-            "What became of a message, as far as the trace remembers it.",
+            "What became of a message for each receiver, as far as the trace remembers it.",
             rights: .data,
             answer: .component("Receipt"),
         ) { call throws(RESTError) in
-            let instance = try call.instance()
-            let id = call.part("message")
-            let query = TraceQuery(
-                instance: instance.number,
-                kinds: Set(TraceEvent.Kind.allCases),
-                messageID: id,
-                from: 0,
-                until: .max,
-                limit: mostEvents,
-            )
-            let found = await call.broker.trace(query)
-            guard !found.events.isEmpty else { throw .notFound("the trace knows no message '\(id)'") }
-            return ["messageId": .string(id), "events": .array(found.events.map(json))]
+            let found = try await trace(call)
+            let receipt = DeliveryReceipt(found.events)
+            return [
+                "messageId": .string(call.part("message")),
+                "sender": receipt.published.map { .string($0.clientID) },
+                "topic": receipt.published.map { .string($0.topic) },
+                "publishedAt": receipt.published.map { .integer($0.time) },
+                "receivers": .array(receipt.receivers.map(json)),
+                "hasMore": .bool(found.total > found.events.count),
+            ]
         },
     ]
+
+    private static func trace(_ call: RESTCall) async throws(RESTError) -> TracePage {
+        let instance = try call.instance()
+        let id = call.part("message")
+        let query = TraceQuery(
+            instance: instance.number,
+            kinds: Set(TraceEvent.Kind.allCases),
+            messageID: id,
+            from: 0,
+            until: .max,
+            limit: mostEvents,
+        )
+        let found = await call.broker.trace(query)
+        guard !found.events.isEmpty else {
+            let words =
+                "the trace knows no message '\(excerpt(id, 64))': there was none, or it is not remembered any more"
+            throw .notFound(words)
+        }
+        return found
+    }
 
     private static func refusal(_ error: PublishRefusal) -> RESTError {
         switch error {
@@ -77,6 +105,16 @@ enum MessageOperations {
         case .payload(let message): .impossible("payload", message)
         case .broker(let message): RESTError(.conflict, "Refused", message)
         }
+    }
+
+    private static func json(_ receiver: DeliveryReceipt.Receiver) -> JSONValue {
+        [
+            "clientId": .string(receiver.clientID), "state": .string(receiver.state.rawValue),
+            "time": .integer(receiver.time), "storedAt": receiver.storedAt.map { .integer($0) },
+            "deliveredAt": receiver.deliveredAt.map { .integer($0) },
+            "acknowledgedAt": receiver.acknowledgedAt.map { .integer($0) },
+            "reason": receiver.reason.isEmpty ? nil : .string(receiver.reason),
+        ]
     }
 
     private static func json(_ event: TraceEvent) -> JSONValue {

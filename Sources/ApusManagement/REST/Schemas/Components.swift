@@ -220,8 +220,27 @@ enum Components {
             .object([P("messageId", text), P("outcome", .choice(["accepted", "nobody"]))])
         ),
         (
-            "Receipt",
+            "MessageTrace",
             .object([P("messageId", text), P("events", .array(.component("Event"), 0...1_000))])
+        ),
+        (
+            "Receipt",
+            .object([
+                P("messageId", text),
+                P("sender", text, required: false, "Absent, as topic and time, when the trace has forgotten it."),
+                P("topic", text, required: false), P("publishedAt", anyTime, required: false),
+                P("receivers", .array(.component("ReceiptOfReceiver"), 0...1_000)),
+                P("hasMore", .boolean, "Whether there are more events than the 1,000 that the receipt is made of."),
+            ])
+        ),
+        (
+            "ReceiptOfReceiver",
+            .object([
+                P("clientId", text), P("state", .choice(DeliveryReceipt.State.self)),
+                P("time", anyTime, "Of the state."), P("storedAt", anyTime, required: false),
+                P("deliveredAt", anyTime, required: false), P("acknowledgedAt", anyTime, required: false),
+                P("reason", text, required: false, "Why it was dropped."),
+            ])
         ),
         (
             "Event",
