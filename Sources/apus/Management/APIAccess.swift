@@ -28,10 +28,14 @@ struct APIOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("The service's data directory; its administrator.json has the first key.", valueName: "dir"),
+        help: ArgumentHelp(
+            "The service's data directory; its administrator.json has the first key (default: APUS_DATA_DIRECTORY, or "
+                + "apus-data).",
+            valueName: "dir",
+        ),
         completion: .directory,
     )
-    var data = "apus-data"
+    var data: String?
 
     @Option(
         name: .long,
@@ -68,7 +72,8 @@ struct APIOptions: ParsableArguments {
         guard (id == nil) == (secret == nil) else {
             throw CommandFailure("of APUS_ACCESS_KEY_ID and APUS_ACCESS_KEY_SECRET only one is set")
         }
-        let file = try AdministratorFile(dataDirectory: data)
+        let folder = data ?? environment["APUS_DATA_DIRECTORY"] ?? "apus-data"
+        let file = try AdministratorFile(dataDirectory: folder)
         guard let url = url ?? file.api else {
             throw CommandFailure("\(file.path) does not say where the API is; give it with --api")
         }

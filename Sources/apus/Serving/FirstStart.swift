@@ -105,7 +105,8 @@ struct FirstStart {
     /// - Parameters:
     ///   - api: the API's URL.
     ///   - endpoint: the URL of a listener.
-    static func greeting(_ key: AccessKey, api: String, endpoint: String?) -> [String] {
+    ///   - data: the data directory.
+    static func greeting(_ key: AccessKey, api: String, endpoint: String?, data: String) -> [String] {
         let apus = CommandLine.arguments.first ?? "apus"
         let isSecure = api.hasPrefix("https:")
         func login(_ device: String) -> String {
@@ -120,6 +121,8 @@ struct FirstStart {
             "  \(apus) sub \(login("phone-1")) -t '\(topic)/#' -q 1 -v",
             "  \(apus) pub \(login("phone-2")) -t \(topic)/hello -m hello -q 1",
             "  \(apus) pub \(login("phone-2")) -t '\(topic)/p2p/\(group)@@@phone-1' -m 'to you alone' -q 1",
+            "look and change with \(apus) instance|topic|group|client|… --data \(data), for example:",
+            "  \(apus) client list -I \(instance) --data \(data)",
             "or with the vendor's SDK (pip install alibabacloud-onsmqtt20200420):",
             "  from alibabacloud_tea_openapi.models import Config",
             "  from alibabacloud_onsmqtt20200420 import client, models",

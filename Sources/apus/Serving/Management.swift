@@ -86,7 +86,8 @@ final class Management: Sendable {
         let api = "\(endpoint.isSecure ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         events.record(BrokerEvent(.notice, "api.started", [("endpoint", api)]))
         try FirstStart.writeLogin(firstKey, api: api, in: configuration.data.directory)
-        let greeting = firstKey.map { FirstStart.greeting($0, api: api, endpoint: endpoints.first) } ?? []
+        let data = configuration.data.directory
+        let greeting = firstKey.map { FirstStart.greeting($0, api: api, endpoint: endpoints.first, data: data) } ?? []
         return ["api \(api)"] + greeting
     }
 
