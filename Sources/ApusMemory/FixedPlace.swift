@@ -4,7 +4,7 @@ internal import Synchronization
 ///
 /// Swift 6.3 passes a large struct to its own nonmutating methods as a copy of all its bytes, even one that cannot be
 /// copied; a field whose bytes may change behind the compiler's back, such as an atomic, keeps it from that
-/// (docs/performance.md).
+/// (docs/decisions/0010-few-copies-a-message.md).
 public struct FixedPlace: ~Copyable, Sendable {
     private let mark = Atomic<Bool>(false)
 
