@@ -34,5 +34,11 @@ def test_nothing_acknowledged_is_lost():
 
 
 def test_a_broker_that_forgets_is_found_out():
-    outcome = execute(Plan(kills=2, seed=SEED, stalled=1, keeps=False), SETTINGS | {"data.durability": "memory"})
-    assert {"lost", "session", "retained"} <= outcome.kinds.keys(), outcome.summary()
+    missed = {"lost", "session", "retained"}
+    # When a kill comes is chance, and before the first one little may have been retained: one run need not show it all.
+    for run in range(5):
+        plan = Plan(kills=2, seed=SEED + run, stalled=1, keeps=False)
+        missed -= execute(plan, SETTINGS | {"data.durability": "memory"}).kinds.keys()
+        if not missed:
+            break
+    assert not missed, missed
