@@ -45,23 +45,25 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        // Level 0: one protocol or one data structure each; they know nothing of Apus.
+        // Level 0: the system's libraries, and the one lock of the house.
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CLinux"),
+        room("ApusLocks"),
+        // Level 1: one protocol or one data structure each; they know nothing of Apus.
         room("MQTTCodec"),
         room("WebSocketCodec"),
         room("ProxyProtocol"),
-        room("ApusTopics"),
+        room("ApusTopics", ["ApusLocks"]),
         room("ApusMemory"),
         room("ApusCrypto", ["COpenSSL"]),
-        // Level 1: the vocabulary, and the system below it.
+        // Level 2: the vocabulary, and the system below it.
         room("ApusMessage", ["ApusTopics", "MQTTCodec"]),
-        room("ApusLoop", ["ApusMemory", "CLinux", "COpenSSL"]),
-        // Level 2: machines, event in, action out.
+        room("ApusLoop", ["ApusLocks", "ApusMemory", "CLinux", "COpenSSL"]),
+        // Level 3: machines, event in, action out.
         room("ApusSession", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("ApusStore", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("MQTTClient", ["MQTTCodec"]),
-        room("ApusResources", ["ApusCrypto", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        room("ApusResources", ["ApusCrypto", "ApusLocks", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room(
             "ApusHTTP",
             [
@@ -71,18 +73,27 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
-        // Level 3: the broker and the ports that it needs.
-        room("ApusBroker", ["ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]),
-        // Level 4: edges.
+        // Level 4: the broker and the ports that it needs.
+        room(
+            "ApusBroker",
+            ["ApusLocks", "ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]
+        ),
+        // Level 5: edges.
         room(
             "ApusTransport",
-            ["ApusBroker", "ApusLoop", "ApusMemory", "ApusCrypto", "ApusMessage", "ProxyProtocol", "WebSocketCodec"]
+            [
+                "ApusBroker", "ApusLocks", "ApusLoop", "ApusMemory", "ApusCrypto", "ApusMessage", "ProxyProtocol",
+                "WebSocketCodec",
+            ]
         ),
         room(
             "ApusCredentials",
-            ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec"]
+            ["ApusBroker", "ApusCrypto", "ApusLocks", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec"]
         ),
-        room("ApusLog", ["ApusStore", "ApusLoop", "ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        room(
+            "ApusLog",
+            ["ApusStore", "ApusLocks", "ApusLoop", "ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]
+        ),
         room(
             "ApusCatalog",
             ["ApusLoop", "ApusResources", "ApusMessage", "MQTTCodec", .product(name: "GRDB", package: "GRDB.swift")]
@@ -92,8 +103,8 @@ let package = Package(
         room(
             "ApusManagement",
             [
-                "ApusBroker", "ApusCrypto", "ApusHTTP", "ApusLoop", "ApusMessage", "ApusResources", "ApusTopics",
-                "MQTTCodec",
+                "ApusBroker", "ApusCrypto", "ApusHTTP", "ApusLocks", "ApusLoop", "ApusMessage", "ApusResources",
+                "ApusTopics", "MQTTCodec",
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -102,15 +113,12 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
-        // Level 5: the executable.
+        // Level 6: the executable.
         .executableTarget(
             name: "apus",
             dependencies: [
                 "ApusBench", "ApusBroker", "ApusCatalog", "ApusConfiguration", "ApusCredentials", "ApusCrypto",
-                "ApusHTTP",
-                "ApusLog",
-                "ApusLoop",
-                "ApusManagement", "ApusMessage", "ApusResources",
+                "ApusHTTP", "ApusLocks", "ApusLog", "ApusLoop", "ApusManagement", "ApusMessage", "ApusResources",
                 "ApusStore", "ApusTransport", "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
@@ -125,11 +133,11 @@ let package = Package(
         tests("ApusTopics"),
         tests("ApusMemory"),
         tests("ApusCrypto"),
-        tests("ApusLoop", ["ApusMemory"]),
+        tests("ApusLoop", ["ApusLocks", "ApusMemory"]),
         tests(
             "ApusHTTP",
             [
-                "ApusCrypto", "ApusLoop",
+                "ApusCrypto", "ApusLocks", "ApusLoop",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
@@ -139,15 +147,19 @@ let package = Package(
         tests(
             "ApusTransport",
             [
-                "ApusBroker", "ApusLoop", "ApusMemory", "ApusMessage", "ApusStore", "MQTTCodec", "WebSocketCodec",
+                "ApusBroker", "ApusLocks", "ApusLoop", "ApusMemory", "ApusMessage", "ApusStore", "MQTTCodec",
+                "WebSocketCodec",
             ]
         ),
-        tests("ApusLog", ["ApusStore", "ApusLoop", "ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
+        tests(
+            "ApusLog",
+            ["ApusStore", "ApusLocks", "ApusLoop", "ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]
+        ),
         tests(
             "ApusCredentials",
-            ["ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec"]
+            ["ApusBroker", "ApusCrypto", "ApusLocks", "ApusMessage", "ApusResources", "ApusTopics", "MQTTCodec"]
         ),
-        tests("ApusResources", ["ApusCrypto", "ApusMessage", "MQTTCodec"]),
+        tests("ApusResources", ["ApusCrypto", "ApusLocks", "ApusMessage", "MQTTCodec"]),
         tests(
             "ApusCatalog",
             ["ApusResources", "ApusMessage", "MQTTCodec", .product(name: "GRDB", package: "GRDB.swift")]
@@ -157,14 +169,15 @@ let package = Package(
         tests(
             "ApusBroker",
             [
-                "ApusLog", "ApusLoop", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics",
+                "ApusLocks", "ApusLog", "ApusLoop", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore",
+                "ApusTopics",
                 "MQTTCodec",
             ]
         ),
         tests(
             "ApusManagement",
             [
-                "ApusBroker", "ApusCrypto", "ApusMessage", "ApusResources", "MQTTCodec",
+                "ApusBroker", "ApusCrypto", "ApusLocks", "ApusMessage", "ApusResources", "MQTTCodec",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -182,7 +195,8 @@ let package = Package(
         .testTarget(
             name: "FuzzReplayTests",
             dependencies: [
-                "ApusBroker", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec",
+                "ApusBroker", "ApusLocks", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics",
+                "MQTTCodec",
                 "ProxyProtocol", "WebSocketCodec",
             ],
             swiftSettings: settings,
@@ -190,7 +204,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "ApusBroker", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec",
+                "ApusBroker", "ApusLocks", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics",
+                "MQTTCodec",
             ],
             swiftSettings: settings,
         ),

@@ -35,17 +35,22 @@ let package = Package(
         room("MQTTCodec"),
         room("WebSocketCodec"),
         room("ProxyProtocol"),
-        room("ApusTopics"),
+        room("ApusLocks"),
+        room("ApusTopics", ["ApusLocks"]),
         room("ApusMemory"),
         room("ApusMessage", ["ApusTopics", "MQTTCodec"]),
         room("ApusSession", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
         room("ApusStore", ["ApusMemory", "ApusMessage", "ApusTopics", "MQTTCodec"]),
-        room("ApusBroker", ["ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]),
+        room(
+            "ApusBroker",
+            ["ApusLocks", "ApusSession", "ApusStore", "ApusMessage", "ApusTopics", "ApusMemory", "MQTTCodec"]
+        ),
         // A link to Tests/FuzzReplayTests/Harness, which the main package's tests replay the corpus with.
         .target(
             name: "FuzzHarness",
             dependencies: [
-                "ApusBroker", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "MQTTCodec",
+                "ApusBroker", "ApusLocks", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics",
+                "MQTTCodec",
                 "ProxyProtocol", "WebSocketCodec",
             ],
             swiftSettings: settings,

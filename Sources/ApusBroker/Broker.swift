@@ -1,3 +1,4 @@
+internal import ApusLocks
 package import ApusMessage
 internal import Synchronization
 
@@ -17,7 +18,7 @@ package final class Broker: Sendable {
     package let statistics: Statistics
     /// Of this process, in the names of messages and connections.
     let epoch: UInt64
-    private let live = Mutex<[InstanceNumber: BrokerInstance]>([:])
+    private let live = Guarded<[InstanceNumber: BrokerInstance]>([:])
     /// Live connections of all shards, for the limit.
     let connectionCount = Atomic<Int>(0)
     /// Sessions of all shards, connected or not, for the limit.
@@ -25,14 +26,14 @@ package final class Broker: Sendable {
     /// Mail on its way, by receiving shard.
     let mailPressure: [MailPressure]
     /// Where 5.0 clients are sent when the process ends; nil sends them nowhere.
-    private let reference = Mutex<String?>(nil)
-    private let mailman = Mutex<Mailman?>(nil)
+    private let reference = Guarded<String?>(nil)
+    private let mailman = Guarded<Mailman?>(nil)
     /// Beside the broker's own figures.
-    private let metricSource = Mutex<(any MetricSource)?>(nil)
+    private let metricSource = Guarded<(any MetricSource)?>(nil)
 
     /// How mail reaches a shard.
     ///
-    /// A structure of its own: a bare closure inside a generic `Mutex` is wrapped once more by each look at it (Swift 6.3),
+    /// A structure of its own: a bare closure inside a generic `Guarded` is wrapped once more by each look at it (Swift 6.3),
     /// until a call through all the wrappers overflows the stack.
     private struct Mailman: Sendable {
         let deliver: @Sendable (_ shard: Int, _ mail: ShardMail) -> Void

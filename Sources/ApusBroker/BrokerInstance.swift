@@ -1,3 +1,4 @@
+internal import ApusLocks
 package import ApusMessage
 package import ApusTopics
 internal import Synchronization
@@ -16,9 +17,9 @@ package final class BrokerInstance: Sendable {
     /// Messages waiting for sessions that are away, for the limit.
     let waitingMessages = Atomic<Int>(0)
     /// PUBLISH packets that may still come this second.
-    private let permits = Mutex(Permits())
+    private let permits = Guarded(Permits())
     /// Subscriptions with wildcards by parent topic, for the limit.
-    private let wildcards = Mutex<[String: Int]>([:])
+    private let wildcards = Guarded<[String: Int]>([:])
 
     private struct Permits {
         /// Since the Unix epoch.

@@ -1,3 +1,4 @@
+internal import ApusLocks
 internal import ApusMemory
 package import ApusMessage
 internal import ApusSession
@@ -473,7 +474,7 @@ private final class AuthenticationReply: Sendable {
         case byMail
     }
 
-    private let state = Mutex(State.expected)
+    private let state = Guarded(State.expected)
 
     /// - Returns: whether the answer must travel by mail because the shard waits no longer.
     func arrived(_ outcome: AuthenticationOutcome) -> Bool {

@@ -1,5 +1,5 @@
+internal import ApusLocks
 package import ApusMessage
-internal import Synchronization
 
 /// What one shard has counted since its start; plain numbers, owned by the shard's thread.
 package struct Counters: Sendable {
@@ -62,9 +62,9 @@ package struct Counters: Sendable {
 
 /// The latest snapshot of each shard's counters, readable from any thread.
 package final class Statistics: Sendable {
-    private let snapshots: Mutex<[Counters]>
+    private let snapshots: Guarded<[Counters]>
 
-    init(shardCount: Int) { snapshots = Mutex([Counters](repeating: Counters(), count: shardCount)) }
+    init(shardCount: Int) { snapshots = Guarded([Counters](repeating: Counters(), count: shardCount)) }
 
     func publish(_ counters: Counters, ofShard shard: Int) { snapshots.withLock { $0[shard] = counters } }
 

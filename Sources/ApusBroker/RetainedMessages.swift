@@ -1,3 +1,4 @@
+internal import ApusLocks
 package import ApusMessage
 package import ApusTopics
 internal import Synchronization
@@ -6,9 +7,9 @@ internal import Synchronization
 package final class RetainedBudget: Sendable {
     fileprivate let messages = Atomic<Int>(0)
     fileprivate let bytes = Atomic<Int>(0)
-    fileprivate let limits: Mutex<Limits>
+    fileprivate let limits: Guarded<Limits>
 
-    init(_ limits: Limits) { self.limits = Mutex(limits) }
+    init(_ limits: Limits) { self.limits = Guarded(limits) }
 
     func apply(_ new: Limits) { limits.withLock { $0 = new } }
 

@@ -3,7 +3,6 @@ package import ApusMessage
 package import ApusResources
 internal import Foundation
 internal import GRDB
-internal import Synchronization
 
 /// The catalog in a SQLite file: safe on return of `commit`, for one writer at a time, readable by its owner only.
 ///

@@ -1,4 +1,5 @@
 package import ApusBroker
+internal import ApusLocks
 internal import ApusMessage
 internal import ApusTopics
 internal import Synchronization
@@ -8,18 +9,18 @@ internal import Synchronization
 /// Every answer walks the principal's own rules and those for everybody once; the broker remembers it.
 package final class ACLAuthorizer: Authorizer {
     private let path: String
-    private let file: Mutex<ACLFile>
+    private let file: Guarded<ACLFile>
     private let revisions = Atomic<UInt64>(1)
 
     package init(path: String) throws(CredentialError) {
         self.path = path
-        file = Mutex(try ACLFile(path: path))
+        file = Guarded(try ACLFile(path: path))
     }
 
     /// Rights that do not come from a file; `reload` fails.
     package init(_ file: ACLFile) {
         path = ""
-        self.file = Mutex(file)
+        self.file = Guarded(file)
     }
 
     package var revision: UInt64 { revisions.load(ordering: .acquiring) }

@@ -1,5 +1,5 @@
+internal import ApusLocks
 internal import Dispatch
-internal import Synchronization
 
 /// Threads for slow hashes, with a bounded queue before them.
 ///
@@ -12,7 +12,7 @@ final class HashingQueue: Sendable {
 
     private let workers: Int
     private let maximumWaiting: Int
-    private let state = Mutex(State())
+    private let state = Guarded(State())
     private let threads = DispatchQueue(label: "apus.passwords", qos: .utility, attributes: .concurrent)
 
     init(workers: Int, maximumWaiting: Int) {

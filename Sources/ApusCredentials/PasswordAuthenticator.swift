@@ -1,8 +1,8 @@
 package import ApusBroker
 internal import ApusCrypto
+internal import ApusLocks
 package import ApusMessage
 internal import MQTTCodec
-internal import Synchronization
 
 /// Decides by password file, client certificate and address who may connect.
 ///
@@ -59,7 +59,7 @@ package final class PasswordAuthenticator: Authenticator {
     private let queue: HashingQueue
     private let processKey: [UInt8]
     private let decoySalt: [UInt8]
-    private let state: Mutex<State>
+    private let state: Guarded<State>
 
     /// - Parameters:
     ///   - warn: Takes what an administrator should be told about the password file.
@@ -84,7 +84,7 @@ package final class PasswordAuthenticator: Authenticator {
             loaded.warnings.forEach(warn)
             table = loaded.table
         }
-        state = Mutex(
+        state = Guarded(
             State(
                 table: table,
                 verified: VerifiedPasswords(capacity: max(0, options.rememberedUsers)),

@@ -1,3 +1,4 @@
+internal import ApusLocks
 internal import ApusLoop
 internal import ApusMessage
 internal import ApusStore

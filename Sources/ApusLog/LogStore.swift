@@ -1,3 +1,4 @@
+internal import ApusLocks
 internal import ApusLoop
 internal import ApusMemory
 package import ApusMessage

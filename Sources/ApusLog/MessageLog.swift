@@ -1,3 +1,4 @@
+internal import ApusLocks
 package import ApusLoop
 package import ApusMessage
 package import ApusStore

@@ -1,3 +1,4 @@
+internal import ApusLocks
 internal import Synchronization
 
 /// Letters from any thread to the owner of a loop.

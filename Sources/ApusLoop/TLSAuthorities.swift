@@ -1,3 +1,4 @@
+internal import ApusLocks
 internal import COpenSSL
 
 /// Authorities of client certificates that come and go while sessions are made, beside those of a listener's file.

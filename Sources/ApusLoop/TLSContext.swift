@@ -1,3 +1,4 @@
+internal import ApusLocks
 internal import COpenSSL
 
 /// Certificates, keys and rules for TLS sessions of one side.

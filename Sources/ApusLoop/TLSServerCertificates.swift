@@ -1,3 +1,5 @@
+internal import ApusLocks
+
 /// Server certificates by server name that come and go while sessions are made.
 ///
 /// Looked at in each handshake whose name the listener has no certificate of its own for; sessions that stand keep theirs.

@@ -1,4 +1,5 @@
 package import ApusBroker
+internal import ApusLocks
 package import ApusResources
 internal import HTTPTypes
 internal import HummingbirdCore
@@ -6,7 +7,6 @@ internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import ServiceLifecycle
-internal import Synchronization
 
 /// The management port could not be opened.
 package struct ManagementError: Error, CustomStringConvertible {
@@ -29,7 +29,7 @@ package final class ManagementServer: Sendable {
     private let configuration: ManagementConfiguration
     private let handler: APIHandler
     private let bodyMemory: BodyMemory
-    private let state = Mutex(State.fresh)
+    private let state = Guarded(State.fresh)
 
     /// - Parameters:
     ///   - clock: Unix milliseconds.

@@ -1,5 +1,5 @@
+internal import ApusLocks
 internal import ApusMessage
-internal import Synchronization
 
 /// A catalog that ends with the process.
 package final class MemoryCatalog: Catalog {
@@ -9,7 +9,7 @@ package final class MemoryCatalog: Catalog {
         var audit: [AuditEntry] = []
     }
 
-    private let content = Mutex(Content())
+    private let content = Guarded(Content())
 
     package init() {}
 

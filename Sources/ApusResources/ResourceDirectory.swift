@@ -1,3 +1,4 @@
+internal import ApusLocks
 package import ApusMessage
 internal import Synchronization
 
@@ -5,10 +6,10 @@ internal import Synchronization
 ///
 /// Safe from every thread; a look-up takes a lock for as long as a hash table needs. Lists are sorted by their keys.
 package final class ResourceDirectory: Sendable {
-    private let state: Mutex<ResourceState>
+    private let state: Guarded<ResourceState>
     private let revisions = Atomic<UInt64>(1)
 
-    package init(_ contents: CatalogContents) { state = Mutex(ResourceState(contents)) }
+    package init(_ contents: CatalogContents) { state = Guarded(ResourceState(contents)) }
 
     /// Grows with each change.
     package var revision: UInt64 { revisions.load(ordering: .acquiring) }

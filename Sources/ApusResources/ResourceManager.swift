@@ -1,6 +1,6 @@
 internal import ApusCrypto
+internal import ApusLocks
 package import ApusMessage
-internal import Synchronization
 
 /// The one writer of the catalog: checks the rules, makes a change safe, then visible, then tells those who must act on it.
 package final class ResourceManager: Sendable {
@@ -23,9 +23,9 @@ package final class ResourceManager: Sendable {
     package let directory: ResourceDirectory
     private let catalog: any Catalog
     private let clock: Clock
-    private let observers = Mutex<[Observer]>([])
+    private let observers = Guarded<[Observer]>([])
     /// Held while a change is made, so that each is checked against what the one before it has left.
-    private let writing = Mutex(())
+    private let writing = Guarded(())
 
     // Structures of their own: a bare closure inside a generic type is wrapped once more by each look at it (Swift 6.3).
     private struct Observer: Sendable { let changed: @Sendable ([CatalogChange]) -> Void }

@@ -1,3 +1,4 @@
+internal import ApusLocks
 internal import Synchronization
 
 /// Retained values by topic, found by topic or by filter; shared by all shards.

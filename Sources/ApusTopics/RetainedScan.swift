@@ -1,3 +1,5 @@
+internal import ApusLocks
+
 /// A walk over the retained values of a filter that gives them out in pages.
 ///
 /// A value that stays from beginning to end is given exactly once; one that is set or removed meanwhile may or may not

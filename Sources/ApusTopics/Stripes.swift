@@ -1,3 +1,5 @@
+internal import ApusLocks
+
 /// Tables with a lock each, in one piece of memory: reaching one costs no reference counting.
 struct Stripes<let size: Int, Table>: ~Copyable, Sendable {
     let tables: InlineArray<size, Guarded<Table>>

@@ -1,3 +1,5 @@
+internal import ApusLocks
+
 /// Who has subscribed to what, shared by all shards.
 ///
 /// **Stripes.** Exact filters are spread over 64 hash tables by the hash of the whole topic, wildcard filters over 64

@@ -1,7 +1,7 @@
 internal import ApusBroker
+internal import ApusLocks
 internal import ApusLoop
 internal import ApusMessage
-internal import Synchronization
 
 /// What reaches a loop from other threads.
 enum Letter: Sendable {
@@ -16,9 +16,9 @@ enum Letter: Sendable {
 
 /// Carries a value that has one owner through a mailbox; taken once.
 final class Parcel<Value: ~Copyable & Sendable>: Sendable {
-    private let content: Mutex<Value?>
+    private let content: Guarded<Value?>
 
-    init(_ value: consuming sending Value) { content = Mutex(value) }
+    init(_ value: consuming sending Value) { content = Guarded(value) }
 
     func take() -> Value? { content.withLock { $0.take() } }
 }

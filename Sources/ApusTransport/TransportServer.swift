@@ -1,8 +1,8 @@
 package import ApusBroker
+internal import ApusLocks
 package import ApusLoop
 internal import ApusMemory
 package import ApusMessage
-internal import Synchronization
 
 /// The sockets and threads of a broker.
 ///
@@ -26,7 +26,7 @@ package final class TransportServer: Sendable {
     private let configuration: TransportConfiguration
     private let broker: Broker
     private let makeShard: @Sendable (Int, Timestamp) -> Shard
-    private let running = Mutex(Running())
+    private let running = Guarded(Running())
 
     /// - Parameter makeShard: makes the shard with this index; called on the thread that it will run on.
     package init(
@@ -149,11 +149,11 @@ package final class TransportServer: Sendable {
 /// What one loop starts with, before it has a thread.
 final class SeedBox: Sendable {
     let wakeUp: WakeUp
-    private let seed: Mutex<LoopSeed?>
+    private let seed: Guarded<LoopSeed?>
 
     init(_ clock: Clock) throws(SystemError) {
         wakeUp = try WakeUp()
-        seed = Mutex(LoopSeed(network: try EpollNetwork(clock: clock, wakeUp: wakeUp)))
+        seed = Guarded(LoopSeed(network: try EpollNetwork(clock: clock, wakeUp: wakeUp)))
     }
 
     func take() -> LoopSeed? { seed.withLock { $0.take() } }

@@ -1,8 +1,8 @@
+import ApusLocks
 import ApusMemory
 import ApusMessage
 import ApusStore
 import MQTTCodec
-import Synchronization
 
 @testable import ApusBroker
 
@@ -292,9 +292,9 @@ final class ShardHarness {
 
 /// Mail on its way, from any thread.
 private final class Mailbox: Sendable {
-    private let mail: Mutex<[[ShardMail]]>
+    private let mail: Guarded<[[ShardMail]]>
 
-    init(_ count: Int) { mail = Mutex([[ShardMail]](repeating: [], count: count)) }
+    init(_ count: Int) { mail = Guarded([[ShardMail]](repeating: [], count: count)) }
 
     func post(_ item: ShardMail, to shard: Int) { mail.withLock { $0[shard].append(item) } }
 

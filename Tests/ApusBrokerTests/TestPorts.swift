@@ -1,13 +1,13 @@
+import ApusLocks
 import ApusMessage
 import ApusStore
 import MQTTCodec
-import Synchronization
 
 @testable import ApusBroker
 
 /// Keeps all events for a test to look at.
 final class RecordedEvents: EventSink {
-    private let events = Mutex<[BrokerEvent]>([])
+    private let events = Guarded<[BrokerEvent]>([])
 
     func record(_ event: BrokerEvent) { events.withLock { $0.append(event) } }
 
@@ -41,7 +41,7 @@ struct AnswersAtOnce: Authenticator {
 
 /// Answers when the test says so, from whatever thread.
 final class AnswersLater: Authenticator {
-    private let waiting = Mutex<[(AuthenticationRequest, @Sendable (AuthenticationOutcome) -> Void)]>([])
+    private let waiting = Guarded<[(AuthenticationRequest, @Sendable (AuthenticationOutcome) -> Void)]>([])
 
     func authenticate(_ request: AuthenticationRequest, reply: @escaping @Sendable (AuthenticationOutcome) -> Void) {
         waiting.withLock { $0.append((request, reply)) }
@@ -107,7 +107,7 @@ final class ScriptedRights: Authorizer {
         var asked = 0
     }
 
-    private let rights = Mutex(Rights())
+    private let rights = Guarded(Rights())
 
     var revision: UInt64 { rights.withLock { $0.revision } }
     /// How often a right to publish was asked for.

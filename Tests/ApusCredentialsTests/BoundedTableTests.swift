@@ -1,5 +1,5 @@
+import ApusLocks
 import ApusMessage
-import Synchronization
 import Testing
 
 @testable import ApusCredentials
@@ -82,10 +82,10 @@ struct VerifiedPasswordsTests {
 struct HashingQueueTests {
     @Test func `work beyond the bound is refused, the rest runs`() async {
         let queue = HashingQueue(workers: 1, maximumWaiting: 2)
-        let gate = Mutex(false)
-        let done = Mutex<[Int]>([])
+        let gate = Guarded(false)
+        let done = Guarded<[Int]>([])
         let accepted = await withCheckedContinuation { (continuation: CheckedContinuation<[Bool], Never>) in
-            let results = Mutex<[Bool]>([])
+            let results = Guarded<[Bool]>([])
             // The first occupies the only worker until the others have been offered.
             _ = queue.submit {
                 while !gate.withLock({ $0 }) {}

@@ -1,15 +1,15 @@
 import ApusBroker
+import ApusLocks
 import ApusMessage
 import Foundation
 import MQTTCodec
-import Synchronization
 import Testing
 
 @testable import ApusCredentials
 
 /// A clock that a test moves.
 final class ManualClock: Sendable {
-    private let milliseconds = Mutex<Int64>(1_000_000)
+    private let milliseconds = Guarded<Int64>(1_000_000)
 
     var now: Timestamp { Timestamp(milliseconds: milliseconds.withLock { $0 }) }
 

@@ -1,3 +1,4 @@
+import ApusLocks
 import ApusLoop
 import NIOCore
 import NIOPosix
@@ -20,7 +21,7 @@ final class ScriptedServer: Sendable {
     private let log: Log
 
     final class Log: Sendable {
-        let requests = Mutex<[String]>([])
+        let requests = Guarded<[String]>([])
         let connections = Atomic(0)
         /// Gets the request's number, counted over all connections from 0.
         let react: @Sendable (Int) -> Reaction

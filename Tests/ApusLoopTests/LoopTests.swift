@@ -1,5 +1,5 @@
+import ApusLocks
 import Foundation
-import Synchronization
 import Testing
 
 @testable import ApusLoop
@@ -101,7 +101,7 @@ struct LoopTests {
 
     @Test
     func `operator signals come as events, in the thread that blocks them`() throws {
-        let seen = Mutex<[OperatorSignal]>([])
+        let seen = Guarded<[OperatorSignal]>([])
         let thread = try NativeThread(name: "signals") {
             guard let waiter = try? SignalWaiter() else { return }
             #expect((waiter.next()) == nil)
@@ -119,7 +119,7 @@ struct LoopTests {
 
     @Test
     func `a thread has its name and runs once`() throws {
-        let names = Mutex<[String]>([])
+        let names = Guarded<[String]>([])
         let thread = try NativeThread(name: "apus-shard-0-long-name") {
             let name = try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)
             names.withLock { $0.append(name ?? "?") }

@@ -1,4 +1,4 @@
-import Synchronization
+import ApusLocks
 import Testing
 
 @testable import ApusLoop
@@ -54,7 +54,7 @@ struct LoopWakeUpTests {
             }
         }
         boxes[0].post(0)
-        let failure = Mutex<(any Error)?>(nil)
+        let failure = Guarded<(any Error)?>(nil)
         let other = try NativeThread(name: "ping-pong") {
             do { try play(1) } catch { failure.withLock { $0 = error } }
         }

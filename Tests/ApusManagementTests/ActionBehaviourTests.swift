@@ -1,9 +1,9 @@
 import ApusBroker
+import ApusLocks
 import ApusMessage
 import ApusResources
 import HTTPTypes
 import MQTTCodec
-import Synchronization
 import Testing
 
 @testable import ApusManagement

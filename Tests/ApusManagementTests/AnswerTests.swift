@@ -1,8 +1,8 @@
 import ApusBroker
+import ApusLocks
 import ApusMessage
 import ApusResources
 import HTTPTypes
-import Synchronization
 import Testing
 
 @testable import ApusManagement

@@ -1,6 +1,6 @@
 import ApusBroker
+import ApusLocks
 import ApusMessage
-import Synchronization
 
 /// A broker that remembers what it was asked to do, and answers what a test has put into it.
 final class FakeBroker: BrokerControl {
@@ -15,7 +15,7 @@ final class FakeBroker: BrokerControl {
         var lastQuery: TraceQuery?
     }
 
-    let content = Mutex(Content())
+    let content = Guarded(Content())
 
     func publish(_ message: ManagedPublish) async -> PublishReport {
         content.withLock { content in

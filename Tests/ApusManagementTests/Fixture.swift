@@ -1,9 +1,9 @@
 import ApusBroker
 import ApusCrypto
+import ApusLocks
 import ApusMessage
 import ApusResources
 import HTTPTypes
-import Synchronization
 import Testing
 
 @testable import ApusManagement
@@ -37,7 +37,7 @@ final class Fixture: Sendable {
     let broker = FakeBroker()
     let handler: APIHandler
     private let clock: TestClock
-    private let nonces = Mutex(0)
+    private let nonces = Guarded(0)
 
     init(_ change: (inout ManagementConfiguration) -> Void = { _ in }) throws {
         let clock = TestClock()
@@ -169,7 +169,7 @@ final class Fixture: Sendable {
 
 /// Time that moves only when it is told to.
 final class TestClock: Sendable {
-    private let time = Mutex(Int64(1_795_362_196_000))
+    private let time = Guarded(Int64(1_795_362_196_000))
 
     var now: Int64 { time.withLock { $0 } }
 

@@ -1,10 +1,10 @@
 import ApusBroker
 import ApusCrypto
+import ApusLocks
 import ApusMessage
 import ApusResources
 import HTTPTypes
 import MQTTCodec
-import Synchronization
 import Testing
 
 @testable import ApusManagement

@@ -1,9 +1,9 @@
 import ApusBroker
 import ApusCrypto
+import ApusLocks
 import HTTPTypes
 import NIOCore
 import NIOPosix
-import Synchronization
 import Testing
 
 @testable import ApusManagement

@@ -1,5 +1,5 @@
 import ApusBroker
-import Synchronization
+import ApusLocks
 import Testing
 
 @testable import ApusManagement

@@ -1,5 +1,5 @@
+import ApusLocks
 import ApusMessage
-import Synchronization
 import Testing
 
 @testable import ApusResources
@@ -114,7 +114,7 @@ struct ResourceManagerTests {
 
     @Test func `observers hear of each change in order, once it is visible`() throws {
         let fixture = try ResourceFixture()
-        let heard = Mutex<[String]>([])
+        let heard = Guarded<[String]>([])
         let directory = fixture.directory
         for name in ["first", "second"] {
             fixture.manager.observe { changes in
@@ -157,7 +157,7 @@ struct ResourceManagerTests {
     /// Commits until it is told not to.
     private final class FailingCatalog: Catalog {
         let inner = MemoryCatalog()
-        let isBroken = Mutex(false)
+        let isBroken = Guarded(false)
 
         func load() throws(CatalogError) -> CatalogContents { try inner.load() }
 
@@ -174,7 +174,7 @@ struct ResourceManagerTests {
     @Test func `when the storage fails nothing has changed, and nobody is told`() throws {
         let catalog = FailingCatalog()
         let fixture = try ResourceFixture(catalog)
-        let told = Mutex(0)
+        let told = Guarded(0)
         fixture.manager.observe { _ in told.withLock { $0 += 1 } }
         let revision = fixture.directory.revision
         catalog.isBroken.withLock { $0 = true }

@@ -1,8 +1,8 @@
 import ApusBroker
+import ApusLocks
 import ApusLoop
 import ApusMessage
 import ApusStore
-import Synchronization
 import Testing
 
 @testable import ApusTransport
@@ -63,7 +63,7 @@ extension ListenerConfiguration {
 
 /// Lets everybody in and remembers who came.
 final class AllowEverybody: Authenticator {
-    private let requests = Mutex<[AuthenticationRequest]>([])
+    private let requests = Guarded<[AuthenticationRequest]>([])
 
     var peers: [Peer] { requests.withLock { $0.map(\.peer) } }
 
@@ -80,7 +80,7 @@ final class AllowEverybody: Authenticator {
 
 /// Keeps all events.
 final class EventLog: EventSink {
-    private let events = Mutex<[BrokerEvent]>([])
+    private let events = Guarded<[BrokerEvent]>([])
 
     func record(_ event: BrokerEvent) { events.withLock { $0.append(event) } }
 

@@ -1,5 +1,5 @@
+import ApusLocks
 import ApusMessage
-import Synchronization
 
 @testable import ApusBroker
 
@@ -10,7 +10,7 @@ struct IgnoresEvents: EventSink {
 /// Admits everybody, at once or when the simulation lets it answer.
 final class SimulatedAuthenticator: Authenticator {
     private let answersLater: Bool
-    private let waiting = Mutex<[(AuthenticationRequest, @Sendable (AuthenticationOutcome) -> Void)]>([])
+    private let waiting = Guarded<[(AuthenticationRequest, @Sendable (AuthenticationOutcome) -> Void)]>([])
 
     init(answersLater: Bool) { self.answersLater = answersLater }
 
@@ -35,9 +35,9 @@ final class SimulatedAuthenticator: Authenticator {
 
 /// Mail on its way between shards; each shard opens its letters in order, but whenever it likes.
 final class SimulatedMail: Sendable {
-    private let mail: Mutex<[[ShardMail]]>
+    private let mail: Guarded<[[ShardMail]]>
 
-    init(_ count: Int) { mail = Mutex([[ShardMail]](repeating: [], count: count)) }
+    init(_ count: Int) { mail = Guarded([[ShardMail]](repeating: [], count: count)) }
 
     func post(_ item: ShardMail, to shard: Int) { mail.withLock { $0[shard].append(item) } }
 

@@ -1,8 +1,8 @@
 internal import ApusBroker
+internal import ApusLocks
 internal import ApusMessage
 internal import FoundationEssentials
 internal import MQTTCodec
-internal import Synchronization
 
 /// What became of a call of an HTTP service.
 package enum AuthenticationHookAnswer: Sendable, Equatable {
@@ -178,7 +178,7 @@ final class HookCalls: Sendable {
 
     private let maximumRunning: Int
     private let maximumWaiting: Int
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     init(maximumRunning: Int, maximumWaiting: Int) {
         precondition(maximumRunning > 0 && maximumWaiting >= 0)

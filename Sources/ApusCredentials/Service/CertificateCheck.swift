@@ -1,8 +1,8 @@
 internal import ApusBroker
 internal import ApusCrypto
+internal import ApusLocks
 internal import ApusMessage
 internal import ApusResources
-internal import Synchronization
 
 /// Checks client certificates against the authorities that an instance has registered: an additional check, besides the
 /// user name and password (apsaramq-facts 2.2, 2.8).
@@ -23,7 +23,7 @@ final class CertificateCheck: Sendable {
 
     private let directory: ResourceDirectory
     /// Parsed authorities; as many as are registered, and stale ones until they are asked for again.
-    private let authorities = Mutex<[Key: Authority]>([:])
+    private let authorities = Guarded<[Key: Authority]>([:])
 
     init(_ directory: ResourceDirectory) { self.directory = directory }
 

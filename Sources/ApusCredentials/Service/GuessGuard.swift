@@ -1,6 +1,6 @@
 internal import ApusCrypto
+internal import ApusLocks
 internal import ApusMessage
-internal import Synchronization
 
 /// Slows those who guess, by address and by identity.
 ///
@@ -17,11 +17,11 @@ final class GuessGuard: Sendable {
     }
 
     private let processKey: [UInt8]
-    private let state: Mutex<State>
+    private let state: Guarded<State>
 
     init(processKey: [UInt8], addresses: FailurePolicy, identities: FailurePolicy, rememberedIdentities: Int) {
         self.processKey = processKey
-        state = Mutex(
+        state = Guarded(
             State(
                 addresses: FailureTable(policy: addresses),
                 identities: FailureTable(policy: identities),

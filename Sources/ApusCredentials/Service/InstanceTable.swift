@@ -1,7 +1,7 @@
 internal import ApusBroker
+internal import ApusLocks
 internal import ApusMessage
 internal import ApusResources
-internal import Synchronization
 
 /// Instances with the rules and limits that hold in them, remembered until the directory changes.
 ///
@@ -27,7 +27,7 @@ final class InstanceTable: Sendable {
     }
 
     let directory: ResourceDirectory
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     init(_ directory: ResourceDirectory) { self.directory = directory }
 

@@ -1,9 +1,9 @@
 package import ApusBroker
 package import ApusCrypto
+internal import ApusLocks
 internal import ApusMessage
 package import ApusResources
 internal import MQTTCodec
-internal import Synchronization
 
 /// Decides by the catalog who may connect: the modes of apsaramq-facts 2.2, and in instances of the `standard` profile
 /// those of any broker.
@@ -55,7 +55,7 @@ package final class ServiceAuthenticator: Authenticator {
     let directory: ResourceDirectory
     let table: InstanceTable
     let options: Options
-    private let configuredModes: Mutex<ConfiguredModes>
+    private let configuredModes: Guarded<ConfiguredModes>
     let guesses: GuessGuard
     let certificates: CertificateCheck
     /// Stands in for secrets of identities that do not exist.
@@ -65,7 +65,7 @@ package final class ServiceAuthenticator: Authenticator {
     package init(directory: ResourceDirectory, options: Options = Options()) throws(CryptoError) {
         self.directory = directory
         self.options = options
-        configuredModes = Mutex(options.modes)
+        configuredModes = Guarded(options.modes)
         table = InstanceTable(directory)
         guesses = GuessGuard(
             processKey: try randomBytes(32),

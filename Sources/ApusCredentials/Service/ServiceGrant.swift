@@ -1,8 +1,8 @@
 internal import ApusBroker
+internal import ApusLocks
 internal import ApusMessage
 internal import ApusResources
 internal import ApusTopics
-internal import Synchronization
 
 /// What a client of the service has proven, for `ServiceAuthorizer`.
 package final class ServiceGrant: Grant {
@@ -55,7 +55,7 @@ final class CustomRights: Sendable {
     let userName: String
     private let instance: InstanceNumber
     private let clientID: String
-    private let parsed = Mutex<Parsed?>(nil)
+    private let parsed = Guarded<Parsed?>(nil)
 
     init(_ instance: InstanceNumber, userName: String, clientID: String) {
         self.instance = instance

@@ -1,10 +1,10 @@
+internal import ApusLocks
 internal import NIOCore
-internal import Synchronization
 
 /// How many connections each address has, so that one does not take them all.
 final class AddressShares: Sendable {
     private let most: Int
-    private let connections = Mutex<[String: Int]>([:])
+    private let connections = Guarded<[String: Int]>([:])
 
     /// - Parameter most: of one address; of IPv6 addresses, of one /64, which is what one host is given.
     init(most: Int) { self.most = most }

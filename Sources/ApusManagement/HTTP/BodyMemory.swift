@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import ApusLocks
 
 /// The memory that the bodies of all requests may take together, as whoever reaches the port may send one.
 ///
@@ -8,10 +8,10 @@ final class BodyMemory: Sendable {
     /// Bytes of each body that are not counted.
     static let uncounted = 64 << 10
 
-    private let left: Mutex<Int>
+    private let left: Guarded<Int>
 
     /// - Parameter bytes: of all bodies together.
-    init(bytes: Int) { left = Mutex(bytes) }
+    init(bytes: Int) { left = Guarded(bytes) }
 
     /// Room for a body that grows; what was taken comes back with `end`.
     struct Share {

@@ -1,5 +1,5 @@
 internal import ApusBroker
-internal import Synchronization
+internal import ApusLocks
 
 /// Counters and latencies of the API itself.
 ///
@@ -35,7 +35,7 @@ final class APIStatistics: Sendable {
         var latencies: [String: Histogram] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     func count(_ api: API, _ operation: String, _ code: String, _ elapsed: Duration) {
         // Codes that name a parameter are one.

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import ApusLocks
 
 /// Slows down addresses that bring wrong secrets for an access key again and again.
 ///
@@ -18,7 +18,7 @@ final class GuessTable: Sendable {
         var lastFailure: Int64
     }
 
-    private let records = Mutex<[String: Record]>([:])
+    private let records = Guarded<[String: Record]>([:])
 
     /// How many milliseconds the address must wait with this key; 0 when it may try.
     func pause(for address: String, keyID: String, now: Int64) -> Int64 {

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import ApusLocks
 
 /// Holds each account to the rate of each action: a bucket that fills in a second.
 ///
@@ -14,7 +14,7 @@ final class ActionThrottle: Sendable {
         var filledAt: Int64
     }
 
-    private let buckets = Mutex<[Key: Bucket]>([:])
+    private let buckets = Guarded<[Key: Bucket]>([:])
 
     /// Whether the account may call the action now, which counts as a call.
     func take(_ action: String, account: String, rate: Int, now: Int64) -> Bool {

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import ApusLocks
 
 /// The nonces of requests that were let in, so that none is let in twice.
 ///
@@ -41,7 +41,7 @@ final class NonceTable: Sendable {
     }
 
     private let capacity: Int
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     /// - Parameter capacity: of all keys together, at least 1.
     init(capacity: Int = NonceTable.mostNonces) { self.capacity = capacity }

@@ -1,9 +1,9 @@
 internal import ApusBroker
 internal import ApusConfiguration
+internal import ApusLocks
 internal import ApusLoop
 internal import ApusManagement
 internal import ApusResources
-internal import Synchronization
 
 /// The management side of a running service: what stands in the catalog at the start, and the API.
 ///
@@ -18,8 +18,8 @@ final class Management: Sendable {
     private let events: any EventSink
     /// The administrator's key, when this was the first start.
     private let firstKey: AccessKey?
-    private let server = Mutex<ManagementServer?>(nil)
-    private let upkeep = Mutex<Task<Void, Never>?>(nil)
+    private let server = Guarded<ManagementServer?>(nil)
+    private let upkeep = Guarded<Task<Void, Never>?>(nil)
 
     /// Opens the catalog's contents to the broker, after the resources file, if there is one, or the first start.
     init(
@@ -114,7 +114,7 @@ final class Management: Sendable {
 
 /// What became of a port that is opened elsewhere.
 private final class Opening: Sendable {
-    private let answer = Mutex<Result<(String, Int), CommandFailure>?>(nil)
+    private let answer = Guarded<Result<(String, Int), CommandFailure>?>(nil)
     private let arrived: WakeUp
 
     init(_ arrived: consuming WakeUp) { self.arrived = arrived }

@@ -1,10 +1,10 @@
 internal import ApusBroker
 internal import ApusConfiguration
+internal import ApusLocks
 internal import ApusLoop
 internal import ApusMessage
 internal import ApusResources
 internal import ApusTransport
-internal import Synchronization
 
 /// What the catalog says about TLS, made effective at its listeners: registered authorities of client certificates, and
 /// certificates by server name.
@@ -25,7 +25,7 @@ final class RegisteredTLS: Sendable {
     private let folder: String
     private let events: any EventSink
     /// Held while files are read, so that of two readings the later one counts.
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     private static let folderName = "certificates"
 

@@ -1,10 +1,10 @@
 internal import ApusBroker
 internal import ApusConfiguration
 internal import ApusCredentials
+internal import ApusLocks
 internal import ApusLoop
 internal import ApusMessage
 internal import ApusTransport
-internal import Synchronization
 
 /// The parts of a running broker, put together from a configuration: the one place where ports meet implementations.
 final class Service: Sendable {
@@ -21,8 +21,8 @@ final class Service: Sendable {
     private let registeredTLS: RegisteredTLS?
     /// What the process was started with: settings that need a restart are compared with it.
     private let started: Configuration
-    private let current: Mutex<Configuration>
-    private let certificates: Mutex<FileDigests>
+    private let current: Guarded<Configuration>
+    private let certificates: Guarded<FileDigests>
     private let isDevelopment: Bool
     /// All shards have ended; made at the start, since there may be no descriptor left at the end.
     private let ended: WakeUp
@@ -99,10 +99,10 @@ final class Service: Sendable {
             return shard
         }
         started = configuration
-        current = Mutex(configuration)
+        current = Guarded(configuration)
         var digests = FileDigests()
         _ = digests.refresh(configuration.certificateFiles)
-        certificates = Mutex(digests)
+        certificates = Guarded(digests)
         log.record(
             BrokerEvent(
                 .notice,

@@ -1,5 +1,6 @@
 internal import ApusBroker
 internal import ApusConfiguration
+internal import ApusLocks
 internal import ApusLog
 internal import ApusLoop
 internal import ApusMessage
@@ -16,7 +17,7 @@ final class Storage: Sendable {
     private let lostMessages: Int
     private let shardCount: Int
     /// What each shard has still to take up.
-    private let parts: Mutex<[Part]>
+    private let parts: Guarded<[Part]>
     private let waiting: [WakeUp]
     private let arrived = Atomic<Int>(0)
     /// Of a message service.
@@ -47,7 +48,7 @@ final class Storage: Sendable {
         guard let durability = LogOptions.Durability(configuration.data.durability) else {
             messageLog = nil
             lostMessages = 0
-            parts = Mutex((0..<shardCount).map { _ in Part(store: MemoryStore(), sessions: []) })
+            parts = Guarded((0..<shardCount).map { _ in Part(store: MemoryStore(), sessions: []) })
             return
         }
         let (messageLog, lostMessages) = try Self.open(configuration.data, durability, events)
@@ -59,7 +60,7 @@ final class Storage: Sendable {
         for session in messageLog.takeSessions() {
             found[broker.homeShard(of: session.record.clientID)].append(session)
         }
-        parts = Mutex(
+        parts = Guarded(
             (0..<shardCount).map { shard in
                 let store = messageLog.makeStore(shard: shard) { [weak broker] in broker?.post(to: shard, .store($0)) }
                 return Part(store: store, sessions: found[shard])

@@ -1,8 +1,8 @@
+import ApusLocks
 import ApusMemory
 import ApusMessage
 import ApusStore
 import MQTTCodec
-import Synchronization
 import Testing
 
 @testable import ApusBroker

@@ -1,5 +1,5 @@
+import ApusLocks
 import ApusMessage
-import Synchronization
 
 @testable import ApusBroker
 
@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// A CONNECT belongs to the instance that the third part of its user name names, else to that of its listener.
 final class ScriptedInstances: InstanceResolver {
-    private let known: Mutex<[String: InstanceSettings]>
+    private let known: Guarded<[String: InstanceSettings]>
 
     /// - Parameter ids: numbered from 1 in this order, each with the same rules.
     init(_ ids: [String], policies: Policies = Policies(), limits: InstanceLimits = InstanceLimits()) {
@@ -16,7 +16,7 @@ final class ScriptedInstances: InstanceResolver {
             let number = InstanceNumber(rawValue: UInt32(at) + 1)
             known[id] = InstanceSettings(number: number, id: id, policies: policies, limits: limits)
         }
-        self.known = Mutex(known)
+        self.known = Guarded(known)
     }
 
     func change(_ id: String, _ change: (inout InstanceSettings) -> Void) {

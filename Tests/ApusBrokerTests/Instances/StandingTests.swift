@@ -1,7 +1,7 @@
+import ApusLocks
 import ApusMessage
 import ApusStore
 import MQTTCodec
-import Synchronization
 import Testing
 
 @testable import ApusBroker
@@ -240,7 +240,7 @@ private final class ScriptedProofs: Authenticator, Authorizer {
         var revision: UInt64 = 1
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     /// Of those who connect from now on.
     var validUntil: Timestamp {

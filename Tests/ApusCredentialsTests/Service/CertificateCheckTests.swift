@@ -1,9 +1,9 @@
 import ApusBroker
 import ApusCrypto
+import ApusLocks
 import ApusMessage
 import ApusResources
 import MQTTCodec
-import Synchronization
 import Testing
 
 @testable import ApusCredentials
@@ -85,7 +85,7 @@ struct CertificateCheckTests {
     }
 
     private final class Registered: Sendable {
-        let certificates = Mutex<[DeviceCertificate]>([])
+        let certificates = Guarded<[DeviceCertificate]>([])
     }
 
     private func connect(

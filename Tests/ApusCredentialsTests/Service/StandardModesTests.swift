@@ -1,9 +1,9 @@
 import ApusBroker
 import ApusCrypto
+import ApusLocks
 import ApusMessage
 import ApusResources
 import MQTTCodec
-import Synchronization
 import Testing
 
 @testable import ApusCredentials
@@ -188,8 +188,8 @@ private final class ScriptedHook: AuthenticationHookClient {
     }
 
     private let answer: AuthenticationHookAnswer?
-    private let asked = Mutex<[String]>([])
-    private let held = Mutex<[Held]>([])
+    private let asked = Guarded<[String]>([])
+    private let held = Guarded<[Held]>([])
 
     init(_ answer: AuthenticationHookAnswer?) { self.answer = answer }
 
@@ -352,7 +352,7 @@ struct AuthenticationHookTests {
     @Test func `so many are asked at a time, so many wait, the others are told to come again`() async throws {
         let hook = ScriptedHook(nil)
         let service = try service(hook, calls: 2, waiting: 1)
-        let replies = Mutex<[AuthenticationOutcome]>([])
+        let replies = Guarded<[AuthenticationOutcome]>([])
         for index in 0..<4 {
             let request = ServiceFixture.request("alice", [1], clientID: "GID_apus@@@\(index)")
             service.authenticator.authenticate(request) { outcome in replies.withLock { $0.append(outcome) } }

@@ -1,11 +1,11 @@
+import ApusLocks
 import ApusStore
-import Synchronization
 import Testing
 
 @testable import ApusLog
 
 /// The logs of the stores that tests have; each stays until the process ends, because only the test knows its end.
-private let logs = Mutex<[ObjectIdentifier: Held]>([:])
+private let logs = Guarded<[ObjectIdentifier: Held]>([:])
 
 /// Handed from test to test, used by one at a time.
 private struct Held: @unchecked Sendable {

@@ -1,5 +1,5 @@
+import ApusLocks
 import ApusLoop
-import Synchronization
 
 @testable import ApusLog
 
@@ -10,7 +10,7 @@ final class MemoryDisk: Disk {
         var calls = 0
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
     private let between: @Sendable (Int, MemoryDisk) -> Void
 
     init(between: @escaping @Sendable (Int, MemoryDisk) -> Void = { _, _ in }) { self.between = between }
@@ -66,7 +66,7 @@ final class MemoryDisk: Disk {
 }
 
 final class WritableMemoryFile: DiskFile {
-    let bytes = Mutex<[UInt8]>([])
+    let bytes = Guarded<[UInt8]>([])
     // The disk holds its files; one that is open may outlive it.
     private weak let disk: MemoryDisk?
 

@@ -1,9 +1,9 @@
+import ApusLocks
 import ApusLoop
 import ApusMessage
 import ApusStore
 import ApusTopics
 import MQTTCodec
-import Synchronization
 
 @testable import ApusLog
 
@@ -17,8 +17,8 @@ final class LogUnderTest {
     let time: Box<Timestamp>
 
     final class Box<Value: Sendable>: Sendable {
-        let value: Mutex<Value>
-        init(_ value: Value) { self.value = Mutex(value) }
+        let value: Guarded<Value>
+        init(_ value: Value) { self.value = Guarded(value) }
         var now: Value { value.withLock { $0 } }
     }
 

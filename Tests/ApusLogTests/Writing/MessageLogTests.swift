@@ -1,3 +1,4 @@
+import ApusLocks
 import ApusLoop
 import ApusMessage
 import ApusStore

@@ -1,3 +1,4 @@
+import ApusLocks
 import ApusLoop
 import ApusMessage
 import ApusStore
@@ -14,7 +15,7 @@ struct ThreadTests {
     private final class Worker: @unchecked Sendable {
         let index: Int
         let wakeUp: WakeUp
-        private let notices = Mutex<[StoreNotice]>([])
+        private let notices = Guarded<[StoreNotice]>([])
         var store: LogStore?
         var left: [String] = []
         var number = SessionNumber.none

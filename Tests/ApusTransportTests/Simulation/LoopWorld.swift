@@ -1,10 +1,10 @@
 import ApusBroker
+import ApusLocks
 import ApusLoop
 import ApusMemory
 import ApusMessage
 import ApusStore
 import MQTTCodec
-import Synchronization
 
 @testable import ApusTransport
 
@@ -299,7 +299,7 @@ extension SimulatedKernel {
 /// Admits everybody, at once or when the simulation lets it answer.
 final class PatientAuthenticator: Authenticator {
     private let answersLater: Bool
-    private let waiting = Mutex<[(AuthenticationRequest, @Sendable (AuthenticationOutcome) -> Void)]>([])
+    private let waiting = Guarded<[(AuthenticationRequest, @Sendable (AuthenticationOutcome) -> Void)]>([])
 
     init(answersLater: Bool) { self.answersLater = answersLater }
 

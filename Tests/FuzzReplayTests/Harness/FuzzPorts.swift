@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusLocks
 import ApusMessage
 import ApusStore
 import MQTTCodec
@@ -11,7 +12,7 @@ struct IgnoresEvents: EventSink {
 /// Admits everybody but the password `no`; the user `late` waits for the script. Knows the method `TOY`.
 final class FuzzAuthenticator: Authenticator {
     private typealias Waiting = (principal: Principal, reply: @Sendable (AuthenticationOutcome) -> Void)
-    private let waiting = Mutex<[Waiting]>([])
+    private let waiting = Guarded<[Waiting]>([])
 
     func authenticate(_ request: AuthenticationRequest, reply: @escaping @Sendable (AuthenticationOutcome) -> Void) {
         let principal = Principal(clientID: request.clientID, userName: request.userName)
@@ -97,9 +98,9 @@ final class CountingStore: ForwardingStore, @unchecked Sendable {
 
 /// Mail on its way between the shards of one broker.
 final class FuzzMailbox: Sendable {
-    private let mail: Mutex<[[ShardMail]]>
+    private let mail: Guarded<[[ShardMail]]>
 
-    init(_ count: Int) { mail = Mutex([[ShardMail]](repeating: [], count: count)) }
+    init(_ count: Int) { mail = Guarded([[ShardMail]](repeating: [], count: count)) }
 
     func post(_ item: ShardMail, to shard: Int) { mail.withLock { $0[shard].append(item) } }
 
