@@ -130,6 +130,7 @@ let package = Package(
         tests("ProxyProtocol"),
         tests("MQTTCodec"),
         tests("MQTTClient", ["MQTTCodec"]),
+        tests("ApusLocks"),
         tests("ApusTopics"),
         tests("ApusMemory"),
         tests("ApusCrypto"),

@@ -1,5 +1,4 @@
 import ApusMemory
-import Synchronization
 import Testing
 
 @testable import ApusLoop
