@@ -16,21 +16,24 @@ extension Shard {
 
     /// The answer for a publisher's last topic is remembered: most clients publish to one.
     mutating func authorize(_ slot: Int, _ topic: Span<UInt8>) -> Authorization {
-        let details = connections[slot].details
-        let revision = broker.authorizer?.revision ?? 0
-        let remembered = details.authorizedTopic
-        if details.authorizedRevision == revision, remembered.span.isEqual(to: topic) {
-            return .granted(details.authorizedTarget)
+        if connections[slot].authorized.revision == rightsRevision,
+            connections[slot].authorized.topic.span.isEqual(to: topic)
+        {
+            return .granted(connections[slot].authorized.target)
         }
+        let details = connections[slot].details
         let text = String(copying: topic)
         if isReserved(text) { return .denied(publishDenial(slot, text, .noRight)) }
         if let denial = broker.authorizer?.denial(of: .publish, to: text, for: details.principal) {
             return .denied(publishDenial(slot, text, denial))
         }
-        details.authorizedTopic = [UInt8](copying: topic)
-        details.authorizedRevision = revision
-        details.authorizedTarget = policies(slot).p2p ? DirectAddress.clientID(in: topic) : nil
-        return .granted(details.authorizedTarget)
+        let target = policies(slot).p2p ? DirectAddress.clientID(in: topic) : nil
+        connections[slot].authorized = AuthorizedTopic(
+            topic: [UInt8](copying: topic),
+            revision: rightsRevision,
+            target: target,
+        )
+        return .granted(target)
     }
 
     /// A message to the broker itself.

@@ -252,7 +252,7 @@ extension Shard {
     mutating func replacePrincipal(_ slot: Int, _ principal: Principal) {
         let details = connections[slot].details
         details.principal = principal
-        details.authorizedRevision = .max
+        connections[slot].authorized.revision = .max
         schedulePrincipal(slot)
         endForbiddenSubscriptions(ofSession: Int(connections[slot].session))
     }

@@ -45,6 +45,8 @@ struct Connection: ~Copyable {
     var lastReceived: Timestamp
     /// Packets that wait for the store.
     var gate = AcknowledgementGate()
+    /// What this publisher was last allowed to publish to.
+    var authorized = AuthorizedTopic()
     /// The slot of the session, -1 before there is one.
     var session: Int32 = -1
     /// The instance: its place in the shard's `tenants`; -1 before CONNECT.
@@ -76,6 +78,15 @@ struct Connection: ~Copyable {
         self.details = details
         lastReceived = now
     }
+}
+
+/// A topic that the authorizer has allowed: most clients publish to one.
+struct AuthorizedTopic {
+    var topic: [UInt8] = []
+    /// The revision of rights under which it was allowed; `.max` for none.
+    var revision = UInt64.max
+    /// In a P2P topic, where the client id stands.
+    var target: Range<Int>?
 }
 
 /// The parts of a connection that are read seldom.
@@ -110,11 +121,6 @@ final class ConnectionDetails {
     var retainedReplays: [RetainedReplay] = []
     /// Whether a timer will go on with them.
     var isReplayScheduled = false
-    /// The topic that this publisher was last allowed to publish to, and the authorizer's revision then.
-    var authorizedTopic: [UInt8] = []
-    var authorizedRevision: UInt64 = .max
-    /// In a P2P topic, where the client id stands.
-    var authorizedTarget: Range<Int>?
     /// The second in which `publishCount` PUBLISH packets have come, for the limit of a client.
     var publishSecond: Int64 = 0
     var publishCount = 0

@@ -12,7 +12,7 @@ struct Tenant: Sendable {
     let instance: BrokerInstance
     // What every message needs, without a look into the object.
     let number: InstanceNumber
-    let subscriptions: SubscriptionIndex
+    let subscriptions: Unretained<SubscriptionIndex>
     private(set) var policies: Policies
     private(set) var limits: InstanceLimits
     /// Whether its events go into the trace.
@@ -26,7 +26,7 @@ struct Tenant: Sendable {
     init(_ instance: BrokerInstance, _ settings: InstanceSettings, hasTrace: Bool) {
         self.instance = instance
         number = instance.number
-        subscriptions = instance.subscriptions
+        subscriptions = Unretained(instance.subscriptions)
         policies = settings.policies
         limits = settings.limits
         isTraced = hasTrace && settings.policies.trace
@@ -100,7 +100,7 @@ extension Shard {
         forEachSession(of: tenant) { shard, session in
             shard.enterAddress(session)
             guard shard.sessions[session].isConnected else { return }
-            shard.connections[Int(shard.sessions[session].connection)].details.authorizedRevision = .max
+            shard.connections[Int(shard.sessions[session].connection)].authorized.revision = .max
         }
     }
 

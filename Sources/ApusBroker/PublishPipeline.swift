@@ -242,9 +242,9 @@ extension Shard {
             }
             match = found.match
         } else {
-            match = matchCache.match(topic, in: tenants[tenant].subscriptions)
+            match = tenants[tenant].subscriptions.with { matchCache.match(topic, in: $0) }
         }
-        var members = chooseMembers(match)
+        var members = match.groups.isEmpty ? [] : chooseMembers(match)
         if publication.retain || match.hasPersistent {
             let refusal = storeIfNeeded(
                 &publication,
@@ -270,7 +270,6 @@ extension Shard {
 
     /// The member of each shared subscription whose turn it is.
     private mutating func chooseMembers(_ match: Match) -> [ChosenMember] {
-        guard !match.groups.isEmpty else { return [] }
         var members: [ChosenMember] = []
         for groupMatch in match.groups {
             if let member = groupMatch.next() {
@@ -520,7 +519,9 @@ extension Shard {
         until position: StorePosition,
         _ explanation: String? = nil,
     ) {
-        guard connections[slot].gate.isOpen(until: position, committed: store.committed) else {
+        // What waits for nothing does not ask the store.
+        let committed = position == .none ? position : store.committed
+        guard connections[slot].gate.isOpen(until: position, committed: committed) else {
             return sendWhenStored(slot, .acknowledgement(owed), until: position)
         }
         sendAcknowledgement(slot, owed, explanation)

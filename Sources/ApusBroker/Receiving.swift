@@ -89,6 +89,7 @@ extension Shard {
     /// - Returns: where the first incomplete (or held back) packet begins.
     private mutating func process(_ slot: Int, _ bytes: Span<UInt8>, from start: Int) -> Int {
         var offset = start
+        noteRights()
         do {
             while offset < bytes.count {
                 guard

@@ -35,6 +35,10 @@ package struct Shard: ~Copyable {
     var timers: TimingWheel
     var matchCache: MatchCache
     var shapes = PublishShapes()
+    /// Counts the changes of rights; `nil` where everything is allowed. The broker keeps it, with the authorizer.
+    private let rights: Unretained<RightsRevision>?
+    /// How far rights had changed when the bytes had been read that are looked at now.
+    var rightsRevision: UInt64 = 0
     /// Slots with new output or a new disposition, each once.
     var dirty: [Int32] = []
     /// Messages for other shards, by shard.
@@ -78,11 +82,17 @@ package struct Shard: ~Copyable {
         limits = broker.configuration.limits
         timers = TimingWheel(now: now.milliseconds)
         matchCache = MatchCache()
+        rights = broker.authorizer.map { Unretained($0.revision) }
         outgoing = [PublicationBatch](repeating: PublicationBatch(), count: broker.configuration.shardCount)
         outgoingHandOvers = [[HandOver]](repeating: [], count: broker.configuration.shardCount)
         trace = TraceRing(capacity: broker.configuration.traceEvents / broker.configuration.shardCount)
         assignedIDs = AssignedClientIDs(seed: broker.configuration.seed &+ UInt64(index))
         scheduleStatistics()
+    }
+
+    /// What was sent after a change of rights is judged by the new ones: bytes are read before this.
+    mutating func noteRights() {
+        if let rights { rightsRevision = rights.with { $0.value } }
     }
 
     package var connectionCount: Int { connections.count }

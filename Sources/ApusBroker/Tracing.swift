@@ -127,7 +127,7 @@ extension Shard {
         _ outcome: PublishOutcome,
     ) {
         let details = connections[slot].details
-        let topic = details.authorizedTopic
+        let topic = connections[slot].authorized.topic
         trace(.published, number, tenant, sender: details.clientID, topic: topic)
         guard case .dropped(let reason) = outcome, let target else { return }
         let clientID = String(decoding: topic[target], as: UTF8.self)

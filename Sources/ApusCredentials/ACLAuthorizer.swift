@@ -2,7 +2,6 @@ package import ApusBroker
 internal import ApusLocks
 internal import ApusMessage
 internal import ApusTopics
-internal import Synchronization
 
 /// Grants what an `ACLFile` grants.
 ///
@@ -10,7 +9,7 @@ internal import Synchronization
 package final class ACLAuthorizer: Authorizer {
     private let path: String
     private let file: Guarded<ACLFile>
-    private let revisions = Atomic<UInt64>(1)
+    package let revision = RightsRevision()
 
     package init(path: String) throws(CredentialError) {
         self.path = path
@@ -23,8 +22,6 @@ package final class ACLAuthorizer: Authorizer {
         self.file = Guarded(file)
     }
 
-    package var revision: UInt64 { revisions.load(ordering: .acquiring) }
-
     /// Reads the file anew; when it is bad, the rights stay as they were.
     ///
     /// Reading a file is nothing for a shard's thread.
@@ -36,8 +33,7 @@ package final class ACLAuthorizer: Authorizer {
             defer { file = new }
             return file != new
         }
-        // After the new rights are in place: an answer remembered under the new revision must be a new answer.
-        revisions.add(1, ordering: .releasing)
+        revision.advance()
         return hasChanged
     }
 

@@ -103,11 +103,13 @@ public struct RingBuffer<Element> {
 
     @inlinable
     mutating func grow() {
-        var larger = ContiguousArray<Element?>()
-        larger.reserveCapacity(Swift.max(4, storage.count * 2))
-        for index in 0..<length { larger.append(storage[position(index)]) }
-        while larger.count < Swift.max(4, storage.count * 2) { larger.append(nil) }
-        storage = larger
+        let size = Swift.max(4, storage.count * 2)
+        storage = ContiguousArray(unsafeUninitializedCapacity: size) { larger, count in
+            // Taken, not copied: an element that is a reference is not counted.
+            for index in 0..<length { larger.initializeElement(at: index, to: storage[position(index)].take()) }
+            for index in length..<size { larger.initializeElement(at: index, to: nil) }
+            count = size
+        }
         head = 0
     }
 }

@@ -1,4 +1,4 @@
-package import MQTTCodec
+public import MQTTCodec
 
 /// QoS 2 messages received and not yet released by their sender.
 ///
@@ -7,8 +7,10 @@ package import MQTTCodec
 ///
 /// Senders release in the order of sending, so a plain array searched from its front beats a set; its length is bounded
 /// by the Receive Maximum that the broker announced.
-package struct InboundPublishes: Sendable, Equatable {
-    private var awaitingRelease: [PacketIdentifier] = []
+///
+/// Public for `count`, which each QoS 1 message asks for: no `package` property is inlined across modules.
+public struct InboundPublishes: Sendable, Equatable {
+    @usableFromInline var awaitingRelease: [PacketIdentifier] = []
 
     package init() {}
 
@@ -44,6 +46,7 @@ package struct InboundPublishes: Sendable, Equatable {
     /// Takes up the identifiers that were under way when the process ended.
     package mutating func restore(_ identifiers: [PacketIdentifier]) { awaitingRelease = identifiers }
 
-    package var count: Int { awaitingRelease.count }
+    /// How many wait for their sender's release.
+    @inlinable public var count: Int { awaitingRelease.count }
     package var identifiers: [PacketIdentifier] { awaitingRelease }
 }

@@ -1,4 +1,4 @@
-internal import ApusMemory
+public import ApusMemory
 package import ApusMessage
 package import ApusTopics
 package import MQTTCodec
@@ -19,37 +19,42 @@ package import MQTTCodec
 /// Part of the session: it outlives the connection. `connectionStarted` begins the repetition of what is unfinished, in
 /// order and with the same identifiers [MQTT-4.4.0-1], within the new connection's window [MQTT-3.3.4-9]. Nothing is
 /// repeated within a connection [MQTT-4.4.0-1].
-package struct OutboundPublishes: Sendable {
-    private enum Progress: UInt8, Sendable {
+///
+/// Public for `hasRoom`, which each message asks for: no `package` property is inlined across modules.
+public struct OutboundPublishes: Sendable {
+    fileprivate enum Progress: UInt8, Sendable {
         case finished
         case awaitingAcknowledgement
         case awaitingReceived
         case awaitingCompletion
     }
 
-    private struct Entry: Sendable {
+    @usableFromInline
+    struct Entry: Sendable {
         /// What to send again or to hand over; `nil` when nobody could ever ask for it again.
         var delivery: Delivery?
         /// What traces know the message by.
         var number = MessageNumber.none
-        var progress: Progress
+        fileprivate var progress: Progress
     }
 
-    private var ring = RingBuffer<Entry>()
+    @usableFromInline var ring = RingBuffer<Entry>()
     /// The identifier of `ring[0]`.
     private var first: PacketIdentifier = 1
     /// Unfinished entries that this connection has sent (again).
-    private var outstanding = 0
+    @usableFromInline var outstanding = 0
     /// The next entry to send again; everything before it was sent on this connection.
-    private var nextToRepeat = 0
+    @usableFromInline var nextToRepeat = 0
     /// How many unfinished messages this connection may have.
-    private var window: Int
+    @usableFromInline var window: Int
+    /// How many packet identifiers there are.
+    @inlinable static var identifiers: Int { 65_535 }
 
     package init(window: UInt16) { self.window = Int(window) }
 
     /// Whether another message may be sent now.
-    package var hasRoom: Bool {
-        outstanding < window && nextToRepeat == ring.count && ring.count < Int(PacketIdentifier.max)
+    @inlinable public var hasRoom: Bool {
+        outstanding < window && nextToRepeat == ring.count && ring.count < Self.identifiers
     }
 
     /// Whether something of an earlier connection must be sent again before anything new.

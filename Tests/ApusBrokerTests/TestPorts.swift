@@ -101,7 +101,6 @@ struct ToyAuthenticator: Authenticator {
 /// Rights that a test sets and changes.
 final class ScriptedRights: Authorizer {
     private struct Rights {
-        var revision: UInt64 = 1
         var mayPublish: @Sendable (Principal, String) -> Bool = { _, _ in true }
         var maySubscribe: @Sendable (Principal, String) -> Bool = { _, _ in true }
         var asked = 0
@@ -109,22 +108,18 @@ final class ScriptedRights: Authorizer {
 
     private let rights = Guarded(Rights())
 
-    var revision: UInt64 { rights.withLock { $0.revision } }
+    let revision = RightsRevision()
     /// How often a right to publish was asked for.
     var publishQuestions: Int { rights.withLock { $0.asked } }
 
     func allowPublishing(_ decide: @escaping @Sendable (Principal, String) -> Bool) {
-        rights.withLock {
-            $0.mayPublish = decide
-            $0.revision += 1
-        }
+        rights.withLock { $0.mayPublish = decide }
+        revision.advance()
     }
 
     func allowSubscribing(_ decide: @escaping @Sendable (Principal, String) -> Bool) {
-        rights.withLock {
-            $0.maySubscribe = decide
-            $0.revision += 1
-        }
+        rights.withLock { $0.maySubscribe = decide }
+        revision.advance()
     }
 
     func denial(of access: Access, to topic: String, for principal: Principal) -> AccessDenial? {

@@ -154,20 +154,20 @@ struct ACLTests {
         let folder = try TemporaryFolder()
         let path = try folder.write("topic write a\n", to: "acl")
         let acl = try ACLAuthorizer(path: path)
-        let first = acl.revision
+        let first = acl.revision.value
         _ = try folder.write("topic write b\n", to: "acl")
         #expect(acl.mayPublish(anonymous(), topic: "a"))
         #expect(try acl.reload())
         #expect(!acl.mayPublish(anonymous(), topic: "a"))
         #expect(acl.mayPublish(anonymous(), topic: "b"))
-        #expect(acl.revision > first)
+        #expect(acl.revision.value > first)
         _ = try folder.write("# the same rights\ntopic write b\n", to: "acl")
         #expect(try !acl.reload())
-        let second = acl.revision
+        let second = acl.revision.value
         _ = try folder.write("topc write c\n", to: "acl")
         #expect(throws: CredentialError.self) { try acl.reload() }
         #expect(acl.mayPublish(anonymous(), topic: "b"))
-        #expect(acl.revision == second)
+        #expect(acl.revision.value == second)
     }
 }
 

@@ -38,8 +38,8 @@ package struct SystemNotice: Sendable, Equatable {
 /// Called on a shard's thread; must answer from memory. The broker remembers an answer for a publisher's last topic
 /// until `revision` changes.
 package protocol Authorizer: AnyObject, Sendable {
-    /// Grows whenever an answer may have changed.
-    var revision: UInt64 { get }
+    /// Advances whenever an answer may have changed; always the same object.
+    var revision: RightsRevision { get }
 
     /// Why the principal may not publish to the topic name, or subscribe to the filter (for a shared subscription: the
     /// filter behind the group); `nil` when it may. A `+` or `#` of the filter is allowed only where a right covers all

@@ -2,7 +2,6 @@ package import ApusBroker
 package import ApusMessage
 package import ApusResources
 internal import MQTTCodec
-internal import Synchronization
 
 /// Decides by the catalog, and by what a client has proven (`ServiceGrant`), what it may do, and for how long.
 ///
@@ -23,17 +22,17 @@ package final class ServiceAuthorizer: Authorizer {
     private let table: InstanceTable
     private let certificates: CertificateCheck
     private let fileRights: (any Authorizer)?
-    private let changes = Atomic<UInt64>(1)
+    /// That of the access rules where there are some: one object counts the changes of both.
+    package let revision: RightsRevision
 
     /// - Parameter fileRights: What users of the password file and anonymous clients may do; `nil` for everything.
     package init(directory: ResourceDirectory, fileRights: (any Authorizer)? = nil) {
         self.directory = directory
         self.fileRights = fileRights
+        revision = fileRights?.revision ?? RightsRevision()
         table = InstanceTable(directory)
         certificates = CertificateCheck(directory)
     }
-
-    package var revision: UInt64 { changes.load(ordering: .acquiring) &+ (fileRights?.revision ?? 0) }
 
     /// Must be called after each change of the directory, when the directory has it.
     ///
@@ -41,7 +40,7 @@ package final class ServiceAuthorizer: Authorizer {
     /// broker look at all connections.
     package func resourcesChanged(_ made: [CatalogChange]) {
         guard made.contains(where: \.mayChangeRights) else { return }
-        changes.add(1, ordering: .releasing)
+        revision.advance()
     }
 
     // MARK: - Topics

@@ -237,7 +237,6 @@ private final class ScriptedProofs: Authenticator, Authorizer {
         var noticeAt = Timestamp.distantFuture
         var replacement: Principal?
         var end: (reasonCode: ReasonCode, explanation: String, notice: SystemNotice?, clientID: String?)?
-        var revision: UInt64 = 1
     }
 
     private let state = Guarded(State())
@@ -294,7 +293,7 @@ private final class ScriptedProofs: Authenticator, Authorizer {
         return .refused(.notAuthorized, explanation: "the token is forged", notice: notice)
     }
 
-    var revision: UInt64 { state.withLock { $0.revision } }
+    let revision = RightsRevision()
 
     func denial(of access: Access, to topic: String, for principal: Principal) -> AccessDenial? {
         guard topic.hasPrefix("only/") else { return nil }

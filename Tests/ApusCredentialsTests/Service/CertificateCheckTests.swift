@@ -211,9 +211,9 @@ struct CertificateCheckTests {
         let service = try ServiceFixture { $0.caCertificates = [Self.authority()] }
         let with = try #require(try await connect(service, presented).principal)
         let without = try #require(await connect(service, nil).principal)
-        let before = service.authorizer.revision
+        let before = service.authorizer.revision.value
         service.change(change)
-        #expect(service.authorizer.revision > before)
+        #expect(service.authorizer.revision.value > before)
         let now = Timestamp(milliseconds: ServiceFixture.now)
         #expect(service.authorizer.standing(of: without, now: now) == .good)
         guard case .ended(.notAuthorized, let explanation, nil) = service.authorizer.standing(of: with, now: now) else {
