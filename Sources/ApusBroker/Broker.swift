@@ -82,6 +82,16 @@ package final class Broker: Sendable {
         }
     }
 
+    /// A shard has nothing more of an instance that was deleted; when none has, it goes.
+    func forget(_ number: InstanceNumber, onShard shard: Int) {
+        live.withLock { live in
+            guard let instance = live[number], instance.isGone(fromShard: shard, of: configuration.shardCount) else {
+                return
+            }
+            live[number] = nil
+        }
+    }
+
     /// All instances that anything has come to, by number.
     package var liveInstances: [BrokerInstance] {
         live.withLock { Array($0.values) }.sorted { $0.number < $1.number }

@@ -5,7 +5,8 @@ internal import Synchronization
 
 /// An instance in the running broker: what its clients share and nobody else sees.
 ///
-/// Made when the first client or message comes to it, and kept: a catalog may hold many that nobody uses.
+/// Made when the first client or message comes to it, since a catalog may hold many that nobody uses; kept until it is
+/// deleted and no shard has anything of it.
 package final class BrokerInstance: Sendable {
     package let number: InstanceNumber
     package let subscriptions: SubscriptionIndex
@@ -21,6 +22,9 @@ package final class BrokerInstance: Sendable {
     /// Subscriptions with wildcards by parent topic, for the limit.
     private let wildcards = Guarded<[String: Int]>([:])
 
+    /// The shards that have nothing of it any more.
+    private let goneFrom = Guarded<Set<Int>>([])
+
     private struct Permits {
         /// Since the Unix epoch.
         var second: Int64 = 0
@@ -33,6 +37,16 @@ package final class BrokerInstance: Sendable {
         subscriptions = SubscriptionIndex(number: number.rawValue &* 2)
         addresses = SubscriptionIndex(number: number.rawValue &* 2 &+ 1)
         retained = RetainedMessages(budget: budget)
+    }
+
+    /// The instance was deleted, and a shard has nothing of it any more.
+    ///
+    /// - Returns: whether that holds for all shards now.
+    func isGone(fromShard shard: Int, of shards: Int) -> Bool {
+        goneFrom.withLock { gone in
+            gone.insert(shard)
+            return gone.count == shards
+        }
     }
 
     // MARK: - Subscriptions

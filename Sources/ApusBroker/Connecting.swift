@@ -70,7 +70,9 @@ extension Shard {
         case .refused(let explanation):
             return refuse(slot, .notAuthorized, explanation, toClient: "the instance takes no connections")
         case .instance(let settings):
-            connections[slot].tenant = Int32(truncatingIfNeeded: tenant(of: settings))
+            let tenant = tenant(of: settings)
+            connections[slot].tenant = Int32(truncatingIfNeeded: tenant)
+            tenants[tenant].users += 1
             details.channelID = nextChannelID()
         }
         if let will = connect.will, let rejection = rejection(of: will, slot) {

@@ -68,22 +68,31 @@ extension Broker: BrokerControl {
         filter: String,
         after: String,
         limit: Int,
-    ) async -> [RetainedDetails] {
-        guard let filter = try? TopicFilter(filter) else { return [] }
+        bytes: Int,
+    ) async -> RetainedPage {
+        guard let filter = try? TopicFilter(filter) else { return RetainedPage(messages: [], hasMore: false) }
         var page = Page<Message>(after: after, limit: limit) { $0.topic }
         let scan = self.instance(instance).retained.index.scan(filter)
         while !scan.isFinished {
             page.add(scan.next(limit: 1_024))
             await Task.yield()
         }
-        return page.items.map { message in
-            RetainedDetails(
-                topic: message.topic,
-                payload: Array(message.payload),
-                qos: Int(message.qos.rawValue),
-                expiresAt: message.expiresAt == .distantFuture ? nil : message.expiresAt.milliseconds,
+        let items = page.items
+        var shown: [RetainedDetails] = []
+        var left = bytes
+        for message in items {
+            left -= message.payloadCount
+            guard shown.isEmpty || left >= 0 else { break }
+            shown.append(
+                RetainedDetails(
+                    topic: message.topic,
+                    payload: Array(message.payload),
+                    qos: Int(message.qos.rawValue),
+                    expiresAt: message.expiresAt == .distantFuture ? nil : message.expiresAt.milliseconds,
+                )
             )
         }
+        return RetainedPage(messages: shown, hasMore: shown.count < items.count || items.count == limit)
     }
 
     package func removeRetained(_ instance: InstanceNumber, topic: String) async -> Bool {
@@ -96,17 +105,19 @@ extension Broker: BrokerControl {
             guard let known = MessageNumber(text, epoch: epoch) else { return TracePage(events: [], total: 0) }
             number = known
         }
-        var found: [TraceRing.Entry] = []
+        let selection = TraceSelection(query, number: number)
+        var page = TraceWindow(query)
         for shard in 0..<configuration.shardCount {
-            found += await ask(shard) { [number] shard in
-                shard.trace.entries { query.matches($0, number: number) }
+            var start: UInt64? = 0
+            var end: UInt64?
+            while let from = start {
+                let slice = await ask(shard) { [end] in $0.trace.slice(of: selection, from: from, until: end) }
+                page.add(slice.entries)
+                start = slice.next
+                end = slice.end
             }
         }
-        // Stable, so that what one shard saw within a millisecond stays in order.
-        found.sort { $0.time < $1.time }
-        if query.newestFirst { found.reverse() }
-        let events = found.dropFirst(max(0, query.offset)).prefix(query.limit).map { TraceEvent($0, epoch: epoch) }
-        return TracePage(events: events, total: found.count)
+        return TracePage(events: page.entries.map { TraceEvent($0, epoch: epoch) }, total: page.total)
     }
 
     package func metrics() async -> BrokerMetrics {
@@ -130,6 +141,39 @@ extension Broker: BrokerControl {
             call(shard) { continuation.resume(returning: body(&$0)) }
         }
     }
+}
+
+/// The events of a page, found among any number: no more are held than the page and those before it, and some.
+private struct TraceWindow {
+    private let offset: Int
+    private let limit: Int
+    private let newestFirst: Bool
+    private var found: [TraceRing.Entry] = []
+    private(set) var total = 0
+
+    init(_ query: TraceQuery) {
+        offset = max(0, query.offset)
+        limit = query.limit
+        newestFirst = query.newestFirst
+    }
+
+    mutating func add(_ more: [TraceRing.Entry]) {
+        total += more.count
+        found += more
+        let needed = offset.addingReportingOverflow(limit)
+        guard !needed.overflow, found.count > 2 * min(needed.partialValue, .max / 4) + 16_384 else { return }
+        found = Array(sorted.prefix(needed.partialValue))
+        // In the order in which shards saw them, for the next time.
+        if newestFirst { found.reverse() }
+    }
+
+    /// Stable, so that what one shard saw within a millisecond stays in order.
+    private var sorted: [TraceRing.Entry] {
+        let oldestFirst = found.sorted { $0.time < $1.time }
+        return newestFirst ? oldestFirst.reversed() : oldestFirst
+    }
+
+    var entries: [TraceRing.Entry] { Array(sorted.dropFirst(offset).prefix(limit)) }
 }
 
 /// The first items by key behind a certain one, found among any number.

@@ -102,7 +102,9 @@ extension Shard {
         if connections[slot].isDirty { dirty.removeAll { $0 == slot } }
         if connections[slot].isPaused { paused.removeAll { $0 == slot } }
         if connections[slot].isAwaitingStore { awaitingStore.removeAll { $0 == slot } }
+        let tenant = Int(connections[slot].tenant)
         _ = connections.remove(at: slot)
+        if tenant >= 0 { left(tenant) }
     }
 
     // MARK: - The session after its connection

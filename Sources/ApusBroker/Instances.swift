@@ -22,6 +22,10 @@ struct Tenant: Sendable {
     /// Of the instance's PUBLISH packets, those that this shard may still take in, and in which second.
     var permits = 0
     var permitSecond: Int64 = 0
+    /// Connections and sessions of this shard that name it.
+    var users = 0
+    /// Whether the instance was deleted: it goes with the last user.
+    var hasEnded = false
 
     init(_ instance: BrokerInstance, _ settings: InstanceSettings, hasTrace: Bool) {
         self.instance = instance
@@ -59,9 +63,34 @@ extension Shard {
     /// The place of an instance in this shard's list; enters it if need be.
     mutating func tenant(of settings: InstanceSettings) -> Int {
         if let known = tenantsByNumber[settings.number] { return Int(known) }
-        tenants.append(Tenant(broker.instance(settings.number), settings, hasTrace: trace.capacity > 0))
-        tenantsByNumber[settings.number] = Int32(tenants.count - 1)
-        return tenants.count - 1
+        let new = Tenant(broker.instance(settings.number), settings, hasTrace: trace.capacity > 0)
+        let place: Int
+        if let free = freeTenants.popLast() {
+            place = Int(free)
+            tenants[place] = new
+        } else {
+            place = tenants.count
+            tenants.append(new)
+        }
+        tenantsByNumber[settings.number] = Int32(truncatingIfNeeded: place)
+        return place
+    }
+
+    /// A connection or session of the instance is gone.
+    mutating func left(_ tenant: Int) {
+        tenants[tenant].users -= 1
+        letGo(tenant)
+    }
+
+    /// Forgets a deleted instance once nothing names it any more: a catalog may make and delete any number.
+    private mutating func letGo(_ tenant: Int) {
+        guard tenants[tenant].hasEnded, tenants[tenant].users == 0 else { return }
+        let number = tenants[tenant].number
+        // The place keeps the old one until another needs it: nobody reaches it.
+        tenants[tenant].hasEnded = false
+        tenantsByNumber[number] = nil
+        freeTenants.append(Int32(truncatingIfNeeded: tenant))
+        broker.forget(number, onShard: index)
     }
 
     /// Likewise, for a session or message that was kept; one of an instance that is gone has the rules of nobody.
@@ -119,13 +148,17 @@ extension Shard {
             forEachSession(of: tenant) { $0.endWithInstance($1) }
         }
         // On every shard: another one may have taken a retained message before it heard of the end.
-        guard let retained = broker.liveInstances.first(where: { $0.number == number })?.retained else { return }
-        let scan = retained.scanAll()
-        while !scan.isFinished {
-            for message in scan.next(limit: 1_024) where retained.forget(message) {
-                if message.position != .none { store.finished(message.position, by: .retained) }
+        if let retained = broker.liveInstances.first(where: { $0.number == number })?.retained {
+            let scan = retained.scanAll()
+            while !scan.isFinished {
+                for message in scan.next(limit: 1_024) where retained.forget(message) {
+                    if message.position != .none { store.finished(message.position, by: .retained) }
+                }
             }
         }
+        guard let tenant = tenantsByNumber[number].map(Int.init) else { return broker.forget(number, onShard: index) }
+        tenants[tenant].hasEnded = true
+        letGo(tenant)
     }
 
     private mutating func endWithInstance(_ session: Int) {

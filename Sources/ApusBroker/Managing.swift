@@ -14,6 +14,7 @@ extension Shard {
         let topic = Array(message.topic.utf8)
         var target: Range<Int>?
         if tenants[tenant].policies.p2p { target = DirectAddress.clientID(in: topic.span) }
+        if let refusal = refusal(of: message, topic.span, tenant, isDirect: target != nil) { return answer(refusal) }
         var publication = Publication(
             qos: message.qos,
             retain: message.retain && target == nil,
@@ -32,7 +33,7 @@ extension Shard {
             properties: message.properties.span,
             payload: message.payload.span,
         )
-        trace(.published, publication.number, tenant, sender: message.sender, topic: topic)
+        trace(.publishedByService, publication.number, tenant, sender: message.sender, topic: topic)
         let identity = publication.number.text(epoch: broker.epoch)
         let report: PublishReport
         switch outcome {
@@ -46,6 +47,49 @@ extension Shard {
             report = PublishReport(outcome: .refused(refusal.explanation), messageID: identity)
         }
         whenStored(publication.safeAt, ShardCall { _ in answer(report) })
+    }
+
+    /// Why a message through management is not taken: what binds devices binds it too.
+    private mutating func refusal(
+        of message: ManagedPublish,
+        _ topic: Span<UInt8>,
+        _ tenant: Int,
+        isDirect: Bool,
+    ) -> PublishReport? {
+        func report(_ outcome: PublishReport.Outcome) -> PublishReport {
+            PublishReport(outcome: outcome, messageID: "")
+        }
+        guard topic.count <= limits.topicBytes else {
+            return report(.forbidden("the topic has \(topic.count) bytes; limits.topicBytes is \(limits.topicBytes)"))
+        }
+        guard !hasTooManyLevels(topic) else {
+            return report(.forbidden("the topic has more levels than limits.topicLevels of \(limits.topicLevels)"))
+        }
+        let most = tenants[tenant].policies.maximumQoS
+        guard message.qos <= most else {
+            return report(.forbidden("the instance's policy maximumQoS is \(most.rawValue)"))
+        }
+        if message.retain, !isDirect {
+            let kept = Message(
+                topic: message.topic,
+                payload: message.payload,
+                properties: message.properties,
+                instance: message.instance
+            )
+            let own = tenants[tenant].limits
+            if let limit = tenants[tenant].instance.retained.reachedLimit(for: kept, own: own) {
+                counters.drop(.retainedFull)
+                return report(.refused("it cannot be retained: \(limit) is reached"))
+            }
+        }
+        guard takePermit(tenant, now.milliseconds / 1000) else {
+            counters.throttled += 1
+            let most = tenants[tenant].limits.publishPerSecond
+            return report(
+                .throttled("the instance's limit publishPerSecond of \(most) is reached; try again in a second")
+            )
+        }
+        return nil
     }
 
     func isConnected(_ instance: InstanceNumber, _ clientID: String) -> Bool {
@@ -147,7 +191,8 @@ extension Shard {
     }
 
     mutating func removeRetained(_ instance: InstanceNumber, _ topic: String) -> Bool {
-        let update = broker.instance(instance).retained.update(Message(topic: topic, payload: [], instance: instance))
+        let empty = Message(topic: topic, payload: [], instance: instance)
+        let update = broker.instance(instance).retained.update(empty, own: nil)
         guard let old = update.replaced else { return false }
         if old.position != .none { store.finished(old.position, by: .retained) }
         return true

@@ -396,9 +396,9 @@ extension Shard {
         _ kept: inout KeptMessage,
     ) {
         let message = kept.get(publication, topic: topic, properties: properties, payload: payload)
-        let update = tenants[tenant].instance.retained.update(message)
-        if update.change == .full {
-            counters.drop(.retainedFull)
+        let update = tenants[tenant].instance.retained.update(message, own: tenants[tenant].limits)
+        if case .full(let limit) = update.change {
+            notRetained(publication, tenant, topic, limit)
             if publication.position != .none, !payload.isEmpty {
                 store.finished(publication.position, by: .retained)
             }
@@ -406,6 +406,20 @@ extension Shard {
         if let old = update.replaced, old.position != .none {
             publication.safeAt = store.finished(old.position, by: .retained)
         }
+    }
+
+    /// A message is not kept for its topic; those who subscribe now get it all the same.
+    private mutating func notRetained(_ publication: Publication, _ tenant: Int, _ topic: Span<UInt8>, _ limit: String)
+    {
+        counters.drop(.retainedFull)
+        trace(.dropped, publication.number, tenant, sender: "", topic: [UInt8](copying: topic), .retainedFull)
+        guard let suppressed = admits(.warning, "retained.full", limit, tenant: Int32(tenant)) else { return }
+        let fields = [
+            ("topic", String(copying: topic)), ("instance", "\(tenants[tenant].number.rawValue)"),
+            ("explanation", "not kept as the retained message of its topic: \(limit) is reached"),
+            ("suppressed_before", "\(suppressed)"),
+        ]
+        broker.events.record(BrokerEvent(.warning, "retained.full", fields))
     }
 
     /// Hands the message to this shard's sessions, to one member of each group, and to the other shards.

@@ -21,6 +21,8 @@ package final class RetainedBudget: Sendable {
 package final class RetainedMessages: Sendable {
     package let index = RetainedIndex<Message>()
     private let budget: RetainedBudget
+    /// Of this instance, with what the index needs.
+    private let bytes = Atomic<Int>(0)
 
     init(budget: RetainedBudget) { self.budget = budget }
 
@@ -29,8 +31,8 @@ package final class RetainedMessages: Sendable {
         case kept
         /// An empty payload removes the topic's message [MQTT-3.3.1-6].
         case removed
-        /// The bounds are reached; the topic keeps what it had.
-        case full
+        /// The bound of this name is reached; the topic keeps what it had.
+        case full(limit: String)
     }
 
     /// The bytes that a message takes, with those of the index: each level of its topic may be a node of its own.
@@ -39,8 +41,9 @@ package final class RetainedMessages: Sendable {
         return message.footprint + levels * 48
     }
 
+    /// - Parameter own: the bounds of the instance; `nil` for a message that was kept before, which no bound takes away.
     /// - Returns: what became of it, and the message that had the topic before and has it no more.
-    package func update(_ message: Message) -> (change: Change, replaced: Message?) {
+    package func update(_ message: Message, own: InstanceLimits?) -> (change: Change, replaced: Message?) {
         let content = message.bytes
         let topic = content.span.extracting(0..<message.topicEnd)
         guard message.payloadCount > 0 else {
@@ -48,21 +51,51 @@ package final class RetainedMessages: Sendable {
             if let old { released(old) }
             return (.removed, old)
         }
-        let limits = budget.limits.withLock { $0 }
-        let replaced = index.value(for: topic)
-        if replaced == nil, budget.count >= limits.retainedMessages { return (.full, nil) }
-        let growth = Self.cost(of: message) - (replaced.map(Self.cost) ?? 0)
-        if growth > 0, budget.byteCount + growth > limits.retainedBytes { return (.full, nil) }
+        let cost = Self.cost(of: message)
+        if let own, let limit = reachedLimit(topic, cost, own) { return (.full(limit: limit), nil) }
         budget.messages.add(1, ordering: .relaxed)
-        budget.bytes.add(Self.cost(of: message), ordering: .relaxed)
+        budget.bytes.add(cost, ordering: .relaxed)
+        bytes.add(cost, ordering: .relaxed)
         let old = index.set(topic, message)
         if let old { released(old) }
         return (.kept, old)
     }
 
+    /// The bound that keeps a message from becoming its topic's retained one now; `nil` when none does.
+    func reachedLimit(for message: Message, own: InstanceLimits) -> String? {
+        guard message.payloadCount > 0 else { return nil }
+        let content = message.bytes
+        return reachedLimit(content.span.extracting(0..<message.topicEnd), Self.cost(of: message), own)
+    }
+
+    /// The bound that another message of this cost would break.
+    private func reachedLimit(_ topic: Span<UInt8>, _ cost: Int, _ own: InstanceLimits) -> String? {
+        let limits = budget.limits.withLock { $0 }
+        let replaced = index.value(for: topic)
+        if replaced == nil {
+            if own.retainedMessages > 0, count >= own.retainedMessages {
+                return "the instance's limit retainedMessages of \(own.retainedMessages)"
+            }
+            if budget.count >= limits.retainedMessages {
+                return "the broker's limits.retainedMessages of \(limits.retainedMessages)"
+            }
+        }
+        let growth = cost - (replaced.map(Self.cost) ?? 0)
+        guard growth > 0 else { return nil }
+        if own.retainedBytes > 0, bytes.load(ordering: .relaxed) + growth > own.retainedBytes {
+            return "the instance's limit retainedBytes of \(own.retainedBytes)"
+        }
+        if budget.byteCount + growth > limits.retainedBytes {
+            return "the broker's limits.retainedBytes of \(limits.retainedBytes)"
+        }
+        return nil
+    }
+
     private func released(_ message: Message) {
+        let cost = Self.cost(of: message)
         budget.messages.subtract(1, ordering: .relaxed)
-        budget.bytes.subtract(Self.cost(of: message), ordering: .relaxed)
+        budget.bytes.subtract(cost, ordering: .relaxed)
+        bytes.subtract(cost, ordering: .relaxed)
     }
 
     /// Removes a message that has expired, unless its topic has a newer one by now.

@@ -96,6 +96,7 @@ extension Shard {
     }
 
     mutating func insertSession(_ clientID: String, _ tenant: Int, expirySeconds: UInt32) -> Int {
+        tenants[tenant].users += 1
         let session = sessions.insert(
             Session(
                 clientID: clientID,
@@ -175,7 +176,9 @@ extension Shard {
         let waiting = store.sessionEnded(handle, number)
         let key = SessionKey(instance(ofSession: session).number, sessions[session].clientID)
         sessionsByClientID[key] = nil
+        let tenant = Int(sessions[session].tenant)
         _ = sessions.remove(at: session)
+        defer { left(tenant) }
         broker.sessionCount.subtract(1, ordering: .relaxed)
         // Only now: the group must not choose the session that is leaving.
         for delivery in underWay + waiting.shared where !handOver(delivery) { counters.drop(.sessionEnded) }

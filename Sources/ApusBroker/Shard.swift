@@ -31,11 +31,15 @@ package struct Shard: ~Copyable {
     /// The instances that this shard has met; a connection or session names its own by the place in this list.
     var tenants: [Tenant] = []
     var tenantsByNumber: [InstanceNumber: Int32] = [:]
+    /// Places in `tenants` of instances that are gone.
+    var freeTenants: [Int32] = []
     var pool = ChunkPool()
     var timers: TimingWheel
     var matchCache: MatchCache
     var shapes = PublishShapes()
-    /// Counts the changes of rights; `nil` where everything is allowed. The broker keeps it, with the authorizer.
+    /// Counts the changes of rights, `nil` where everything is allowed.
+    ///
+    /// The broker keeps it, with the authorizer.
     private let rights: Unretained<RightsRevision>?
     /// How far rights had changed when the bytes had been read that are looked at now.
     var rightsRevision: UInt64 = 0

@@ -330,11 +330,8 @@ extension Shard {
                 store.finished(position, by: .retained)
                 continue
             }
-            let update = broker.instance(message.instance).retained.update(message)
-            if update.change == .full {
-                counters.drop(.retainedFull)
-                store.finished(position, by: .retained)
-            }
+            // Without bounds: what was acknowledged stays, even where a limit has been lowered.
+            let update = broker.instance(message.instance).retained.update(message, own: nil)
             if let old = update.replaced, old.position != .none { store.finished(old.position, by: .retained) }
         }
         report(remains)

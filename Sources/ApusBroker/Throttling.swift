@@ -42,7 +42,7 @@ extension Shard {
     }
 
     /// Takes one of the PUBLISH packets that the instance may still send in this second.
-    private mutating func takePermit(_ tenant: Int, _ second: Int64) -> Bool {
+    mutating func takePermit(_ tenant: Int, _ second: Int64) -> Bool {
         let limit = tenants[tenant].limits.publishPerSecond
         guard limit > 0 else { return true }
         if tenants[tenant].permitSecond != second || tenants[tenant].permits == 0 {

@@ -32,6 +32,10 @@ package struct InstanceLimits: Sendable, Equatable {
     package var customAuthEntries = 0
     /// Device credentials; as many device certificates, and as many revoked tokens that have not ended.
     package var deviceCredentials = 0
+    /// Retained messages; a further one is not kept.
+    package var retainedMessages = 0
+    /// Bytes of retained messages with their topics and what the index needs, likewise.
+    package var retainedBytes = 0
 
     package init() {}
 
@@ -55,6 +59,8 @@ package struct InstanceLimits: Sendable, Equatable {
             offlineSeconds = 259_200
             customAuthEntries = 100_000
             deviceCredentials = 1_000_000
+            retainedMessages = 100_000
+            retainedBytes = 67_108_864
         }
         for (name, value) in overrides.values { self[name] = value }
     }
@@ -64,6 +70,7 @@ package struct InstanceLimits: Sendable, Equatable {
         case connections, publishPerSecond, clientPublishPerSecond, payloadBytes, topicCharacters
         case subscriptionsPerClient, parentTopics, groups, wildcardSubscriptionsPerParent, keepAliveSeconds
         case topicAliases, offlineMessages, offlineSeconds, customAuthEntries, deviceCredentials
+        case retainedMessages, retainedBytes
 
         /// What a value may be.
         package var range: ClosedRange<Int> {
@@ -95,6 +102,8 @@ package struct InstanceLimits: Sendable, Equatable {
             case .offlineSeconds: offlineSeconds
             case .customAuthEntries: customAuthEntries
             case .deviceCredentials: deviceCredentials
+            case .retainedMessages: retainedMessages
+            case .retainedBytes: retainedBytes
             }
         }
         set {
@@ -115,6 +124,8 @@ package struct InstanceLimits: Sendable, Equatable {
             case .offlineSeconds: offlineSeconds = value
             case .customAuthEntries: customAuthEntries = value
             case .deviceCredentials: deviceCredentials = value
+            case .retainedMessages: retainedMessages = value
+            case .retainedBytes: retainedBytes = value
             }
         }
     }

@@ -77,8 +77,15 @@ final class FakeBroker: BrokerControl {
         filter: String,
         after: String,
         limit: Int,
-    ) async -> [RetainedDetails] {
-        content.withLock { Array($0.retained.filter { $0.topic > after }.prefix(limit)) }
+        bytes: Int,
+    ) async -> RetainedPage {
+        let found = content.withLock { Array($0.retained.filter { $0.topic > after }.prefix(limit)) }
+        var left = bytes
+        let shown = found.prefix { message in
+            left -= message.payload.count
+            return left >= 0 || message == found.first
+        }
+        return RetainedPage(messages: Array(shown), hasMore: shown.count < found.count || found.count == limit)
     }
 
     func removeRetained(_ instance: InstanceNumber, topic: String) async -> Bool {

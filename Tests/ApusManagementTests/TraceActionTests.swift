@@ -31,7 +31,13 @@ struct TraceActionTests {
                 ),
                 TraceEvent(kind: .stored, time: 3_001, clientID: "other", messageID: Self.message),
                 TraceEvent(kind: .deliveredOffline, time: 4_000, clientID: "other", messageID: Self.message),
-                TraceEvent(kind: .published, time: 5_000, clientID: "api/LTAI", messageID: "B", topic: "orders"),
+                TraceEvent(
+                    kind: .publishedByService,
+                    time: 5_000,
+                    clientID: "api/LTAI",
+                    messageID: "B",
+                    topic: "orders"
+                ),
                 TraceEvent(
                     kind: .disconnected,
                     time: 6_123,
@@ -121,5 +127,10 @@ struct TraceActionTests {
         let answer = await query("QueryMqttTraceDevice", good.merging(change) { $1 })
         #expect(answer.code == "ParameterCheckFailed")
         #expect(answer.message.hasPrefix("\(name):"))
+    }
+
+    @Test func `a device with a client id like the sender of the API is a device`() {
+        let event = TraceEvent(kind: .published, time: 0, clientID: "api/LTAI", messageID: "A", topic: "t")
+        #expect(TraceWords(event)?.action == "pub_mqtt")
     }
 }

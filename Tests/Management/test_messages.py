@@ -379,7 +379,7 @@ def test_a_receipt_tells_what_became_of_a_message(service, admin, client_id):
         device.payloads(1)
         status, receipt = service.rest("GET", f"/instances/{FIRST}/messages/{message}")
         assert status == 200 and receipt["messageId"] == message
-        assert {event["kind"] for event in receipt["events"]} >= {"published", "delivered"}
+        assert {event["kind"] for event in receipt["events"]} >= {"publishedByService", "delivered"}
 
 
 def receipt(service, message):
@@ -424,3 +424,50 @@ def test_what_is_not_remembered_has_no_receipt(service):
     assert status == 404 and "not remembered any more" in answer["error"]["message"]
     done = service.command("receipt", unknown, "-I", FIRST, check=False)
     assert done.returncode == 1 and "not remembered any more" in done.stderr
+
+
+# MARK: bounds that hold for the API too
+
+
+def test_the_rate_of_the_instance_counts_for_the_api(service, client_id):
+    name = f"rate-{client_id[-4:]}".lower()
+    make = {"id": name, "account": "shop", "profile": "standard", "limits": {"publishPerSecond": 5}}
+    status, made = service.rest("POST", "/instances", make)
+    assert status == 201, made
+    try:
+        answers = [
+            service.rest("POST", f"/instances/{name}/publish", {"topic": "t", "payload": "x"}) for _ in range(60)
+        ]
+        assert {status for status, _ in answers} == {200, 429}
+        refused = next(body for status, body in answers if status == 429)
+        assert "publishPerSecond of 5" in refused["error"]["message"]
+    finally:
+        service.rest("DELETE", f"/instances/{name}")
+
+
+def test_the_api_retains_no_more_than_the_instance_may(service, client_id):
+    name = f"kept-{client_id[-4:]}".lower()
+    make = {"id": name, "account": "shop", "profile": "standard", "limits": {"retainedMessages": 1}}
+    status, made = service.rest("POST", "/instances", make)
+    assert status == 201, made
+    try:
+        one = {"topic": "one", "payload": "x", "retain": True}
+        assert service.rest("POST", f"/instances/{name}/publish", one)[0] == 200
+        status, refused = service.rest("POST", f"/instances/{name}/publish", {**one, "topic": "two"})
+        assert status == 409 and "retainedMessages of 1" in refused["error"]["message"]
+        assert [item["topic"] for item in service.rest("GET", f"/instances/{name}/retained")[1]["items"]] == ["one"]
+    finally:
+        service.rest("DELETE", f"/instances/{name}")
+
+
+def test_the_trace_tells_a_message_of_the_api_from_those_of_devices(service, client_id):
+    name = f"look-{client_id[-4:]}".lower()
+    status, made = service.rest("POST", "/instances", {"id": name, "account": "shop", "profile": "standard"})
+    assert status == 201, made
+    try:
+        status, sent = service.rest("POST", f"/instances/{name}/publish", {"topic": "t", "payload": "x"})
+        assert status == 200
+        status, trace = service.rest("GET", f"/instances/{name}/messages/{sent['messageId']}")
+        assert [event["kind"] for event in trace["events"]] == ["publishedByService"]
+    finally:
+        service.rest("DELETE", f"/instances/{name}")

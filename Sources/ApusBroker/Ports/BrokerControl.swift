@@ -26,7 +26,14 @@ package protocol BrokerControl: Sendable {
     func endSession(_ instance: InstanceNumber, clientID: String, explanation: String) async -> Bool
 
     /// Retained messages whose topics match the filter, by topic, at most `limit`, 1 … 1,000.
-    func retained(_ instance: InstanceNumber, filter: String, after: String, limit: Int) async -> [RetainedDetails]
+    /// Ends earlier when its payloads have more than `bytes` together, but not before the first.
+    func retained(
+        _ instance: InstanceNumber,
+        filter: String,
+        after: String,
+        limit: Int,
+        bytes: Int,
+    ) async -> RetainedPage
 
     /// Removes a retained message; false when there is none.
     func removeRetained(_ instance: InstanceNumber, topic: String) async -> Bool
@@ -80,12 +87,16 @@ package struct PublishReport: Sendable, Equatable {
         case accepted
         /// Nobody can get it: no subscription matches, or the P2P target is unknown or away.
         case nobody
-        /// Not taken; the text says why.
+        /// Not taken: the message breaks a bound that holds for clients too; the text says which.
+        case forbidden(String)
+        /// Not taken: the instance has sent all that it may in this second; the text names the limit.
+        case throttled(String)
+        /// Not taken, though there is nothing wrong with the message; the text says why.
         case refused(String)
     }
 
     package var outcome: Outcome
-    /// 32 upper-case hexadecimal digits; what traces know the message by.
+    /// 32 upper-case hexadecimal digits, what traces know the message by; empty when it was not taken.
     package var messageID: String
 
     package init(outcome: Outcome, messageID: String) {
@@ -198,6 +209,18 @@ package struct RetainedDetails: Sendable, Equatable {
         self.payload = payload
         self.qos = qos
         self.expiresAt = expiresAt
+    }
+}
+
+/// Retained messages by topic, as many as fit.
+package struct RetainedPage: Sendable, Equatable {
+    package var messages: [RetainedDetails]
+    /// Whether there may be more behind the last.
+    package var hasMore: Bool
+
+    package init(messages: [RetainedDetails], hasMore: Bool) {
+        self.messages = messages
+        self.hasMore = hasMore
     }
 }
 

@@ -11,8 +11,10 @@ package struct TraceEvent: Sendable, Equatable {
         case disconnected
         /// The connection ended otherwise; `detail` says why.
         case closed
-        /// A message came from a client or from management.
+        /// A message came from a client, or from the broker for it: a will.
         case published
+        /// A message came through management; the client id is the name of who sent it there.
+        case publishedByService
         /// A message went to a client.
         case delivered
         /// A message that had waited went to a client.
@@ -61,6 +63,8 @@ package struct TraceEvent: Sendable, Equatable {
 }
 
 /// What to look for in the trace.
+///
+/// The trace is walked in slices, whatever is asked for, so that no shard is kept from its clients.
 package struct TraceQuery: Sendable {
     package var instance: InstanceNumber
     package var kinds: Set<TraceEvent.Kind>

@@ -42,9 +42,11 @@ struct DeliveryReceipt {
         var places: [[UInt8]: Int] = [:]
         for event in events {
             guard let state = State(event) else {
-                if event.kind == .published { published = event }
+                if TraceWords.ofPublishing.contains(event.kind) { published = event }
                 continue
             }
+            // A message that was not retained: no client is meant.
+            if event.clientID.isEmpty { continue }
             let key = Array(event.clientID.utf8)
             let place = places[key] ?? receivers.count
             if place == receivers.count {
@@ -72,7 +74,7 @@ extension DeliveryReceipt.State {
         case .delivered, .deliveredOffline: self = .delivered
         case .acknowledged: self = .acknowledged
         case .dropped: self = event.detail == "expired" ? .expired : .dropped
-        case .published, .connected, .refused, .disconnected, .closed: return nil
+        case .published, .publishedByService, .connected, .refused, .disconnected, .closed: return nil
         }
     }
 }

@@ -7,6 +7,10 @@ internal import MQTTCodec
 enum PublishRefusal: Error, Equatable {
     case topic(TopicRefusal)
     case payload(String)
+    /// A bound of the broker that holds for every message.
+    case bound(String)
+    /// Too many messages in this second.
+    case rate(String)
     /// The broker, or the state of the instance.
     case broker(String)
 }
@@ -29,7 +33,11 @@ extension ManagementService {
     /// Publishes a message that was checked.
     func publish(_ message: ManagedPublish) async throws(PublishRefusal) -> PublishReport {
         let report = await broker.publish(message)
-        if case .refused(let reason) = report.outcome { throw .broker(reason) }
-        return report
+        switch report.outcome {
+        case .accepted, .nobody: return report
+        case .forbidden(let reason): throw .bound(reason)
+        case .throttled(let reason): throw .rate(reason)
+        case .refused(let reason): throw .broker(reason)
+        }
     }
 }

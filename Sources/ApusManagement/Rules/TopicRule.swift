@@ -21,6 +21,9 @@ struct TopicRule {
     let directory: ResourceDirectory
     let instance: Instance
 
+    /// `GroupID@@@DeviceID` (apsaramq-facts 1).
+    private static let clientIDCharacters = 64
+
     /// Whether a message may be published to the topic.
     func check(topic: String) throws(TopicRefusal) {
         guard !topic.isEmpty, topic.utf8.count <= 65_535 else {
@@ -61,6 +64,9 @@ struct TopicRule {
         let most = instance.effectiveLimits.topicCharacters
         guard most == 0 || counted.unicodeScalars.count <= most else {
             throw .malformed("the topic has \(counted.unicodeScalars.count) characters; topicCharacters allows \(most)")
+        }
+        guard !isDirect || levels[2].unicodeScalars.count <= Self.clientIDCharacters else {
+            throw .malformed("a client id has at most \(Self.clientIDCharacters) characters")
         }
         guard directory.hasTopic(instance.number, parent) else {
             throw .unknownParent(

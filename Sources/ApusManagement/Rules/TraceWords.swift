@@ -12,8 +12,7 @@ struct TraceWords {
         case .connected: self.init("connect", "connect", event.detail)
         case .refused, .closed: self.init("close", "close", event.detail)
         case .disconnected: self.init("disconnect", "disconnect", event.detail)
-        case .published where ManagedSender.isManaged(event.clientID):
-            self.init("ServerSend", "msg.pub.server", "Pub From Server")
+        case .publishedByService: self.init("ServerSend", "msg.pub.server", "Pub From Server")
         case .published: self.init("pub_mqtt", "msg.pub.mqtt", "Pub From Mqtt Client")
         case .delivered: self.init("sub", "msg.sub", "Push To Mqtt Client")
         case .deliveredOffline: self.init("push_offline", "msg.push.offline", "Push Offline Msg To Mqtt Client")
@@ -28,14 +27,11 @@ struct TraceWords {
     }
 
     static let ofConnections: Set<TraceEvent.Kind> = [.connected, .refused, .disconnected, .closed]
-    static let ofPublishing: Set<TraceEvent.Kind> = [.published]
+    static let ofPublishing: Set<TraceEvent.Kind> = [.published, .publishedByService]
     static let ofDelivery: Set<TraceEvent.Kind> = [.delivered, .deliveredOffline]
 }
 
 /// Who the trace says has published a message that came through the API.
 enum ManagedSender {
-    private static let prefix = "api/"
-
-    static func text(_ keyID: String) -> String { prefix + keyID }
-    static func isManaged(_ sender: String) -> Bool { sender.hasPrefix(prefix) }
+    static func text(_ keyID: String) -> String { "api/" + keyID }
 }

@@ -1,3 +1,4 @@
+import ApusMemory
 import ApusMessage
 import MQTTCodec
 import Testing
@@ -123,6 +124,35 @@ struct InstanceChangeTests {
         #expect(harness.connect("c", through: "A").takeConnAck()?.reasonCode == .notAuthorized)
         harness.client("q", through: "B").publish("t/x", "on", qos: .atLeastOnce, id: 1)
         #expect(stays.allSatisfy { $0.takePayloads() == ["on"] })
+    }
+
+    @Test func `of a deleted instance nothing is left, when the last of its connections is gone too`() {
+        let harness = harness(2)
+        for round in 0..<5 {
+            let number = instances.add("N\(round)")
+            let through = "N\(round)"
+            let away = harness.client(harness.clientID(onShard: 0, "away"), expiry: 100, through: through)
+            away.subscribe("t/#", qos: .atLeastOnce)
+            away.disconnect()
+            let live = harness.client(harness.clientID(onShard: 1, "live"), through: through)
+            live.publish("t/r", "kept", qos: .atLeastOnce, id: 1, retain: true)
+            instances.delete(through)
+            harness.announceChange(of: number)
+            #expect(live.isClosed)
+            #expect(!harness.broker.liveInstances.contains { $0.number == number })
+            for shard in 0..<2 {
+                #expect(harness.shards[shard].tenantsByNumber[number] == nil)
+                #expect(harness.shards[shard].tenants.count <= 3)
+            }
+            // Said again, nothing more happens.
+            harness.announceChange(of: number)
+        }
+        // The next one takes the place and works.
+        _ = instances.add("last")
+        let client = harness.client("c", through: "last")
+        client.subscribe("t")
+        client.publish("t", "on")
+        #expect(client.takePayloads() == ["on"])
     }
 
     @Test func `retained messages go even if the first shard never met the instance`() {

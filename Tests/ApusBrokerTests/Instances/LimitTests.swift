@@ -47,6 +47,45 @@ struct LimitTests {
         #expect(harness.connect("away", clean: false, through: "A").takeConnAck()?.reasonCode == .quotaExceeded)
     }
 
+    // MARK: - Retained messages
+
+    @Test(
+        arguments: [InstanceLimits.Name.retainedMessages: 1, .retainedBytes: 250].map {
+            LimitOverrides([$0.key: $0.value])
+        }
+    )
+    func `a retained message past the limit reaches subscribers, is not kept, and is told of`(limits: LimitOverrides) {
+        let harness = harness(1, limits)
+        instances.change("B") { $0.limits = InstanceLimits(.standard) }
+        let client = harness.client("c", through: "A")
+        client.subscribe("#")
+        client.publish("one", "1", retain: true)
+        client.publish("two", "2", retain: true)
+        client.publish("one", "3", retain: true)
+        #expect(client.takePayloads() == ["1", "2", "3"])
+        #expect(harness.broker.instance(.a).retained.count == 1)
+        #expect(harness.dropped(.retainedFull) == 1)
+        let told = harness.events.fields(of: "retained.full")
+        #expect(told.count == 1)
+        #expect(told.first?["topic"] == "two")
+        #expect(told.first?["explanation"]?.contains("instance's limit \(limits.values.keys.first!.rawValue)") == true)
+        // Another instance has its own.
+        harness.client("c", through: "B").publish("two", "2", retain: true)
+        #expect(harness.broker.instance(.b).retained.count == 1)
+    }
+
+    @Test func `what was retained comes back after a restart though a limit was lowered`() throws {
+        let broker = try DurableBroker(shards: 1, instances: instances)
+        let client = broker.client("p", through: "A")
+        for topic in ["one", "two", "three"] { client.publish(topic, "m", qos: .atLeastOnce, id: 1, retain: true) }
+        broker.commit()
+        instances.change("A") { $0.limits = InstanceLimits(.standard, LimitOverrides([.retainedMessages: 1])) }
+        try broker.restart()
+        #expect(broker.harness.broker.instance(.a).retained.count == 3)
+        broker.client("q", through: "A").publish("four", "m", retain: true)
+        #expect(broker.harness.broker.instance(.a).retained.count == 3)
+    }
+
     // MARK: - Payload
 
     @Test(arguments: [QoS.atMostOnce, .atLeastOnce, .exactlyOnce], [ProtocolVersion.v3_1_1, .v5])

@@ -1,5 +1,6 @@
 import ApusLocks
 import ApusMessage
+import Synchronization
 
 @testable import ApusBroker
 
@@ -8,6 +9,8 @@ import ApusMessage
 /// A CONNECT belongs to the instance that the third part of its user name names, else to that of its listener.
 final class ScriptedInstances: InstanceResolver {
     private let known: Guarded<[String: InstanceSettings]>
+    /// The last number given out.
+    private let made: Atomic<UInt32>
 
     /// - Parameter ids: numbered from 1 in this order, each with the same rules.
     init(_ ids: [String], policies: Policies = Policies(), limits: InstanceLimits = InstanceLimits()) {
@@ -17,6 +20,7 @@ final class ScriptedInstances: InstanceResolver {
             known[id] = InstanceSettings(number: number, id: id, policies: policies, limits: limits)
         }
         self.known = Guarded(known)
+        made = Atomic(UInt32(ids.count))
     }
 
     func change(_ id: String, _ change: (inout InstanceSettings) -> Void) {
@@ -25,6 +29,13 @@ final class ScriptedInstances: InstanceResolver {
             change(&settings)
             known[id] = settings
         }
+    }
+
+    /// Another one, with a number that no other has had.
+    func add(_ id: String) -> InstanceNumber {
+        let number = InstanceNumber(rawValue: made.add(1, ordering: .relaxed).newValue)
+        known.withLock { $0[id] = InstanceSettings(number: number, id: id) }
+        return number
     }
 
     func delete(_ id: String) { known.withLock { $0[id] = nil } }

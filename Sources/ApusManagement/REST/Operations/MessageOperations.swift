@@ -103,8 +103,16 @@ enum MessageOperations {
         case .topic(.unknownParent(let message)): RESTError(.forbidden, "Forbidden", message, field: "topic")
         case .topic(.malformed(let message)): .impossible("topic", message)
         case .payload(let message): .impossible("payload", message)
+        case .bound(let message): .impossible("topic", message)
+        case .rate(let message): tooMany(message)
         case .broker(let message): RESTError(.conflict, "Refused", message)
         }
+    }
+
+    private static func tooMany(_ message: String) -> RESTError {
+        var error = RESTError(.tooManyRequests, "Throttled", message)
+        error.headers[.retryAfter] = "1"
+        return error
     }
 
     private static func json(_ receiver: DeliveryReceipt.Receiver) -> JSONValue {

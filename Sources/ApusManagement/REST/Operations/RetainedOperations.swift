@@ -31,17 +31,10 @@ enum RetainedOperations {
                 filter: filter,
                 after: try call.cursorKey(),
                 limit: call.limit,
+                bytes: mostPayloadBytes,
             )
-            var items: [JSONValue] = []
-            var bytes = 0
-            for message in found {
-                bytes += message.payload.count
-                guard items.isEmpty || bytes <= mostPayloadBytes else { break }
-                items.append(json(message))
-            }
-            let isFull = items.count < found.count || found.count == call.limit
-            let last = items.isEmpty ? nil : found[items.count - 1].topic
-            return RESTCall.page(items, next: isFull ? last.map(PageCursor.text) ?? "" : "")
+            let last = found.hasMore ? found.messages.last?.topic : nil
+            return RESTCall.page(found.messages.map(json), next: last.map(PageCursor.text) ?? "")
         },
         RESTOperation(
             .delete,

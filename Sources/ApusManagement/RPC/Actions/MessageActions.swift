@@ -115,6 +115,8 @@ enum MessageActions {
         case .topic(.unknownParent(let message)): RPCError(400, "PermissionCheckFailed", message)
         case .topic(.malformed(let message)): call.parameters.refusal(of: "MqttTopic", message)
         case .payload(let message): call.parameters.refusal(of: "Payload", message)
+        case .bound(let message): call.parameters.refusal(of: "MqttTopic", message)
+        case .rate(let message): .throttled("SystemOverFlow", message)
         case .broker(let message): RPCError(500, "InternalError", message)
         }
     }
