@@ -73,7 +73,7 @@ extension Shard {
             let tenant = tenant(of: settings)
             connections[slot].tenant = Int32(truncatingIfNeeded: tenant)
             tenants[tenant].users += 1
-            details.channelID = nextChannelID()
+            details.channel = nextNumber()
         }
         if let will = connect.will, let rejection = rejection(of: will, slot) {
             return refuse(slot, rejection.0, rejection.1)

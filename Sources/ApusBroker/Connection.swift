@@ -85,8 +85,21 @@ struct AuthorizedTopic {
     var topic: [UInt8] = []
     /// The revision of rights under which it was allowed; `.max` for none.
     var revision = UInt64.max
+    /// Where the client id stands in a P2P topic; empty in any other. A topic has at most 65,535 bytes.
+    private var targetStart: UInt16 = 0
+    private var targetEnd: UInt16 = 0
+
+    init() {}
+
+    init(topic: [UInt8], revision: UInt64, target: Range<Int>?) {
+        self.topic = topic
+        self.revision = revision
+        targetStart = UInt16(clamping: target?.lowerBound ?? 0)
+        targetEnd = UInt16(clamping: target?.upperBound ?? 0)
+    }
+
     /// In a P2P topic, where the client id stands.
-    var target: Range<Int>?
+    var target: Range<Int>? { targetEnd == 0 ? nil : Int(targetStart)..<Int(targetEnd) }
 }
 
 /// The parts of a connection that are read seldom.
@@ -99,9 +112,8 @@ final class ConnectionDetails {
     let acceptedAt: Timestamp
     var clientID = ""
     var principal = Principal(clientID: "", userName: nil)
-    /// CONNECT while its authentication is under way.
-    var pendingConnect: Connect?
-    var enhancedAuthentication: (any EnhancedAuthentication)?
+    /// `nil` except while who it is is being proven: its parts take more memory than all the rest.
+    private var login: Login?
     /// The method of CONNECT; a re-authentication must use the same [MQTT-4.12.1-1].
     var authenticationMethod: String?
     var isReauthenticating = false
@@ -126,8 +138,8 @@ final class ConnectionDetails {
     var publishCount = 0
     /// Whether it waited for the second because the instance had sent all that it may.
     var isRationed = false
-    /// What the trace knows the connection by.
-    var channelID = ""
+    /// What the trace knows the connection by: a number as messages have.
+    var channel = MessageNumber.none
     /// When the next timer for the principal fires.
     var principalTimerAt = Timestamp.distantFuture
     /// When the connection was accepted as the session's.
@@ -136,5 +148,27 @@ final class ConnectionDetails {
     init(peer: Peer, acceptedAt: Timestamp) {
         self.peer = peer
         self.acceptedAt = acceptedAt
+    }
+
+    private final class Login {
+        var connect: Connect?
+        var exchange: (any EnhancedAuthentication)?
+    }
+
+    /// CONNECT while its authentication is under way.
+    var pendingConnect: Connect? {
+        get { login?.connect }
+        set { changeLogin { $0.connect = newValue } }
+    }
+
+    var enhancedAuthentication: (any EnhancedAuthentication)? {
+        get { login?.exchange }
+        set { changeLogin { $0.exchange = newValue } }
+    }
+
+    private func changeLogin(_ change: (Login) -> Void) {
+        let login = login ?? Login()
+        change(login)
+        self.login = login.connect == nil && login.exchange == nil ? nil : login
     }
 }

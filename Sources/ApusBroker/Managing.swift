@@ -136,7 +136,7 @@ extension Shard {
             keepAliveSeconds: Int(connections[slot].keepAliveSeconds),
             connectedAt: details.connectedAt.milliseconds,
             lastSeenAt: connections[slot].lastReceived.milliseconds,
-            channelID: details.channelID,
+            channelID: details.channel.text(epoch: broker.epoch),
         )
     }
 

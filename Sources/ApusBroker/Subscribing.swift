@@ -242,6 +242,8 @@ extension Shard {
             }
         }
         connections[slot].hasRetainedReplay = false
+        // The array too: most connections subscribe once.
+        details.retainedReplays = []
     }
 
     private mutating func sendRetained(_ message: Message, _ replay: RetainedReplay, _ slot: Int, _ session: Int) {

@@ -17,12 +17,13 @@ struct TraceRing: Sendable {
 
     /// What only events of connections have.
     final class ConnectionEvent: Sendable {
-        let channelID: String
+        /// A number as messages have, that no message and no other connection has; `.none` before CONNECT.
+        let channel: MessageNumber
         let detail: String
         let explanation: String
 
-        init(channelID: String, detail: String, explanation: String) {
-            self.channelID = channelID
+        init(channel: MessageNumber, detail: String, explanation: String) {
+            self.channel = channel
             self.detail = detail
             self.explanation = explanation
         }
@@ -150,7 +151,7 @@ extension TraceEvent {
             kind: entry.kind,
             time: entry.time,
             clientID: entry.clientID,
-            channelID: entry.connection?.channelID ?? "",
+            channelID: (entry.connection?.channel).map { $0 == .none ? "" : $0.text(epoch: epoch) } ?? "",
             messageID: entry.number == .none ? "" : entry.number.text(epoch: epoch),
             topic: String(decoding: entry.topic, as: UTF8.self),
             detail: entry.drop?.name ?? entry.connection?.detail ?? "",

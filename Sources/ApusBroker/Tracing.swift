@@ -55,7 +55,7 @@ extension Shard {
                 clientID: details.clientID,
                 topic: [],
                 connection: TraceRing.ConnectionEvent(
-                    channelID: details.channelID,
+                    channel: details.channel,
                     detail: detail,
                     explanation: explanation
                 ),
@@ -140,15 +140,9 @@ extension Shard {
         trace(.dropped, number, session: session, reason)
     }
 
-    /// What the next message that is not stored is known by.
+    /// What the next message that is not stored, or the next connection, is known by.
     mutating func nextNumber() -> MessageNumber {
         sequence &+= 1
         return MessageNumber(shard: index, sequence: sequence)
-    }
-
-    /// 32 hexadecimal digits that no other connection has.
-    mutating func nextChannelID() -> String {
-        sequence &+= 1
-        return MessageNumber(shard: index, sequence: sequence).text(epoch: broker.epoch)
     }
 }

@@ -9,18 +9,55 @@ package struct Peer: Sendable, Equatable {
     package var listener: String
     /// Whether both ends are this machine (loopback or unix socket); PROXY protocol's address counts when present.
     package var isLoopback: Bool
+    /// What TLS and WebSocket said, `nil` for nothing.
+    ///
+    /// Apart, since each connection holds a peer, and most hold nothing of this.
+    private var layers: Layers?
     /// The subject of the client certificate, RFC 2253 text; `nil` without one.
     ///
     /// Also `nil` for one that only an authority has verified which an instance has registered: it can write any subject.
-    package var certificateSubject: String?
+    package var certificateSubject: String? {
+        get { layers?.content.certificateSubject }
+        set { change { $0.certificateSubject = newValue } }
+    }
     /// The client certificate itself, in DER; `nil` without one.
     ///
     /// The peer has its key.
-    package var certificate: [UInt8]?
+    package var certificate: [UInt8]? {
+        get { layers?.content.certificate }
+        set { change { $0.certificate = newValue } }
+    }
     /// Why the certificate does not verify; `nil` when it does.
-    package var certificateFault: String?
+    package var certificateFault: String? {
+        get { layers?.content.certificateFault }
+        set { change { $0.certificateFault = newValue } }
+    }
     /// The server name of the TLS handshake or the Host of the WebSocket upgrade.
-    package var serverName: String?
+    package var serverName: String? {
+        get { layers?.content.serverName }
+        set { change { $0.serverName = newValue } }
+    }
+
+    private struct LayerContent: Sendable, Equatable {
+        var certificateSubject: String?
+        var certificate: [UInt8]?
+        var certificateFault: String?
+        var serverName: String?
+    }
+
+    private final class Layers: Sendable, Equatable {
+        let content: LayerContent
+
+        init(_ content: LayerContent) { self.content = content }
+
+        static func == (left: Layers, right: Layers) -> Bool { left.content == right.content }
+    }
+
+    private mutating func change(_ change: (inout LayerContent) -> Void) {
+        var content = layers?.content ?? LayerContent()
+        change(&content)
+        layers = content == LayerContent() ? nil : Layers(content)
+    }
 
     package init(
         address: String,
@@ -34,10 +71,13 @@ package struct Peer: Sendable, Equatable {
         self.address = address
         self.listener = listener
         self.isLoopback = isLoopback
-        self.certificateSubject = certificateSubject
-        self.certificate = certificate
-        self.certificateFault = certificateFault
-        self.serverName = serverName
+        let content = LayerContent(
+            certificateSubject: certificateSubject,
+            certificate: certificate,
+            certificateFault: certificateFault,
+            serverName: serverName,
+        )
+        layers = content == LayerContent() ? nil : Layers(content)
     }
 }
 
