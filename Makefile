@@ -6,11 +6,18 @@ DATA ?= data
 API ?= http://127.0.0.1:18083
 FUZZ_SECONDS ?= 30
 CRASH_KILLS ?= 300
+BENCH_ROUNDS ?= 5
+BENCH_SECONDS ?= 3
+BENCH_PEERS ?= mosquitto,nats
+BENCH_WORKLOADS ?=
+BENCH_SESSIONS ?= 1000000
+BENCH_MINUTES ?= 5
+BENCH_OPTIONS ?=
 # Whether there is a terminal changes the compiler's flags otherwise, and everything would be compiled anew.
 STEADY = --no-color-diagnostics
 export SWIFT PYTHON
 
-.PHONY: help run build test unit third-party management crash asan tsan fuzz lint conformance clean
+.PHONY: help run build test unit third-party management crash bench asan tsan fuzz lint conformance clean
 
 help: ## list the goals
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +44,12 @@ management: ## the vendor's SDKs against the debug binary
 crash: ## the long crash test: CRASH_KILLS times kill -9 on the debug binary
 	@scripts/test build
 	@scripts/crash --kills $(CRASH_KILLS)
+
+bench: build ## measure the parts, and Apus beside other brokers; Benchmarks/README.md tells the settings
+	@$(SWIFT) build $(STEADY) -c release --static-swift-stdlib --product ApusMicrobench
+	@Benchmarks/micro.py
+	@Benchmarks/compare.py --rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --peers "$(BENCH_PEERS)" \
+		--workloads "$(BENCH_WORKLOADS)" --sessions $(BENCH_SESSIONS) --minutes $(BENCH_MINUTES) $(BENCH_OPTIONS)
 
 asan: ## the Swift tests under the address sanitizer
 	@scripts/sanitize address

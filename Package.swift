@@ -125,6 +125,16 @@ let package = Package(
             ],
             swiftSettings: settings,
         ),
+        // Not part of a product: `make bench` and the tests build them.
+        .target(name: "CMeasure", path: "Benchmarks/CMeasure"),
+        .executableTarget(
+            name: "ApusMicrobench",
+            dependencies: [
+                "ApusLog", "ApusLoop", "ApusMessage", "ApusSession", "ApusStore", "ApusTopics", "CMeasure", "MQTTCodec",
+            ],
+            path: "Benchmarks/Micro",
+            swiftSettings: settings,
+        ),
         // Tests.
         tests("WebSocketCodec"),
         tests("ProxyProtocol"),

@@ -53,6 +53,23 @@ struct BenchReportTests {
     }
 
     @Test
+    func `sessions that had to be there and were not are missed`() {
+        func missing(_ workload: Workload, present: Int, _ change: (inout BenchPlan) -> Void) -> Int {
+            let report = report(workload) { report in
+                report.plan.subscribers = 20
+                report.tally.sessionsPresent = present
+                change(&report.plan)
+            }
+            return report.violations(allowingLoss: false).first { $0.kind == .missingSessions }?.count ?? 0
+        }
+        #expect(missing(.offline, present: 18) { _ in } == 2)
+        #expect(missing(.offline, present: 0) { $0.phase = .store } == 0)
+        #expect(missing(.offline, present: 0) { $0.phase = .drain } == 20)
+        #expect(missing(.storm, present: 0) { $0.rounds = 3 } == 0)
+        #expect(missing(.storm, present: 39) { ($0.rounds, $0.isPersistent) = (3, true) } == 1)
+    }
+
+    @Test
     func `loss is forgiven at QoS 0 only`() {
         var lossy = report { $0.tally.delivered = 9 }
         #expect(lossy.violations(allowingLoss: true).isEmpty)

@@ -104,6 +104,31 @@ def test_nothing_is_left_behind(broker):
     assert done.stdout == b""
 
 
+def test_stored_messages_outlive_the_broker(tmp_path):
+    shape = ["--subscribers", 10, "--count", 30, "--state", tmp_path / "state"]
+    broker = Apus(data=tmp_path / "data")
+    try:
+        report = flawless(bench(url(broker), "offline", "--phase", "store", *shape))
+    finally:
+        broker.kill()
+    assert report["parts"]["store"]["count"] == 300 and "drain" not in report["parts"]
+    with Apus(data=tmp_path / "data") as again:
+        report = flawless(bench(url(again), "offline", "--phase", "drain", *shape))
+        assert report["connections"]["sessions_present"] == 10
+        assert report["parts"]["drain"]["count"] == 300 and "store" not in report["parts"]
+        status, _, said = bench(url(again), "offline", "--phase", "drain", *shape, "--size", 65)
+        assert status == 1 and "not of a store phase with these options" in said
+
+
+def test_stored_messages_that_are_gone_are_missed(tmp_path):
+    shape = ["--subscribers", 10, "--count", 30, "--state", tmp_path / "state"]
+    with Apus() as broker:
+        flawless(bench(url(broker), "offline", "--phase", "store", *shape))
+    with Apus() as other:
+        status, report, _ = bench(url(other), "offline", "--phase", "drain", *shape, "--timeout", 1)
+    assert status == 1 and report["messages"]["lost"] == 300 and report["outcome"] == "stalled"
+
+
 def test_idle_connections_come_from_many_addresses_and_each_gets_its_message(broker):
     report = flawless(bench(url(broker), "idle", "--subscribers", 300, "--seconds", 0.1, "--pid", broker.process.pid,
                             "--threads", 2))
@@ -370,11 +395,31 @@ def test_the_open_file_limit_is_named(broker):
     assert "ulimit -n" in done.stderr
 
 
+def test_persistent_sessions_are_found_again_after_a_storm(broker):
+    options = ["--subscribers", 50, "--filters", 2, "--persistent", "--client-id", "lasting-{role}{n}"]
+    report = flawless_storm(bench(url(broker), "storm", *options, "--rounds", 3, "--keep"))
+    assert report["connections"]["sessions_present"] == 100
+    # They are still there, and then are not.
+    flawless_storm(bench(url(broker), "storm", *options, "--rounds", 2))
+    report = flawless_storm(bench(url(broker), "storm", *options))
+    assert report["connections"]["connected"] == 50 and report["connections"]["sessions_present"] == 0
+
+
+def flawless_storm(outcome):
+    status, report, said = outcome
+    assert status == 0 and report["verified"], f"{report} {said}"
+    return report
+
+
 @pytest.mark.parametrize("command, words", [
     (["pears"], "pears"),
     (["pairs", "--size", "15"], "16 to 1048576 bytes"),
     (["idle", "--rate", "5"], "--rate is for"),
     (["offline", "-q", "0"], "QoS 0 is not stored"),
+    (["offline", "--phase", "drain"], "--state"),
+    (["offline", "--phase", "drain", "--state", "/nowhere/state"], "--phase store writes it"),
+    (["pairs", "--persistent"], "--persistent is for storm"),
+    (["storm", "--keep"], "--keep needs --persistent"),
     (["pairs", "--topic", "x"], "{n}"),
     (["pairs", "--client-id", "{n}"], "{role}"),
     (["pairs", "--mode", "signature"], "--instance"),

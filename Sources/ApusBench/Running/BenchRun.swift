@@ -199,7 +199,25 @@ package struct BenchRun: ~Copyable {
 
     private mutating func runOffline() throws {
         guard let messages = plan.messages else { return }
+        let present = plan.phase == .drain ? 0 : try store()
+        guard plan.phase != .store else { return }
         report.expected = messages * plan.subscribers
+        let start = begin()
+        try connect(.subscriber, isClean: false, subscribes: false)
+        let drained = try crew.perform(.receive(messages))
+        report.tally = crew.tally
+        finish(.drain, start, end: report.tally.lastDelivery, count: report.tally.delivered)
+        crew.pause(100_000_000)
+        try perform(.count)
+        report.tally.sessionsPresent -= present
+        try removeSessions()
+        if drained.outcome != .done { report.outcome = drained.outcome }
+    }
+
+    /// Makes the sessions of `offline`, and publishes to them once they are away.
+    ///
+    /// - Returns: how many of them were there before.
+    private mutating func store() throws -> Int {
         try connect(.subscriber, isClean: false)
         try perform(.leave(.subscriber, politely: true))
         // A broker may take a moment to note that they have gone.
@@ -212,14 +230,11 @@ package struct BenchRun: ~Copyable {
         finish(.store, start, end: end, count: report.tally.acknowledged)
         noteGrowth(since: memory, items: report.tally.acknowledged)
         try perform(.leave(.publisher, politely: true))
-        let second = begin()
-        try connect(.subscriber, isClean: false, subscribes: false)
-        let drained = try crew.perform(.receive(messages))
-        report.tally = crew.tally
-        finish(.drain, second, end: report.tally.lastDelivery, count: report.tally.delivered)
-        crew.pause(100_000_000)
-        try perform(.count)
-        report.tally.sessionsPresent -= present
+        return present
+    }
+
+    /// Ends the sessions of the subscribers, who are connected, unless they are to stay; what was counted stays as it is.
+    private mutating func removeSessions() throws {
         let tally = report.tally
         defer { report.tally = tally }
         try perform(.leave(.subscriber, politely: true))
@@ -227,7 +242,6 @@ package struct BenchRun: ~Copyable {
             try connect(.subscriber, subscribes: false)
             try perform(.leave(.subscriber, politely: true))
         }
-        if drained.outcome != .done { report.outcome = drained.outcome }
     }
 
     private mutating func runIdle() throws {
@@ -255,12 +269,24 @@ package struct BenchRun: ~Copyable {
 
     private mutating func runStorm() throws {
         report.wantedConnections = plan.subscribers * plan.rounds
-        for _ in 0..<plan.rounds where !crew.isInterrupted {
+        let isClean = !plan.isPersistent
+        var present = 0
+        for round in 0..<plan.rounds where !crew.isInterrupted {
             let before = report.tally.connected
             let start = begin()
-            let end = try perform(.connect(.subscriber, isClean: true, subscribes: true, isTolerant: true))
+            // Who finds the session that it left has its subscriptions, too.
+            let subscribes = isClean || round == 0
+            let end = try perform(
+                .connect(.subscriber, isClean: isClean, subscribes: subscribes, isTolerant: true)
+            )
             finish(.connect, start, end: end, count: report.tally.connected - before)
-            try perform(.leave(.subscriber, politely: true))
+            if round == 0 { present = report.tally.sessionsPresent }
+            guard round == plan.rounds - 1, plan.isPersistent else {
+                try perform(.leave(.subscriber, politely: true))
+                continue
+            }
+            report.tally.sessionsPresent -= present
+            try removeSessions()
         }
     }
 

@@ -28,8 +28,12 @@ package struct BenchPlan: Sendable {
     package var sessionsPerTopic = 1
     /// The group of shared subscriptions in `fanIn`.
     package var shareName: String?
+    /// Which part of `offline` this is.
+    package var phase = OfflinePhase.both
     /// How often `storm` connects all.
     package var rounds = 1
+    /// Whether the sessions of `storm` outlive their connections.
+    package var isPersistent = false
     /// Connections being made at the same time.
     package var concurrency = 64
     package var threads = 1
@@ -40,6 +44,13 @@ package struct BenchPlan: Sendable {
     package var keepAliveSeconds: UInt16 = 600
     /// Whether sessions and retained messages stay on the broker.
     package var keepsTraces = false
+
+    /// Storing and draining may be two runs, with whatever happens to the broker in between.
+    package enum OfflinePhase: String, CaseIterable, Sendable {
+        case both
+        case store
+        case drain
+    }
 
     package init(workload: Workload) {
         self.workload = workload

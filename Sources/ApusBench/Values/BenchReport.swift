@@ -90,12 +90,21 @@ package struct BenchReport: Sendable {
         check(.refused, tally.refused)
         check(.problems, tally.problems.values.reduce(0, +))
         check(.missingConnections, limit == nil ? 0 : 1)
-        check(.missingSessions, plan.workload == .offline && outcome == .done ? missingSessions : 0)
+        check(.missingSessions, outcome == .done ? missingSessions : 0)
         if outcome != .done { check(.unfinished, 1) }
         return found
     }
 
-    private var missingSessions: Int { max(0, plan.subscribers - tally.sessionsPresent) }
+    /// Sessions that had to be there when their clients came back.
+    private var missingSessions: Int {
+        let returns =
+            switch plan.workload {
+            case .offline: plan.phase == .store ? 0 : 1
+            case .storm: plan.isPersistent ? plan.rounds - 1 : 0
+            default: 0
+            }
+        return max(0, plan.subscribers * returns - tally.sessionsPresent)
+    }
 
     package struct Violation: Equatable, Sendable {
         package enum Kind: String, Sendable {

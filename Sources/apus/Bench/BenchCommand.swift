@@ -71,7 +71,10 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws {
         let plan = try load.plan(workload, endpoint)
-        let names = try names(run: try ClientPlan.randomText(4))
+        let state = load.state.map { OfflineState(file: $0, plan: plan, clientID: login.clientID, topic: load.topic) }
+        let stored = plan.phase == .drain ? try state?.read() : nil
+        let run = try stored ?? ClientPlan.randomText(4)
+        let names = try names(run: run)
         let target = try target()
         let voice = Voice(level: quiet ? .quiet : .usual)
         // Blocked from here on: Ctrl-C ends the publishing, and what was published is still verified.
@@ -84,6 +87,7 @@ struct BenchCommand: ParsableCommand {
         let report = try Self.measure(plan, names, target, pid, observer)
         voice.progress(nil)
         let violations = report.violations(allowingLoss: allowLoss)
+        if plan.phase == .store, report.outcome == .done { try state?.write(run: run) }
         if json {
             print(BenchJSON.text(report, violations, label: label))
         } else {

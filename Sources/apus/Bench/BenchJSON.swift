@@ -74,7 +74,8 @@ enum BenchJSON {
         return .object([
             "connected": .number(tally.connected),
             "failed": .number(tally.failedConnections),
-            "sessions_present": report.plan.workload == .offline ? .number(tally.sessionsPresent) : nil,
+            "sessions_present": report.plan.workload == .offline || report.plan.isPersistent
+                ? .number(tally.sessionsPresent) : nil,
             "least_granted_qos": tally.leastGranted.map { .number($0.rawValue) },
             "stopped_by": report.limit.map { .string($0.name) },
             "open_file_limit": .number(report.openFileLimit),

@@ -5,6 +5,7 @@ internal import ArgumentParser
 internal import MQTTCodec
 
 extension Workload: ExpressibleByArgument {}
+extension BenchPlan.OfflinePhase: ExpressibleByArgument {}
 
 /// Where the broker is and how each client of a run reaches it.
 struct BenchEndpointOptions: ParsableArguments {
@@ -228,8 +229,26 @@ struct BenchLoadOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("offline: sessions that wait for one topic's messages.", valueName: "n"))
     var sessionsPerTopic = 1
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "offline: store or drain alone, the one after the other; needs --state.",
+            valueName: "phase"
+        ),
+    )
+    var phase: BenchPlan.OfflinePhase?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("What the store phase leaves to the drain phase.", valueName: "file"),
+    )
+    var state: String?
+
     @Option(name: .long, help: "storm: how often all connect.")
     var rounds = 1
+
+    @Flag(name: .long, help: "storm: the sessions outlive their connections.")
+    var persistent = false
 
     @Option(name: .long, help: "Connections being made at a time.")
     var concurrency = 64
@@ -277,11 +296,14 @@ struct BenchLoadOptions: ParsableArguments {
         if let filters { plan.filters = filters }
         plan.shareName = share
         plan.sessionsPerTopic = sessionsPerTopic
+        plan.phase = phase ?? .both
         plan.rounds = rounds
+        plan.isPersistent = persistent
         plan.concurrency = concurrency
         plan.threads = threads
         plan.patience = timeout
-        plan.keepsTraces = keep
+        // What is stored in a phase of its own is there for the other one.
+        plan.keepsTraces = keep || plan.phase == .store
         try refuseUnused(workload)
         if let complaint = plan.complaint { throw ValidationError(complaint) }
         return plan
@@ -313,7 +335,13 @@ struct BenchLoadOptions: ParsableArguments {
         try refuse("--count", count != nil, traffic + [.retained, .offline])
         try refuse("--seconds", seconds != nil, traffic + [.idle])
         try refuse("--publishers", publishers != nil, traffic + [.retained, .offline, .idle])
-        try refuse("--keep", keep, [.retained, .offline])
+        try refuse("--keep", keep, [.retained, .offline, .storm])
+        try refuse("--phase", phase != nil, [.offline])
+        try refuse("--persistent", persistent, [.storm])
+        guard (phase == .store || phase == .drain) == (state != nil) else {
+            throw ValidationError("--phase store and --phase drain go with --state, the same file for both")
+        }
+        guard !keep || workload != .storm || persistent else { throw ValidationError("--keep needs --persistent") }
         try refuse("--subscribe-qos", subscribeQos != nil, Workload.allCases.filter { $0 != .p2p })
     }
 }
