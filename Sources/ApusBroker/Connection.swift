@@ -85,7 +85,7 @@ struct AuthorizedTopic {
     var topic: [UInt8] = []
     /// The revision of rights under which it was allowed; `.max` for none.
     var revision = UInt64.max
-    /// Where the client id stands in a P2P topic; empty in any other. A topic has at most 65,535 bytes.
+    /// Where the client id stands in a P2P topic, empty in any other; a topic has at most 65,535 bytes.
     private var targetStart: UInt16 = 0
     private var targetEnd: UInt16 = 0
 

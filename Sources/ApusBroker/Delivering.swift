@@ -173,7 +173,9 @@ extension Shard {
         }
         let mustKeep = sessions[session].isPersistent || group != nil
         guard slot >= 0, canSend(session, slot) else {
-            guard slot >= 0 || sessions[session].isPersistent else { return counters.drop(.sessionEnded) }
+            guard slot >= 0 || sessions[session].isPersistent else {
+                return drop(.sessionEnded, publication.number, session: session)
+            }
             if slot < 0 { trace(.stored, publication.number, session: session) }
             let message = kept.get(publication, topic: topic, properties: properties, payload: payload)
             enqueue(
@@ -250,7 +252,9 @@ extension Shard {
 
     /// Sends a QoS 0 message, which may come before CONNACK has left.
     mutating func sendAfterConnAck(_ slot: Int, _ delivery: Delivery) {
-        guard fits(slot, delivery) else { return counters.drop(.tooLargeForReceiver) }
+        guard fits(slot, delivery) else {
+            return drop(.tooLargeForReceiver, delivery.message.number, session: Int(connections[slot].session))
+        }
         guard awaitsConnAck(slot) else { return transmit(slot, delivery, 0, dup: false) }
         sendWhenStored(slot, .publish(0, delivery, dup: false), until: .none)
     }
@@ -266,9 +270,10 @@ extension Shard {
             explanation = "the instance has its limit offlineMessages of \(most); the session's oldest message went"
         }
         let dropped = store.enqueue(delivery, for: handle, number, limits: bounds)
-        if !sessions[session].isConnected { addWaiting(1 - dropped, session) }
-        guard dropped > 0 else { return }
-        counters.drop(.queueFull, dropped)
+        if !sessions[session].isConnected { addWaiting(1 - dropped.count, session) }
+        guard !dropped.isEmpty else { return }
+        for message in dropped { drop(.queueFull, message, session: session) }
+        if dropped.contains(delivery.message.number) { explanation += ", which was the new one: no other waited" }
         if let suppressed = admits(.warning, "message.dropped", DropReason.queueFull.name) {
             broker.events.record(
                 BrokerEvent(
@@ -299,7 +304,7 @@ extension Shard {
                 repeatPublish(slot, session, identifier, delivery)
             case .publish(let identifier, let delivery):
                 // The client has come back with a smaller maximum packet size [MQTT-3.1.2-25].
-                counters.drop(.tooLargeForReceiver)
+                drop(.tooLargeForReceiver, delivery.message.number, session: session)
                 sessions[session].outbound.abandon(identifier)
                 giveUp(session, identifier, delivery)
             }

@@ -177,12 +177,15 @@ extension Shard {
         let key = SessionKey(instance(ofSession: session).number, sessions[session].clientID)
         sessionsByClientID[key] = nil
         let tenant = Int(sessions[session].tenant)
+        let clientID = sessions[session].clientID
         _ = sessions.remove(at: session)
         defer { left(tenant) }
         broker.sessionCount.subtract(1, ordering: .relaxed)
         // Only now: the group must not choose the session that is leaving.
-        for delivery in underWay + waiting.shared where !handOver(delivery) { counters.drop(.sessionEnded) }
-        counters.drop(.sessionEnded, waiting.others)
+        for delivery in underWay + waiting.shared where !handOver(delivery) {
+            drop(.sessionEnded, delivery.message.number, tenant, clientID)
+        }
+        for message in waiting.others { drop(.sessionEnded, message, tenant, clientID) }
         guard number.isStored else { return .none }
         for delivery in underWay where delivery.position != .none { store.finished(delivery.position, by: number) }
         // After the others were given what it leaves.
@@ -298,12 +301,13 @@ extension Shard {
             return pump(session)
         }
         let slot = Int(sessions[session].connection)
-        guard slot >= 0 else { return counters.drop(.offlineQoS0) }
+        let number = delivery.message.number
+        guard slot >= 0 else { return drop(.offlineQoS0, number, session: session) }
         guard connections[slot].output.count < limits.outputBytesPerConnection else {
-            return counters.drop(.slowConsumer)
+            return drop(.slowConsumer, number, session: session)
         }
-        guard delivery.message.expiresAt > now else { return counters.drop(.expired) }
-        guard fits(slot, delivery) else { return counters.drop(.tooLargeForReceiver) }
+        guard delivery.message.expiresAt > now else { return drop(.expired, number, session: session) }
+        guard fits(slot, delivery) else { return drop(.tooLargeForReceiver, number, session: session) }
         transmit(slot, delivery, 0, dup: false)
     }
 }

@@ -257,7 +257,7 @@ extension Shard {
             retain: true,
             subscriptionIdentifier: replay.subscriptionIdentifier,
         )
-        guard fits(slot, delivery) else { return counters.drop(.tooLargeForReceiver) }
+        guard fits(slot, delivery) else { return drop(.tooLargeForReceiver, message.number, session: session) }
         if delivery.qos == .atMostOnce { return transmit(slot, delivery, 0, dup: false) }
         let isStored = sessions[session].isPersistent && message.position != .none
         if isStored { store.assigned(message.position, to: recipient(session, delivery)) }

@@ -140,6 +140,12 @@ extension Shard {
         trace(.dropped, number, session: session, reason)
     }
 
+    /// Likewise, of a client whose session is no more.
+    mutating func drop(_ reason: DropReason, _ number: MessageNumber, _ tenant: Int, _ clientID: String) {
+        counters.drop(reason)
+        trace(.dropped, number, tenant, sender: clientID, topic: [], reason)
+    }
+
     /// What the next message that is not stored, or the next connection, is known by.
     mutating func nextNumber() -> MessageNumber {
         sequence &+= 1

@@ -26,7 +26,7 @@ extension Shard {
             if qos == .atMostOnce,
                 !fits(slot, publication, qos, subscriptionIdentifier, further, topic, properties, payload)
             {
-                return counters.drop(.tooLargeForReceiver)
+                return drop(.tooLargeForReceiver, publication.number, session: Int(connections[slot].session))
             }
             encode(
                 slot,
@@ -68,7 +68,7 @@ extension Shard {
         if qos == .atMostOnce,
             shapes.count(key) + (isShared ? payload.count : 0) > connections[slot].maximumPacketBytes
         {
-            return counters.drop(.tooLargeForReceiver)
+            return drop(.tooLargeForReceiver, publication.number, session: Int(connections[slot].session))
         }
         shapes.patch(key, identifier: identifier)
         shapes.append(key, to: &connections[slot].output, pool: &pool)

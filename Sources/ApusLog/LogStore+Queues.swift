@@ -11,14 +11,14 @@ extension LogStore {
         for session: SessionHandle,
         _ number: SessionNumber,
         limits: QueueLimits,
-    ) -> Int {
+    ) -> [MessageNumber] {
         queues[session, default: EntryQueue()].append(delivery)
-        guard let index = queues.index(forKey: session) else { return 0 }
+        guard let index = queues.index(forKey: session) else { return [] }
         queues.values[index].number = number
-        var dropped = 0
+        var dropped: [MessageNumber] = []
         while queues.values[index].count > limits.messages || queues.values[index].bytes > limits.bytes {
             guard let gone = queues.values[index].removeFirst() else { break }
-            dropped += 1
+            dropped.append(Self.number(of: gone.entry, gone.unstored))
             if gone.entry.position != .none, number.isStored { _ = finished(gone.entry.position, by: number) }
         }
         if queues.values[index].isEmpty { queues.remove(at: index) }
@@ -90,16 +90,23 @@ extension LogStore {
         return taken
     }
 
-    package func sessionEnded(_ session: SessionHandle, _ number: SessionNumber) -> (shared: [Delivery], others: Int) {
+    private static func number(of entry: QueueEntry, _ unstored: Delivery?) -> MessageNumber {
+        unstored?.message.number ?? MessageNumber(entry.position)
+    }
+
+    package func sessionEnded(
+        _ session: SessionHandle,
+        _ number: SessionNumber,
+    ) -> (shared: [Delivery], others: [MessageNumber]) {
         reading.forget(session)
-        guard var queue = queues.removeValue(forKey: session) else { return ([], 0) }
+        guard var queue = queues.removeValue(forKey: session) else { return ([], []) }
         var shared: [Delivery] = []
-        var others = 0
+        var others: [MessageNumber] = []
         while let (entry, extra, unstored) = queue.removeFirst() {
             // Its end is one record; each message has lost a reference all the same.
             if entry.position != .none, number.isStored { release(entry.position, 1) }
             if unstored?.extra?.group == nil, extra?.group == nil {
-                others += 1
+                others.append(Self.number(of: entry, unstored))
             } else if let delivery = unstored ?? restored(entry, extra) {
                 shared.append(delivery)
             }

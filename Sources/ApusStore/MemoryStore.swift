@@ -70,7 +70,7 @@ package final class MemoryStore: MessageStore, @unchecked Sendable {
         for session: SessionHandle,
         _ number: SessionNumber,
         limits: QueueLimits,
-    ) -> Int {
+    ) -> [MessageNumber] {
         queues[session, default: Queue()].add(delivery, limits: limits)
     }
 
@@ -101,10 +101,13 @@ package final class MemoryStore: MessageStore, @unchecked Sendable {
         return taken
     }
 
-    package func sessionEnded(_ session: SessionHandle, _ number: SessionNumber) -> (shared: [Delivery], others: Int) {
-        guard let queue = queues.removeValue(forKey: session) else { return ([], 0) }
-        let shared = (0..<queue.deliveries.count).map { queue.deliveries[$0] }.filter { $0.extra?.group != nil }
-        return (shared, queue.deliveries.count - shared.count)
+    package func sessionEnded(
+        _ session: SessionHandle,
+        _ number: SessionNumber,
+    ) -> (shared: [Delivery], others: [MessageNumber]) {
+        guard let queue = queues.removeValue(forKey: session) else { return ([], []) }
+        let shared = queue.deliveries.filter { $0.extra?.group != nil }
+        return (shared, queue.deliveries.filter { $0.extra?.group == nil }.map(\.message.number))
     }
 
     // MARK: Start and vacating: nothing outlives the process
@@ -140,11 +143,13 @@ extension MemoryStore.Queue {
         return first
     }
 
-    /// - Returns: how many had to go.
-    fileprivate mutating func add(_ delivery: Delivery, limits: QueueLimits) -> Int {
+    /// - Returns: what had to go.
+    fileprivate mutating func add(_ delivery: Delivery, limits: QueueLimits) -> [MessageNumber] {
         append(delivery)
-        var dropped = 0
-        while deliveries.count > limits.messages || bytes > limits.bytes, removeFirst() != nil { dropped += 1 }
+        var dropped: [MessageNumber] = []
+        while deliveries.count > limits.messages || bytes > limits.bytes, let gone = removeFirst() {
+            dropped.append(gone.message.number)
+        }
         return dropped
     }
 }

@@ -76,14 +76,14 @@ package protocol MessageStore: AnyObject, Sendable {
     /// - Parameters:
     ///   - number: the session's, `.none` if it ends with its connection.
     ///   - limits: messages and bytes that may wait; the oldest go first when there are more.
-    /// - Returns: how many had to go, and are finished; usually none. The new one is among them when it alone is
-    ///   larger than the byte limit.
+    /// - Returns: what traces know those by that had to go, and are finished; usually none. The new one is among them when
+    ///   it alone is larger than the byte limit.
     func enqueue(
         _ delivery: Delivery,
         for session: SessionHandle,
         _ number: SessionNumber,
         limits: QueueLimits,
-    ) -> Int
+    ) -> [MessageNumber]
 
     /// The oldest delivery waiting, taken out. It is safe with the caller until `finished`.
     func dequeue(for session: SessionHandle) -> Dequeued
@@ -96,8 +96,11 @@ package protocol MessageStore: AnyObject, Sendable {
 
     /// The session is gone: everything kept for it goes.
     ///
-    /// - Returns: the deliveries of shared subscriptions that still waited, oldest first, and the number of the others.
-    func sessionEnded(_ session: SessionHandle, _ number: SessionNumber) -> (shared: [Delivery], others: Int)
+    /// - Returns: the deliveries of shared subscriptions that still waited, oldest first, and what traces know the others by.
+    func sessionEnded(
+        _ session: SessionHandle,
+        _ number: SessionNumber,
+    ) -> (shared: [Delivery], others: [MessageNumber])
 
     // MARK: Start
 

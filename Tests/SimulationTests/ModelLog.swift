@@ -167,6 +167,9 @@ final class ModelStore: WatchedStore, @unchecked Sendable {
             recipients = [recipient]
         }
 
+        /// What traces know the message by.
+        var number: MessageNumber { fleeting?.message.number ?? MessageNumber(position) }
+
         mutating func merge(_ recipient: Recipient) { recipients.append(recipient) }
     }
 
@@ -268,18 +271,18 @@ final class ModelStore: WatchedStore, @unchecked Sendable {
         for session: SessionHandle,
         _ number: SessionNumber,
         limits: QueueLimits,
-    ) -> Int {
+    ) -> [MessageNumber] {
         var recipient = Recipient(session: number, qos: delivery.qos, retain: delivery.retain)
         recipient.subscriptionIdentifier = delivery.subscriptionIdentifier
         var waiting = Waiting(delivery.position, recipient)
         waiting.group = delivery.extra?.group
         if delivery.position == .none || !number.isStored { waiting.fleeting = delivery }
         queues[session, default: []].append(waiting)
-        var dropped = 0
+        var dropped: [MessageNumber] = []
         while let queue = queues[session], queue.count > limits.messages {
             let oldest = queues[session]?.removeFirst()
             if let oldest, oldest.position != .none, number.isStored { _ = finished(oldest.position, by: number) }
-            dropped += 1
+            if let oldest { dropped.append(oldest.number) }
         }
         // As with every store, the bound holds when the call returns.
         longest = max(longest, queues[session]?.count ?? 0)
@@ -322,10 +325,13 @@ final class ModelStore: WatchedStore, @unchecked Sendable {
         return taken
     }
 
-    func sessionEnded(_ session: SessionHandle, _ number: SessionNumber) -> (shared: [Delivery], others: Int) {
+    func sessionEnded(
+        _ session: SessionHandle,
+        _ number: SessionNumber,
+    ) -> (shared: [Delivery], others: [MessageNumber]) {
         let queue = queues.removeValue(forKey: session) ?? []
         let shared = queue.filter { $0.group != nil }.compactMap { delivery($0) }
-        return (shared, queue.count - shared.count)
+        return (shared, queue.filter { $0.group == nil }.map(\.number))
     }
 
     // MARK: Start and vacating

@@ -65,9 +65,9 @@ final class CountingStore: ForwardingStore, WatchedStore, @unchecked Sendable {
         for session: SessionHandle,
         _ number: SessionNumber,
         limits: QueueLimits,
-    ) -> Int {
+    ) -> [MessageNumber] {
         let dropped = super.enqueue(delivery, for: session, number, limits: limits)
-        waiting += 1 - dropped
+        waiting += 1 - dropped.count
         longest = max(longest, memory.backlog(of: session).messages)
         return dropped
     }
@@ -87,9 +87,9 @@ final class CountingStore: ForwardingStore, WatchedStore, @unchecked Sendable {
     override func sessionEnded(
         _ session: SessionHandle,
         _ number: SessionNumber,
-    ) -> (shared: [Delivery], others: Int) {
+    ) -> (shared: [Delivery], others: [MessageNumber]) {
         let left = super.sessionEnded(session, number)
-        waiting -= left.shared.count + left.others
+        waiting -= left.shared.count + left.others.count
         return left
     }
 }

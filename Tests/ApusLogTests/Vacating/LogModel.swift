@@ -146,8 +146,9 @@ final class LogModel {
         let limits = QueueLimits(messages: 6, bytes: .max)
         session.queue.append(message.position)
         let dropped = store.enqueue(delivery, for: session.handle, session.number, limits: limits)
-        #expect(dropped == max(0, session.queue.count - 6))
-        for _ in 0..<dropped {
+        #expect(dropped.count == max(0, session.queue.count - 6))
+        for number in dropped {
+            #expect(number == session.queue.first.map { MessageNumber($0) })
             // Finished somewhere in the batch that is open now.
             let end = Written(shard: session.shard, position: LogFormat.endOfBatch(store.builder.number))
             session.needs[session.queue.removeFirst()]?.ended = end

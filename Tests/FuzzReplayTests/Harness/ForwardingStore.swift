@@ -45,7 +45,7 @@ class ForwardingStore: MessageStore, @unchecked Sendable {
         for session: SessionHandle,
         _ number: SessionNumber,
         limits: QueueLimits,
-    ) -> Int { memory.enqueue(delivery, for: session, number, limits: limits) }
+    ) -> [MessageNumber] { memory.enqueue(delivery, for: session, number, limits: limits) }
 
     func dequeue(for session: SessionHandle) -> Dequeued { memory.dequeue(for: session) }
     func backlog(of session: SessionHandle) -> (messages: Int, bytes: Int) { memory.backlog(of: session) }
@@ -54,7 +54,10 @@ class ForwardingStore: MessageStore, @unchecked Sendable {
         memory.takeShared(from: session, where: condition)
     }
 
-    func sessionEnded(_ session: SessionHandle, _ number: SessionNumber) -> (shared: [Delivery], others: Int) {
+    func sessionEnded(
+        _ session: SessionHandle,
+        _ number: SessionNumber,
+    ) -> (shared: [Delivery], others: [MessageNumber]) {
         memory.sessionEnded(session, number)
     }
 

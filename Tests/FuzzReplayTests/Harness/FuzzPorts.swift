@@ -85,7 +85,7 @@ final class CountingStore: ForwardingStore, @unchecked Sendable {
         for session: SessionHandle,
         _ number: SessionNumber,
         limits: QueueLimits,
-    ) -> Int {
+    ) -> [MessageNumber] {
         sessions.insert(session)
         let dropped = super.enqueue(delivery, for: session, number, limits: limits)
         let (messages, bytes) = memory.backlog(of: session)
