@@ -172,6 +172,13 @@ package final class ResourceDirectory: Sendable {
     package func isRevoked(_ instance: InstanceNumber, tokenID: String) -> Bool {
         state.withLock { $0.tenants[instance]?.revokedTokens[ExactText(tokenID)] != nil }
     }
+    /// How many revocations of an instance are stored, of tokens that end at or after a time in Unix milliseconds.
+    package func revocations(of instance: InstanceNumber, endingAt time: Int64 = .min) -> Int {
+        state.withLock { state in
+            let all = state.tenants[instance]?.revokedTokens ?? [:]
+            return time == .min ? all.count : all.values.count { $0.expiresAt >= time }
+        }
+    }
 
     // MARK: - Certificates and secrets
 

@@ -244,7 +244,8 @@ extension ResourceManager {
             mayRead: mayRead,
             mayWrite: mayWrite,
             resources: resources,
-            issuedAt: now,
+            // A clock that was set back must not issue what does not count.
+            issuedAt: max(now, directory.accessKey(id: accessKeyID)?.tokensSince ?? now),
             expiresAt: min(expiresAt, now + Self.longestTokenLife),
         )
         return seal.seal(token)

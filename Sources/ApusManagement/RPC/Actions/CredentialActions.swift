@@ -13,7 +13,10 @@ enum CredentialActions {
         },
         credential("RefreshDeviceCredential", .manager) { call, instance, clientID throws(RPCError) in
             do throws(ResourceError) {
-                return answer(try CredentialDesk(call: call).register(clientID, in: instance, mustExist: true), instance)
+                return answer(
+                    try CredentialDesk(call: call).register(clientID, in: instance, mustExist: true),
+                    instance
+                )
             } catch { throw call.refusal(error) }
         },
         credential("UnRegisterDeviceCredential", .manager) { call, instance, clientID throws(RPCError) in
