@@ -25,22 +25,31 @@ package enum CatalogCopy {
         do {
             let queue = try open(path)
             defer { try? queue.close() }
-            try queue.inDatabase { db in
-                try SQLiteCatalog.checkVersion(db, name)
-                guard try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 > 0 else {
-                    throw CatalogError.unusable("\(name) is no catalog")
-                }
+            let version = try queue.inDatabase { db in
+                let version = try SQLiteCatalog.checkVersion(db, name)
+                guard version > 0 else { throw CatalogError.unusable("\(name) is no catalog") }
                 for statement in ["PRAGMA integrity_check(1)", "PRAGMA foreign_key_check"] {
                     guard let found = try Row.fetchOne(db, sql: statement) else { continue }
                     let word: String? = found[0]
                     guard word != "ok" else { continue }
                     throw CatalogError.unusable("\(name) is damaged: \(word ?? "a row")")
                 }
-                _ = try CatalogRows.load(db)
+                return version
             }
+            // As the service will find it; the file stays as it is.
+            let current = version < SQLiteCatalog.schemaVersion ? try migrated(queue) : queue
+            try current.read { _ = try CatalogRows.load($0) }
         } catch {
             throw SQLiteCatalog.unusable(name, error)
         }
+    }
+
+    /// The contents of an older version in memory, with the tables of this one.
+    private static func migrated(_ queue: DatabaseQueue) throws -> DatabaseQueue {
+        let memory = try DatabaseQueue()
+        try queue.backup(to: memory)
+        try CatalogSchema.migrator.migrate(memory)
+        return memory
     }
 
     private static func open(_ path: String) throws -> DatabaseQueue {

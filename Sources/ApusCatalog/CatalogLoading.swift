@@ -19,6 +19,7 @@ extension CatalogRows {
                 rights: try word(row, "rights"),
                 isEnabled: try field(row, "isEnabled"),
                 createdAt: try field(row, "createdAt"),
+                tokensSince: try field(row, "tokensSince"),
             )
         }
         contents.instances = try rows("instance", db) { row in

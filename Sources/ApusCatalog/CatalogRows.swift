@@ -15,7 +15,7 @@ enum CatalogRows {
         case .putAccessKey(let key):
             let row: Values = [
                 "id": key.id, "secret": key.secret, "account": key.account, "rights": key.rights.rawValue,
-                "isEnabled": key.isEnabled, "createdAt": key.createdAt,
+                "isEnabled": key.isEnabled, "createdAt": key.createdAt, "tokensSince": key.tokensSince,
             ]
             try put("accessKey", row, key: ["id"], db)
         case .deleteAccessKey(let id): try delete("accessKey", ["id": id], db)

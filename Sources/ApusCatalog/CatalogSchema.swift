@@ -9,6 +9,10 @@ enum CatalogSchema {
             // Within the transaction: a version without the tables, or tables without a version, never stand in a file.
             try db.execute(sql: "PRAGMA user_version = 1")
         }
+        migrator.registerMigration("2") { db in
+            for statement in second { try db.execute(sql: statement) }
+            try db.execute(sql: "PRAGMA user_version = 2")
+        }
         return migrator
     }
 
@@ -83,5 +87,11 @@ enum CatalogSchema {
           outcome TEXT NOT NULL) STRICT
         """,
         "CREATE INDEX auditOfInstance ON audit (instance, number)",
+    ]
+
+    /// Since when tokens of a key count.
+    private static let second = [
+        "ALTER TABLE accessKey ADD COLUMN tokensSince INTEGER NOT NULL DEFAULT 0",
+        "UPDATE accessKey SET tokensSince = createdAt",
     ]
 }

@@ -14,7 +14,7 @@ package final class SQLiteCatalog: Catalog {
     private let path: String
 
     /// Of the file; a file of a higher one is refused.
-    static let schemaVersion = 1
+    static let schemaVersion = 2
     /// Entries of the audit log that are kept, and a hundredth more.
     private let auditEntries: Int64
 

@@ -63,6 +63,11 @@ package struct PrivateFolder: Sendable {
             unlink(new)
             throw error
         }
+        // The name, too, is to be there after a loss of power.
+        let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard number >= 0 else { throw .current("open \(path)") }
+        let folder = Descriptor(owning: number)
+        guard fsync(folder.number) == 0 else { throw .current("fsync \(path)") }
     }
 
     private static func create(_ file: String, _ text: String) throws(SystemError) {

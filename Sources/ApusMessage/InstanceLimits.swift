@@ -30,7 +30,7 @@ package struct InstanceLimits: Sendable, Equatable {
     package var offlineSeconds = 0
     /// Entries of custom authentication: identities, and permissions with bans (`Customauth.over.capacity`).
     package var customAuthEntries = 0
-    /// Device credentials; as many device certificates, and as many revoked tokens that have not ended.
+    /// Device credentials, and as many device certificates.
     package var deviceCredentials = 0
     /// Retained messages; a further one is not kept.
     package var retainedMessages = 0

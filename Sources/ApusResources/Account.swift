@@ -32,7 +32,11 @@ package struct AccessKey: Sendable, Hashable {
     package var isEnabled: Bool
     /// Unix milliseconds.
     package var createdAt: Int64
+    /// Tokens that were issued before do not count, in Unix milliseconds: they are of an earlier key of this id, or of an
+    /// earlier secret.
+    package var tokensSince: Int64
 
+    /// - Parameter tokensSince: `createdAt` if nothing else is said.
     package init(
         id: String,
         secret: String,
@@ -40,6 +44,7 @@ package struct AccessKey: Sendable, Hashable {
         rights: Rights,
         isEnabled: Bool = true,
         createdAt: Int64,
+        tokensSince: Int64? = nil,
     ) {
         self.id = id
         self.secret = secret
@@ -47,5 +52,6 @@ package struct AccessKey: Sendable, Hashable {
         self.rights = rights
         self.isEnabled = isEnabled
         self.createdAt = createdAt
+        self.tokensSince = tokensSince ?? createdAt
     }
 }

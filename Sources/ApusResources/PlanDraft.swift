@@ -80,6 +80,8 @@ extension PlanDraft {
             rights: try word(key.rights, "\(place).rights") ?? .data,
             isEnabled: key.enabled,
             createdAt: old?.createdAt ?? now,
+            // Who has changed a secret does not want to go on with what the old one has given.
+            tokensSince: old?.secret == key.secret ? old?.tokensSince : now,
         )
         guard new != old else { return }
         let step = Step(change: .putAccessKey(new), line: Self.line(old, new), place: place)

@@ -4,7 +4,8 @@ internal import Synchronization
 
 /// The catalog in memory: what authentication, rights and the API look up.
 ///
-/// Safe from every thread; a look-up takes a lock for as long as a hash table needs. Lists are sorted by their keys.
+/// Safe from every thread; a look-up takes a lock for as long as a hash table needs. Lists are sorted by their keys where
+/// nothing else is said.
 package final class ResourceDirectory: Sendable {
     private let state: Guarded<ResourceState>
     private let revisions = Atomic<UInt64>(1)
@@ -116,13 +117,41 @@ package final class ResourceDirectory: Sendable {
             return (clientID.isEmpty ? nil : entries?[ExactText(clientID)]) ?? entries?[ExactText("")]
         }
     }
-    package func identities(of instance: InstanceNumber) -> [CustomIdentity] {
-        state.withLock { $0.tenants[instance]?.identities.values.flatMap(\.values) ?? [] }
-            .sorted { ($0.userName, $0.clientID ?? "") < ($1.userName, $1.clientID ?? "") }
+    /// The entry of exactly this client id, or with `nil` that of the user name alone.
+    package func storedIdentity(_ instance: InstanceNumber, userName: String, clientID: String?) -> CustomIdentity? {
+        state.withLock { $0.tenants[instance]?.identities[ExactText(userName)]?[ExactText(clientID ?? "")] }
     }
-    package func permissions(of instance: InstanceNumber) -> [CustomPermission] {
-        state.withLock { $0.tenants[instance]?.permissions.values.flatMap(\.values) ?? [] }
-            .sorted { ($0.type.rawValue, $0.identity, $0.topic) < ($1.type.rawValue, $1.identity, $1.topic) }
+    /// Those of one user name or of all, in no order: there may be very many.
+    package func identities(of instance: InstanceNumber, userName: String? = nil) -> [CustomIdentity] {
+        state.withLock { state in
+            let all = state.tenants[instance]?.identities
+            return userName.map { Array(all?[ExactText($0)]?.values ?? [:].values) } ?? all?.values.flatMap(\.values)
+                ?? []
+        }
+    }
+    package func permission(
+        _ instance: InstanceNumber,
+        _ type: IdentityType,
+        identity: String,
+        topic: String,
+    ) -> CustomPermission? {
+        let key = ResourceState.PermissionKey(type, identity)
+        return state.withLock { $0.tenants[instance]?.permissions[key]?[ExactText(topic)] }
+    }
+    /// Those of one type or both, of one identity or of all, in no order: there may be very many.
+    package func permissions(
+        of instance: InstanceNumber,
+        _ type: IdentityType? = nil,
+        identity: String? = nil,
+    ) -> [CustomPermission] {
+        let types = type.map { [$0] } ?? IdentityType.allCases
+        return state.withLock { state in
+            let all = state.tenants[instance]?.permissions ?? [:]
+            guard let identity else {
+                return all.filter { types.contains($0.key.type) }.values.flatMap(\.values)
+            }
+            return types.flatMap { all[ResourceState.PermissionKey($0, identity)]?.values ?? [:].values }
+        }
     }
     /// Those of the user name and those of the client id.
     package func permissions(_ instance: InstanceNumber, userName: String, clientID: String) -> [CustomPermission] {
@@ -133,15 +162,22 @@ package final class ResourceDirectory: Sendable {
             return Array(ofUser?.values ?? [:].values) + Array(ofClient?.values ?? [:].values)
         }
     }
+    /// In no order.
     package func bans(of instance: InstanceNumber) -> [BannedClient] {
-        state.withLock { $0.tenants[instance]?.bans.map(\.text) ?? [] }.sorted()
-            .map { BannedClient(instance: instance, clientID: $0) }
+        state.withLock { $0.tenants[instance]?.bans.map { BannedClient(instance: instance, clientID: $0.text) } ?? [] }
     }
     package func isBanned(_ instance: InstanceNumber, clientID: String) -> Bool {
         state.withLock { $0.tenants[instance]?.bans.contains(ExactText(clientID)) ?? false }
     }
     package func isRevoked(_ instance: InstanceNumber, tokenID: String) -> Bool {
         state.withLock { $0.tenants[instance]?.revokedTokens[ExactText(tokenID)] != nil }
+    }
+    /// How many revocations of an instance are stored, of tokens that end at or after a time in Unix milliseconds.
+    package func revocations(of instance: InstanceNumber, endingAt time: Int64 = .min) -> Int {
+        state.withLock { state in
+            let all = state.tenants[instance]?.revokedTokens ?? [:]
+            return time == .min ? all.count : all.values.count { $0.expiresAt >= time }
+        }
     }
 
     // MARK: - Certificates and secrets

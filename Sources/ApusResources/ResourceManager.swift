@@ -64,6 +64,8 @@ package final class ResourceManager: Sendable {
 
     /// Makes all changes or none of them; either way the audit log has an entry.
     ///
+    /// For changes that are the same whatever the catalog holds; what depends on that is proposed (``change(by:action:_:)``).
+    ///
     /// - Parameters:
     ///   - action: as in ``AuditEntry``.
     ///   - instance: an instance's id, or empty.
@@ -80,6 +82,26 @@ package final class ResourceManager: Sendable {
         var entry = entry(actor, action, instance, detail, outcome: "ok")
         let outcome = writing.withLock { _ in make(changes, &entry) }
         return try outcome.get()
+    }
+
+    /// Changes what depends on what the catalog holds: nobody changes anything between the look and the change.
+    ///
+    /// - Parameters:
+    ///   - action: as in ``AuditEntry``.
+    ///   - propose: looks at the directory; must not change anything itself, since that would wait for its own end.
+    /// - Returns: the proposal's answer, or why its changes are refused, which the audit log then has.
+    /// - Throws: what `propose` throws; nothing has changed, and the audit log has no entry.
+    package func change<Answer: Sendable, Refusal: Error>(
+        by actor: Actor,
+        action: String,
+        _ propose: () throws(Refusal) -> ChangeProposal<Answer>,
+    ) throws(Refusal) -> Result<Answer, ResourceError> {
+        try writing.withLock { (_) throws(Refusal) in
+            let proposal = try propose()
+            guard !proposal.changes.isEmpty else { return .success(proposal.answer) }
+            var entry = entry(actor, action, proposal.instance, proposal.detail, outcome: "ok")
+            return make(proposal.changes, &entry).map { _ in proposal.answer }
+        }
     }
 
     private func make(_ changes: [CatalogChange], _ entry: inout AuditEntry) -> Result<[CatalogChange], ResourceError> {
@@ -162,7 +184,7 @@ extension ResourceManager {
         )
     }
 
-    /// Makes the value of a device's credential, new or in place of its old one; `change` stores it.
+    /// Makes the value of a device's credential, new or in place of its old one; the same `change` stores it.
     package func newDeviceCredential(
         _ instance: InstanceNumber,
         clientID: String,
@@ -222,7 +244,8 @@ extension ResourceManager {
             mayRead: mayRead,
             mayWrite: mayWrite,
             resources: resources,
-            issuedAt: now,
+            // A clock that was set back must not issue what does not count.
+            issuedAt: max(now, directory.accessKey(id: accessKeyID)?.tokensSince ?? now),
             expiresAt: min(expiresAt, now + Self.longestTokenLife),
         )
         return seal.seal(token)

@@ -34,17 +34,30 @@ package struct ResourcePlan: Sendable {
         )
     }
 
-    /// Makes the changes: all, or none when one of them cannot be made any more.
+    /// Brings the catalog to the document: nothing else changes between the plan and its end, which is all of it or nothing.
     ///
-    /// - Returns: how many there were.
+    /// - Returns: what was done.
+    /// - Throws: as ``make(_:_:now:)``.
     @discardableResult
-    package func apply(_ manager: ResourceManager, by actor: ResourceManager.Actor) throws(ResourceError) -> Int {
-        guard !isEmpty else { return 0 }
-        let most = 20
-        let detail = lines.prefix(most).joined(separator: "; ") + (lines.count > most ? "; …" : "")
-        try manager.change(changes, by: actor, action: "apply", instance: instance, detail: detail)
-        return changes.count
+    package static func apply(
+        _ document: ResourceDocument,
+        to manager: ResourceManager,
+        by actor: ResourceManager.Actor,
+    ) throws(ResourceError) -> ResourcePlan {
+        try manager.change(by: actor, action: "apply") { () throws(ResourceError) in
+            let plan = try make(document, manager.directory, now: manager.now)
+            let detail = plan.lines.prefix(mostLines).joined(separator: "; ")
+            return ChangeProposal(
+                plan.changes,
+                in: plan.instance,
+                detail + (plan.lines.count > mostLines ? "; …" : ""),
+                answer: plan,
+            )
+        }.get()
     }
+
+    /// Lines of a plan that the audit log takes.
+    private static let mostLines = 20
 
     /// Goes through all changes without making them.
     private static func rehearse(_ steps: [PlanDraft.Step], _ directory: ResourceDirectory) throws(ResourceError) {

@@ -94,7 +94,15 @@ struct CatalogContractTests {
     func `keys and secrets of the service are kept`(subject: CatalogSubject) throws {
         try subject.run { catalog, reopen throws in
             let keys = AccessKey.Rights.allCases.map { rights in
-                AccessKey(id: "\(rights)", secret: "s", account: "a", rights: rights, isEnabled: false, createdAt: 3)
+                AccessKey(
+                    id: "\(rights)",
+                    secret: "s",
+                    account: "a",
+                    rights: rights,
+                    isEnabled: false,
+                    createdAt: 3,
+                    tokensSince: 5,
+                )
             }
             try catalog.commit(.putAccount(Account(name: "a", createdAt: -5)))
             _ = try catalog.commit(keys.map(CatalogChange.putAccessKey), audit: nil)

@@ -114,7 +114,7 @@ struct CatalogCopyTests {
     @Test(
         arguments: [
             ("UPDATE instance SET profile = 'other'", "the catalog cannot be used: "),
-            ("PRAGMA user_version = 2", "the catalog cannot be used: it was written by a newer Apus"),
+            ("PRAGMA user_version = 3", "the catalog cannot be used: it was written by a newer Apus"),
             ("PRAGMA user_version = 0", "the catalog cannot be used: it is no catalog"),
             (
                 "PRAGMA foreign_keys = OFF; UPDATE topic SET instance = 99",

@@ -148,12 +148,30 @@ struct SQLiteCatalogTests {
 
     @Test func `a file of a newer version is refused and left as it is`() throws {
         try withExtendedLifetime(SQLiteCatalog(path: folder.catalog)) { _ = try $0.makeInstance() }
-        try alter("PRAGMA user_version = 2")
+        try alter("PRAGMA user_version = 3")
         let reason = try #require(self.refusal())
         #expect(reason.contains("newer Apus"))
-        #expect(reason.contains("version 2") && reason.contains("up to 1"))
-        try alter("PRAGMA user_version = 1")
+        #expect(reason.contains("version 3") && reason.contains("up to 2"))
+        try alter("PRAGMA user_version = 2")
         #expect(self.refusal() == nil)
+    }
+
+    @Test func `a file of the first version gets the tables of this one, and its backups are taken`() throws {
+        let key = AccessKey(id: "k", secret: "s", account: "a", rights: .data, createdAt: 7)
+        try withExtendedLifetime(SQLiteCatalog(path: folder.catalog)) {
+            _ = try $0.commit([.putAccount(Account(name: "a", createdAt: 1)), .putAccessKey(key)], audit: nil)
+        }
+        try alter(
+            "ALTER TABLE accessKey DROP COLUMN tokensSince",
+            "DELETE FROM grdb_migrations WHERE identifier = '2'",
+            "PRAGMA user_version = 1",
+        )
+        try CatalogCopy.make(of: folder.catalog, to: folder.file("copy"))
+        try CatalogCopy.check(folder.file("copy"), named: "copy")
+        #expect(
+            try SQLiteCatalog(path: folder.catalog).load().accessKeys == [key],
+            "its tokens count since its creation"
+        )
     }
 
     @Test func `a database of another program is refused and left as it is`() throws {

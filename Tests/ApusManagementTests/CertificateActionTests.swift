@@ -40,6 +40,33 @@ struct CertificateActionTests {
         }
     }
 
+    @Test func `an authority that is registered again stays as it is switched`() async {
+        #expect(await call("RegisterCaCertificate", Self.registration).status == 200)
+        #expect(await call("InactivateCaCertificate", ["Sn": "0A1B2C3D"]).status == 200)
+        let again = ["CaName": "renamed", "CaContent": "a note\n" + CertificateSamples.authority]
+        #expect(await call("RegisterCaCertificate", Self.registration.merging(again) { $1 }).status == 200)
+        let data = await call("GetCaCertificate", ["Sn": "0A1B2C3D"]).json["Data"]
+        #expect(data?["Status"] == "0" && data?["CaName"] == "renamed")
+    }
+
+    @Test func `another authority of the same serial number is refused and changes nothing`() async throws {
+        let other = CACertificate(
+            instance: try fixture.number(),
+            serialNumber: "0A1B2C3D",
+            name: "other",
+            content: CertificateSamples.stranger,
+            verificationContent: "",
+            registrationCode: "",
+            validFrom: 0,
+            validUntil: .max,
+        )
+        try fixture.manager.change([.putCACertificate(other)], by: .local, action: "", instance: "", detail: "")
+        let answer = await call("RegisterCaCertificate", Self.registration)
+        #expect(answer.code == "ParameterFieldCheckFailed")
+        #expect(answer.message.hasPrefix("CaContent: ") && answer.message.contains("'0A1B2C3D'"))
+        #expect(fixture.manager.directory.caCertificates(of: try fixture.number()) == [other])
+    }
+
     @Test(arguments: [
         (["VerificationContent": CertificateSamples.otherName], 500, "RegisterCodeError"),
         (["VerificationContent": CertificateSamples.stranger], 400, "ParameterFieldCheckFailed"),

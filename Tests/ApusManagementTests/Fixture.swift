@@ -39,10 +39,12 @@ final class Fixture: Sendable {
     private let clock: TestClock
     private let nonces = Guarded(0)
 
-    init(_ change: (inout ManagementConfiguration) -> Void = { _ in }) throws {
+    init(
+        catalog: any Catalog = MemoryCatalog(),
+        _ change: (inout ManagementConfiguration) -> Void = { _ in },
+    ) throws {
         let clock = TestClock()
         self.clock = clock
-        let catalog = MemoryCatalog()
         // The registration codes of instances come of it, and the certificates of the tests carry one.
         let secret = [UInt8](repeating: 7, count: 32)
         _ = try catalog.commit([.putServiceSecret(name: TokenSeal.secretName, secret)], audit: nil)

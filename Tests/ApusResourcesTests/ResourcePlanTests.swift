@@ -20,8 +20,7 @@ struct ResourcePlanTests {
     /// - Returns: the lines of the plan.
     @discardableResult
     private func apply(_ json: String) throws -> [String] {
-        let plan = try plan(json)
-        #expect(try plan.apply(manager, by: .local) == plan.changes.count)
+        let plan = try ResourcePlan.apply(try document(json), to: manager, by: .local)
         let rest = try self.plan(json)
         #expect(rest.isEmpty && rest.lines.isEmpty, "a second time nothing is to do: \(rest.lines)")
         return plan.lines
@@ -85,14 +84,29 @@ struct ResourcePlanTests {
         #expect(directory.groups(of: second).isEmpty)
     }
 
-    @Test func `a plan that was made before something else changed is refused whole`() throws {
-        try apply(instance(#""topics": ["orders"]"#))
-        let plan = try plan(instance(#""topics": ["chat"], "groups": ["GID_apus"]"#))
+    @Test func `of two documents at once the catalog has one whole`() async throws {
+        let documents = try ["orders", "chat"].map { topic in
+            try document(instance(#""topics": ["\#(topic)"], "limits": {"parentTopics": 1}, "name": "of-\#(topic)""#))
+        }
+        try ResourcePlan.apply(documents[0], to: manager, by: .local)
         let number = try #require(directory.instance(id: "post-cn-apus00001")).number
-        try manager.change([.deleteTopic(number, name: "orders")], by: .local, action: "", instance: "", detail: "")
-        #expect(throws: ResourceError.self) { try plan.apply(manager, by: .local) }
-        #expect(directory.topics(of: number).isEmpty)
-        #expect(directory.groups(of: number).isEmpty)
+        for _ in 0..<50 {
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                for document in documents + documents {
+                    tasks.addTask { [manager] in try ResourcePlan.apply(document, to: manager, by: .local) }
+                }
+                try await tasks.waitForAll()
+            }
+            let topics = directory.topics(of: number).map(\.name)
+            #expect(topics.count == 1)
+            #expect(directory.instance(number)?.name == "of-\(topics.first ?? "")")
+        }
+    }
+
+    @Test func `a document that changes nothing is not in the audit log`() throws {
+        try apply(exampleDocument)
+        try ResourcePlan.apply(try document(exampleDocument), to: manager, by: .local)
+        #expect(try manager.audit(before: nil, limit: 10, instance: nil).count == 1)
     }
 
     // MARK: - Changes

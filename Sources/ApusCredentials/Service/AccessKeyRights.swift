@@ -3,12 +3,13 @@ internal import ApusResources
 extension AccessKey {
     /// Why the key gives no access to an instance; `nil` when it does.
     func failure(in instance: Instance) -> String? {
-        guard isEnabled else { return "access key \(quoted(id)) is disabled; enable it or use another" }
-        guard rights == .administrator || account == instance.account else {
-            return "access key \(quoted(id)) belongs to account \(quoted(account)), instance \(quoted(instance.id)) to "
+        switch obstacle(in: instance) {
+        case nil: nil
+        case .disabled: "access key \(quoted(id)) is disabled; enable it or use another"
+        case .ofAnotherAccount:
+            "access key \(quoted(id)) belongs to account \(quoted(account)), instance \(quoted(instance.id)) to "
                 + "account \(quoted(instance.account))"
         }
-        return nil
     }
 
     /// The same for the client, who is not to learn whose the instance is.

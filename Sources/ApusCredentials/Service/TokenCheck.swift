@@ -81,22 +81,18 @@ struct TokenCheck {
     ///
     /// - Returns: `nil` while it is.
     func failure(of held: HeldToken, now: Timestamp) -> TokenFailure? {
-        let name = "the \(held.type.rawValue) token"
-        if held.token.expiresAt <= now.milliseconds {
-            return TokenFailure(
-                code: .expired,
-                type: held.type,
-                sentence: "\(name) expired at \(held.token.expiresAt) (Unix ms); apply for a new one with ApplyToken",
-            )
+        func failure(_ code: TokenFailure.Code, _ what: String) -> TokenFailure {
+            let sentence = "the \(held.type.rawValue) token \(what); apply for a new one with ApplyToken"
+            return TokenFailure(code: code, type: held.type, sentence: sentence)
         }
-        if directory.isRevoked(held.token.instance, tokenID: held.token.id) {
-            return TokenFailure(
-                code: .revoked,
-                type: held.type,
-                sentence: "\(name) was revoked; apply for a new one with ApplyToken",
-            )
+        return switch directory.fault(of: held.token, now: now.milliseconds) {
+        case .expired: failure(.expired, "expired at \(held.token.expiresAt) (Unix ms)")
+        case .revoked: failure(.revoked, "was revoked")
+        case .outlived:
+            failure(.revoked, "is older than what access key \(quoted(held.token.accessKeyID)) stands for now")
+        // Those who ask look at the key themselves: they have more to say about it.
+        case .keyDeleted, .key, nil: nil
         }
-        return nil
     }
 }
 

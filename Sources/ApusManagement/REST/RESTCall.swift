@@ -48,11 +48,27 @@ struct RESTCall: Sendable {
                 instance: instance,
                 detail: detail,
             )
-        } catch {
-            var refusal = RESTError(error)
-            refusal.isRecorded = true
-            throw refusal
-        }
+        } catch { throw recorded(error) }
+    }
+
+    /// Changes what depends on what the catalog holds: nobody changes anything between the look and the change.
+    ///
+    /// - Parameter propose: looks at the directory, and changes nothing itself.
+    /// - Returns: the proposal's answer.
+    func change<Answer: Sendable>(
+        _ propose: () throws(RESTError) -> ChangeProposal<Answer>,
+    ) throws(RESTError) -> Answer {
+        let outcome = try service.manager.change(by: actor, action: auditAction, propose)
+        do {
+            return try outcome.get()
+        } catch { throw recorded(error) }
+    }
+
+    /// A refusal that the audit log has.
+    private func recorded(_ error: ResourceError) -> RESTError {
+        var refusal = RESTError(error)
+        refusal.isRecorded = true
+        return refusal
     }
 
     /// Enters a refused call in the audit log; if that fails, the refusal is still what the caller must hear.

@@ -30,11 +30,29 @@ struct RPCCall: Sendable {
                 instance: instance,
                 detail: detail,
             )
-        } catch {
-            var refusal = refusal(error)
-            refusal.isRecorded = true
-            throw refusal
+        } catch { throw recorded(error) }
+    }
+
+    /// Changes what depends on what the catalog holds: nobody changes anything between the look and the change.
+    ///
+    /// - Parameter propose: looks at the directory, and changes nothing itself.
+    func change(
+        in instance: String,
+        _ propose: () throws(RPCError) -> [CatalogChange],
+    ) throws(RPCError) {
+        let outcome = try service.manager.change(by: caller.actor, action: action.name) { () throws(RPCError) in
+            ChangeProposal(try propose(), in: instance, detail)
         }
+        do {
+            try outcome.get()
+        } catch { throw recorded(error) }
+    }
+
+    /// A refusal that the audit log has.
+    private func recorded(_ error: ResourceError) -> RPCError {
+        var refusal = refusal(error)
+        refusal.isRecorded = true
+        return refusal
     }
 
     /// Enters a call in the audit log that has changed something else than the catalog.

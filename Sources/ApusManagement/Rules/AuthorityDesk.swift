@@ -70,4 +70,12 @@ struct AuthorityDesk {
             validUntil: validity.until,
         )
     }
+
+    /// Whether both are the same certificate, however its text is laid out.
+    static func isSame(_ one: CACertificate, _ other: CACertificate) -> Bool {
+        guard let first = X509Certificate(pem: one.content), let second = X509Certificate(pem: other.content) else {
+            return false
+        }
+        return first.pem == second.pem
+    }
 }

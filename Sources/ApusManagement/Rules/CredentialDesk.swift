@@ -9,17 +9,26 @@ struct CredentialDesk {
     let action: String
 
     /// A new pair for a client id; an earlier one no longer counts.
-    func register(_ clientID: String, in instance: Instance) throws(ResourceError) -> DeviceCredential {
-        try check(clientID, in: instance)
-        let credential = try service.manager.newDeviceCredential(instance.number, clientID: clientID)
-        try service.manager.change(
-            [.putDeviceCredential(credential)],
-            by: caller.actor,
-            action: action,
-            instance: instance.id,
-            detail: "ClientId=\(excerpt(clientID))",
-        )
-        return credential
+    ///
+    /// - Parameter mustExist: whether there has to be an earlier one.
+    func register(
+        _ clientID: String,
+        in instance: Instance,
+        mustExist: Bool = false,
+    ) throws(ResourceError) -> DeviceCredential {
+        try service.manager.change(by: caller.actor, action: action) { () throws(ResourceError) in
+            if mustExist, service.directory.deviceCredential(instance.number, clientID: clientID) == nil {
+                throw ResourceError(.notFound, "'\(excerpt(clientID))' has no credential; register one")
+            }
+            try check(clientID, in: instance)
+            let credential = try service.manager.newDeviceCredential(instance.number, clientID: clientID)
+            return ChangeProposal(
+                [.putDeviceCredential(credential)],
+                in: instance.id,
+                "ClientId=\(excerpt(clientID))",
+                answer: credential,
+            )
+        }.get()
     }
 
     /// Where clients need a group, so do their credentials.

@@ -13,6 +13,8 @@ enum TokenRefusal: Error, Equatable {
 /// Issues, looks into and revokes tokens (apsaramq-facts 2.4).
 struct TokenDesk {
     static let mostResources = ResourceManager.maximumTokenResources
+    /// Revocations of single tokens that an instance keeps.
+    static let mostRevocations = 100_000
 
     /// Whether a token holds, and why not.
     struct Finding {
@@ -79,27 +81,41 @@ struct TokenDesk {
         guard let token = service.manager.seal.open(text), token.instance == instance.number else {
             return Finding(token: nil, problem: "it is no token of this instance")
         }
-        if service.directory.isRevoked(instance.number, tokenID: token.id) {
-            return Finding(token: token, problem: "it was revoked")
-        }
-        guard token.expiresAt > now else { return Finding(token: token, problem: "it has expired") }
-        // A key that was taken back takes its tokens with it.
-        guard service.directory.accessKey(id: token.accessKeyID)?.isEnabled == true else {
-            return Finding(token: token, problem: "the access key that issued it is gone or disabled")
-        }
-        return Finding(token: token, problem: "")
+        return Finding(token: token, problem: Self.words(service.directory.fault(of: token, now: now)))
     }
 
-    /// The change that takes a token back; `nil` when it has ended anyway.
-    func revocation(of text: String, in instance: Instance) throws(TokenRefusal) -> CatalogChange? {
+    private static func words(_ fault: TokenFault?) -> String {
+        switch fault {
+        case nil: ""
+        case .expired: "it has expired"
+        case .revoked: "it was revoked"
+        case .keyDeleted, .key(.disabled): "the access key that issued it is gone or disabled"
+        case .key(.ofAnotherAccount): "the access key that issued it is of another account than the instance"
+        case .outlived: "it is older than what the access key that issued it stands for now"
+        }
+    }
+
+    /// The changes that take a token back, none when it has ended anyway; to be worked out where they are made.
+    ///
+    /// There is always room: beyond ``mostRevocations`` those of tokens that have ended go, and when that does not help,
+    /// the token's access key takes back this token with all that it issued before.
+    func revocation(of text: String, in instance: Instance) throws(TokenRefusal) -> [CatalogChange] {
         guard let token = service.manager.seal.open(text), token.instance == instance.number else {
             throw .invalid(.token, "it is no token of the instance '\(instance.id)'")
         }
-        guard token.expiresAt > now, !service.directory.isRevoked(instance.number, tokenID: token.id) else {
-            return nil
+        switch service.directory.fault(of: token, now: now) {
+        case .expired, .revoked, .keyDeleted, .outlived: return []
+        case .key, nil: break
         }
-        return .putRevokedToken(
+        let change = CatalogChange.putRevokedToken(
             RevokedToken(instance: instance.number, tokenID: token.id, expiresAt: token.expiresAt)
         )
+        guard service.directory.revocations(of: instance.number) >= Self.mostRevocations else { return [change] }
+        guard service.directory.revocations(of: instance.number, endingAt: now) >= Self.mostRevocations else {
+            return [.forgetRevokedTokens(expiredBefore: now), change]
+        }
+        guard var key = service.directory.accessKey(id: token.accessKeyID) else { return [] }
+        key.tokensSince = token.issuedAt + 1
+        return [.putAccessKey(key)]
     }
 }

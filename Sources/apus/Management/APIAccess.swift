@@ -108,7 +108,8 @@ struct AdministratorFile {
         guard let id = value?["accessKeyId"]?.string, let secret = value?["accessKeySecret"]?.string else {
             throw CommandFailure("\(path) has no accessKeyId and accessKeySecret")
         }
-        api = value?["api"]?.string
+        // Empty while the first start has not come to its end.
+        api = value?["api"]?.string.flatMap { $0.isEmpty ? nil : $0 }
         keyID = id
         self.secret = secret
     }

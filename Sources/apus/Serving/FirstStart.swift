@@ -19,6 +19,7 @@ struct FirstStart {
 
     /// What stands in the file.
     struct Login: Codable, Equatable {
+        /// Empty until the API has opened its port, and so until somebody was told the key.
         var api: String
         var accessKeyId: String
         var accessKeySecret: String
@@ -26,78 +27,96 @@ struct FirstStart {
         var instance: String
     }
 
-    /// Makes them when the catalog has no account yet.
+    /// The key to tell somebody: that of a first start that has not come to its end, or a new one, made with the rest when
+    /// the catalog has no account yet.
     ///
-    /// - Returns: the new key; `nil` when there was something.
-    static func prepare(_ manager: ResourceManager) throws -> AccessKey? {
-        guard manager.directory.accounts.isEmpty else { return nil }
-        let now = Tenancy.now()
-        let key: AccessKey
+    /// - Parameters:
+    ///   - directory: the data directory. The file stands there before the catalog has the key, so that a start that ends
+    ///     in between, whyever, does not take the only way in with it.
+    ///   - makesNew: whether an empty catalog is filled.
+    /// - Returns: `nil` when there is nothing to tell.
+    static func prepare(
+        _ manager: ResourceManager,
+        in directory: String,
+        makesNew: Bool = true,
+    ) throws(CommandFailure) -> AccessKey? {
         do {
-            key = AccessKey(
+            let folder = try PrivateFolder(creating: directory)
+            if let key = try untold(folder, manager.directory) { return key }
+            guard makesNew, manager.directory.accounts.isEmpty else { return nil }
+            let key = AccessKey(
                 id: "LTAI" + Hex.encode(try randomBytes(8)),
                 secret: Hex.encode(try randomBytes(16)),
                 account: account,
                 rights: .administrator,
-                createdAt: now,
+                createdAt: manager.now,
             )
-            let made = try manager.change(
-                [
-                    .putAccount(Account(name: account, createdAt: now)),
-                    .putAccessKey(key),
-                    .putInstance(Instance(id: plainInstance, account: account, profile: .standard, createdAt: now)),
-                    .putInstance(Instance(id: instance, account: account, profile: .apsaramq, createdAt: now)),
-                ],
-                by: .local,
-                action: "FirstStart",
-                instance: instance,
-                detail: "account \(account) with an administrator's key, instances \(plainInstance) and \(instance)",
-            )
-            guard case .putInstance(let stored)? = made.last else { return key }
-            try manager.change(
-                [
-                    .putTopic(ParentTopic(instance: stored.number, name: topic, createdAt: now)),
-                    .putGroup(Group(instance: stored.number, id: group, createdAt: now, updatedAt: now)),
-                ],
-                by: .local,
-                action: "FirstStart",
-                instance: instance,
-                detail: "parent topic \(topic), group \(group)",
-            )
+            try write(Login(key, api: ""), in: folder)
+            try fill(manager, key)
+            return key
+        } catch let failure as CommandFailure {
+            throw failure
         } catch {
             throw CommandFailure("the first start could not fill the catalog: \(error)")
         }
+    }
+
+    /// The key of a first start that nobody was told of, if the catalog has it.
+    private static func untold(_ folder: PrivateFolder, _ directory: ResourceDirectory) throws -> AccessKey? {
+        guard let login = try read(folder), login.api.isEmpty,
+            let key = directory.accessKey(id: login.accessKeyId), key.secret == login.accessKeySecret
+        else { return nil }
         return key
+    }
+
+    /// One transaction: there is all of it or nothing.
+    private static func fill(_ manager: ResourceManager, _ key: AccessKey) throws(ResourceError) {
+        let now = manager.now
+        let number = InstanceNumber.provisional(0)
+        try manager.change(
+            [
+                .putAccount(Account(name: account, createdAt: now)),
+                .putAccessKey(key),
+                .putInstance(Instance(id: plainInstance, account: account, profile: .standard, createdAt: now)),
+                .putInstance(
+                    Instance(number: number, id: instance, account: account, profile: .apsaramq, createdAt: now)
+                ),
+                .putTopic(ParentTopic(instance: number, name: topic, createdAt: now)),
+                .putGroup(Group(instance: number, id: group, createdAt: now, updatedAt: now)),
+            ],
+            by: .local,
+            action: "FirstStart",
+            instance: instance,
+            detail: "account \(account) with an administrator's key, instances \(plainInstance) and \(instance), "
+                + "parent topic \(topic), group \(group)",
+        )
     }
 
     /// Writes or refreshes the file by which the command line finds its way.
     ///
     /// - Parameter key: of the first start; later the file keeps the key that it has.
-    static func writeLogin(_ key: AccessKey?, api: String, in directory: String) throws {
+    static func writeLogin(_ key: AccessKey?, api: String, in directory: String) throws(CommandFailure) {
         do {
             let folder = try PrivateFolder(creating: directory)
-            var login: Login
-            if let key {
-                login = Login(
-                    api: api,
-                    accessKeyId: key.id,
-                    accessKeySecret: key.secret,
-                    account: key.account,
-                    instance: instance,
-                )
-            } else {
-                guard let text = try folder.read(fileName),
-                    let known = try? JSONDecoder().decode(Login.self, from: Data(text.utf8))
-                else { return }
-                login = known
-                login.api = api
-            }
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            try folder.write(String(decoding: try encoder.encode(login), as: UTF8.self) + "\n", to: fileName)
+            guard var login = try key.map({ Login($0, api: api) }) ?? read(folder) else { return }
+            // Of a first start that ended before the catalog had its key: it opens nothing.
+            guard key != nil || !login.api.isEmpty else { return }
+            login.api = api
+            try write(login, in: folder)
         } catch {
             throw CommandFailure("\(fileName) cannot be written: \(error)")
         }
+    }
+
+    /// `nil` when there is no file, or one of somebody else's.
+    private static func read(_ folder: PrivateFolder) throws -> Login? {
+        try folder.read(fileName).flatMap { try? JSONDecoder().decode(Login.self, from: Data($0.utf8)) }
+    }
+
+    private static func write(_ login: Login, in folder: PrivateFolder) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try folder.write(String(decoding: try encoder.encode(login), as: UTF8.self) + "\n", to: fileName)
     }
 
     /// What to print once: the key, and commands that work when pasted.
@@ -131,5 +150,17 @@ struct FirstStart {
             "  print(c.send_message(models.SendMessageRequest(instance_id='\(instance)', mqtt_topic='\(topic)/hello',",
             "      payload='from the SDK')).body)",
         ]
+    }
+}
+
+extension FirstStart.Login {
+    init(_ key: AccessKey, api: String) {
+        self.init(
+            api: api,
+            accessKeyId: key.id,
+            accessKeySecret: key.secret,
+            account: key.account,
+            instance: FirstStart.instance,
+        )
     }
 }

@@ -16,7 +16,7 @@ final class Management: Sendable {
     /// For https.
     let tls: TLSContextBox?
     private let events: any EventSink
-    /// The administrator's key, when this was the first start.
+    /// The administrator's key of the first start, until somebody was told.
     private let firstKey: AccessKey?
     private let server = Guarded<ManagementServer?>(nil)
     private let upkeep = Guarded<Task<Void, Never>?>(nil)
@@ -35,22 +35,39 @@ final class Management: Sendable {
         self.configuration = configuration
         self.tls = tls.map { TLSContextBox($0) }
         self.events = events
-        do {
-            endpoint = try HTTPEndpoint(configuration.api.listen ?? "")
-        } catch {
-            throw CommandFailure("api.listen: \(error)")
-        }
+        endpoint = try Self.endpoint(configuration)
         tenancy.watch(broker)
         if let resources {
-            firstKey = nil
             for line in try tenancy.apply(file: resources) {
                 events.record(BrokerEvent(.notice, "resources.applied", [("file", resources), ("change", line)]))
             }
-        } else {
-            firstKey = try FirstStart.prepare(tenancy.manager)
         }
+        firstKey = try FirstStart.prepare(
+            tenancy.manager,
+            in: configuration.data.directory,
+            makesNew: resources == nil
+        )
         for warning in tenancy.loginWarnings(configuration) {
             events.record(BrokerEvent(.warning, "configuration.warning", [("explanation", warning)]))
+        }
+    }
+
+    private static func endpoint(_ configuration: Configuration) throws(CommandFailure) -> HTTPEndpoint {
+        do {
+            return try HTTPEndpoint(configuration.api.listen ?? "")
+        } catch {
+            throw CommandFailure("api.listen: \(error)")
+        }
+    }
+
+    /// Finds out whether the API's port could be opened now, before anything is written; leaves nothing behind.
+    static func examine(_ configuration: Configuration) throws(CommandFailure) {
+        let endpoint = try endpoint(configuration)
+        do {
+            guard let address = try Socket.resolve(host: endpoint.host, port: endpoint.port).first else { return }
+            _ = try Listener(address)
+        } catch {
+            throw CommandFailure("the management API cannot listen on \(endpoint.host):\(endpoint.port): \(error)")
         }
     }
 

@@ -55,6 +55,7 @@ final class Service: Sendable {
         network.handshakeTimeout = .seconds(configuration.limits.connectSeconds)
         // Whoever cannot listen leaves no data directory behind.
         try TransportServer.examine(network)
+        if isService { try Management.examine(configuration) }
         let apiTLS = try Management.tls(configuration)
         let seed = try Machine.randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         var settings = BrokerConfiguration(shardCount: shardCount, seed: seed)

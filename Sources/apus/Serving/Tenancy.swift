@@ -61,21 +61,20 @@ final class Tenancy: Sendable {
         options.newDeviceCertificate = { certificate in
             // Of a shard's thread, which must not wait for the disk.
             Task.detached {
-                let known = manager.directory.deviceCertificate(
-                    certificate.instance,
-                    caSerialNumber: certificate.caSerialNumber,
-                    serialNumber: certificate.serialNumber,
-                )
-                guard known == nil else { return }
                 let instance = manager.directory.instance(certificate.instance)?.id ?? ""
                 do {
-                    _ = try manager.change(
-                        [.putDeviceCertificate(certificate)],
-                        by: .local,
-                        action: "RegisterDeviceCertificate",
-                        instance: instance,
-                        detail: "device certificate \(certificate.serialNumber) of CA \(certificate.caSerialNumber)",
-                    )
+                    try manager.change(by: .local, action: "RegisterDeviceCertificate") {
+                        let known = manager.directory.deviceCertificate(
+                            certificate.instance,
+                            caSerialNumber: certificate.caSerialNumber,
+                            serialNumber: certificate.serialNumber,
+                        )
+                        return ChangeProposal(
+                            known == nil ? [.putDeviceCertificate(certificate)] : [],
+                            in: instance,
+                            "device certificate \(certificate.serialNumber) of CA \(certificate.caSerialNumber)",
+                        )
+                    }.get()
                 } catch {
                     // The next CONNECT with this certificate tries again.
                     events.record(
@@ -166,9 +165,7 @@ extension Tenancy {
         let file = try ResourceFile(path: path)
         do {
             let document = try JSONDecoder().decode(ResourceDocument.self, from: Data(file.document.text.utf8))
-            let plan = try ResourcePlan.make(document, directory, now: Self.now())
-            try plan.apply(manager, by: .local)
-            return plan.lines
+            return try ResourcePlan.apply(document, to: manager, by: .local).lines
         } catch let error as ResourceError {
             var field: String?
             if case .invalid(let name) = error.kind { field = name }

@@ -172,6 +172,12 @@ struct StandingTests {
     private static let disabled = ServiceFixture.key("LTAIexampleAK", "apusSecretKey0001", "shop", isEnabled: false)
     private static let apsaramq = ServiceFixture.apsaramq
 
+    private static func renewed(since time: Int64) -> AccessKey {
+        var key = ServiceFixture.key("LTAIexampleAK", "apusSecretKey0001", "shop")
+        key.tokensSince = time
+        return key
+    }
+
     /// What happens, to whom, and how the connection ends; `nil` when it stays.
     static let changes: [(CatalogChange, String, ReasonCode?, String)] = [
         (.deleteAccessKey(id: "LTAIexampleAK"), "key", .notAuthorized, "access key `LTAIexampleAK` was deleted"),
@@ -185,6 +191,12 @@ struct StandingTests {
             "the RW token was revoked"
         ),
         (.putRevokedToken(RevokedToken(instance: apsaramq, tokenID: "bb", expiresAt: .max)), "token", nil, ""),
+        (.putAccessKey(renewed(since: ServiceFixture.now)), "token", nil, ""),
+        (
+            .putAccessKey(renewed(since: ServiceFixture.now + 1)), "token", .notAuthorized,
+            "the RW token is older than what access key `LTAIexampleAK` stands for now"
+        ),
+        (.putAccessKey(renewed(since: ServiceFixture.now + 1)), "key", nil, ""),
         // Facts 2.5: an existing connection stays.
         (.deleteDeviceCredential(apsaramq, clientID: ServiceFixture.clientID), "device", nil, ""),
         (
@@ -234,7 +246,8 @@ struct StandingTests {
         #expect(service.authorizer.revision.value > before)
         let payload = notice.map { String(decoding: $0.payload, as: UTF8.self) }
         switch (who, change) {
-        case ("token", .putRevokedToken): #expect(payload == #"{"code":3,"type":"RW"}"#)
+        case ("token", .putRevokedToken), ("token", .putAccessKey(Self.renewed(since: ServiceFixture.now + 1))):
+            #expect(payload == #"{"code":3,"type":"RW"}"#)
         case ("token", _): #expect(payload == #"{"code":-1,"type":"RW"}"#)
         default: #expect(payload == nil)
         }

@@ -102,6 +102,15 @@ struct TokenModeTests {
         #expect(outcome.explanation.contains("access key `\(key)`"))
     }
 
+    @Test func `a token that is older than its access key is refused`() async throws {
+        let service = try ServiceFixture { contents in
+            for index in contents.accessKeys.indices { contents.accessKeys[index].tokensSince = ServiceFixture.now + 1 }
+        }
+        let outcome = await service.connect(userName, "RW|\(Self.both)")
+        #expect(outcome.code == .notAuthorized)
+        #expect(outcome.explanation.contains("the RW token is older than what access key `LTAIexampleAK` stands for"))
+    }
+
     @Test func `without a secret of the service no token is good`() async throws {
         let service = try ServiceFixture { $0.serviceSecrets = [:] }
         #expect(await service.connect(userName, "RW|\(Self.both)").explanation == "the RW token \(Self.forged)")

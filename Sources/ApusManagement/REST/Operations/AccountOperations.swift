@@ -26,10 +26,12 @@ enum AccountOperations {
             answer: .component("Account"),
         ) { call throws(RESTError) in
             let account = Account(name: call.text("name"), createdAt: call.now)
-            guard call.directory.account(account.name) == nil else {
-                throw .exists("there is an account '\(account.name)' already")
+            try call.change { () throws(RESTError) in
+                guard call.directory.account(account.name) == nil else {
+                    throw .exists("there is an account '\(account.name)' already")
+                }
+                return ChangeProposal([.putAccount(account)], "account \(account.name)")
             }
-            try call.change([.putAccount(account)], "account \(account.name)")
             return json(account)
         },
         RESTOperation(

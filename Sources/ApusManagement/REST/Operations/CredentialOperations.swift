@@ -53,7 +53,7 @@ enum CredentialOperations {
             rights: .manager,
             answer: .component("CredentialWithSecret"),
         ) { call throws(RESTError) in
-            try register(try existing(call, try call.instance()).clientID, call)
+            try register(call.part("clientId"), call, mustExist: true)
         },
         RESTOperation(
             .delete,
@@ -82,12 +82,16 @@ enum CredentialOperations {
         return found
     }
 
-    private static func register(_ clientID: String, _ call: RESTCall) throws(RESTError) -> JSONValue {
+    private static func register(
+        _ clientID: String,
+        _ call: RESTCall,
+        mustExist: Bool = false,
+    ) throws(RESTError) -> JSONValue {
         let instance = try call.instance()
         guard let caller = call.caller else { throw .notFound("there is no caller") }
         let desk = CredentialDesk(service: call.service, caller: caller, action: call.auditAction)
         do {
-            return withSecret(try desk.register(clientID, in: instance))
+            return withSecret(try desk.register(clientID, in: instance, mustExist: mustExist))
         } catch { throw RESTError(error) }
     }
 

@@ -18,9 +18,11 @@ enum DocumentOperations {
             do {
                 let bytes = Data(call.body.text.utf8)
                 let document = try JSONDecoder().decode(ResourceDocument.self, from: bytes)
-                let plan = try ResourcePlan.make(document, call.directory, now: call.now)
                 let isDry = call.query["dryRun"]?.bool ?? false
-                if !isDry { try plan.apply(call.service.manager, by: call.actor) }
+                let plan =
+                    isDry
+                    ? try ResourcePlan.make(document, call.directory, now: call.now)
+                    : try ResourcePlan.apply(document, to: call.service.manager, by: call.actor)
                 return [
                     "lines": .array(plan.lines.map { .string($0) }), "changes": JSONValue(plan.lines.count),
                     "applied": .bool(!isDry),

@@ -27,10 +27,12 @@ enum GroupOperations {
         ) { call throws(RESTError) in
             let instance = try call.instance()
             let group = Group(instance: instance.number, id: call.text("id"), createdAt: call.now, updatedAt: call.now)
-            guard !call.directory.hasGroup(instance.number, group.id) else {
-                throw .exists("there is a group '\(group.id)' already")
+            try call.change { () throws(RESTError) in
+                guard !call.directory.hasGroup(instance.number, group.id) else {
+                    throw .exists("there is a group '\(group.id)' already")
+                }
+                return ChangeProposal([.putGroup(group)], in: instance.id, "group \(group.id)")
             }
-            try call.change([.putGroup(group)], in: instance.id, "group \(group.id)")
             return json(group)
         },
         RESTOperation(

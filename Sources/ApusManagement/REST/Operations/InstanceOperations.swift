@@ -59,13 +59,15 @@ enum InstanceOperations {
             body: .component("InstanceChange"),
             answer: .component("Instance"),
         ) { call throws(RESTError) in
-            var instance = try call.instance()
-            instance.name = call.body["name"]?.string ?? instance.name
-            instance.profile = call.body["profile"]?.string.flatMap(Profile.init) ?? instance.profile
-            instance.state = call.body["state"]?.string.flatMap(Instance.State.init) ?? instance.state
-            InstanceSettings.apply(call.body, to: &instance)
-            try call.change([.putInstance(instance)], in: instance.id, call.body.text)
-            return json(instance, call)
+            let changed = try call.change { () throws(RESTError) in
+                var instance = try call.instance()
+                instance.name = call.body["name"]?.string ?? instance.name
+                instance.profile = call.body["profile"]?.string.flatMap(Profile.init) ?? instance.profile
+                instance.state = call.body["state"]?.string.flatMap(Instance.State.init) ?? instance.state
+                InstanceSettings.apply(call.body, to: &instance)
+                return ChangeProposal([.putInstance(instance)], in: instance.id, call.body.text, answer: instance)
+            }
+            return json(changed, call)
         },
         RESTOperation(
             .delete,

@@ -37,11 +37,14 @@ enum KeyOperations {
             } catch { throw RESTError(error) }
             key.id = call.body["id"]?.string ?? key.id
             key.secret = call.body["secret"]?.string ?? key.secret
-            guard call.directory.accessKey(id: key.id) == nil else {
-                throw .exists("there is an access key '\(key.id)' already")
+            let new = key
+            try call.change { () throws(RESTError) in
+                guard call.directory.accessKey(id: new.id) == nil else {
+                    throw .exists("there is an access key '\(new.id)' already")
+                }
+                return ChangeProposal([.putAccessKey(new)], "key \(new.id) of \(account), \(new.rights.rawValue)")
             }
-            try call.change([.putAccessKey(key)], "key \(key.id) of \(account), \(key.rights.rawValue)")
-            return json(key).adding(["secret": .string(key.secret)])
+            return json(new).adding(["secret": .string(new.secret)])
         },
         RESTOperation(
             .get,
@@ -60,14 +63,18 @@ enum KeyOperations {
             body: .component("KeyChange"),
             answer: .component("Key"),
         ) { call throws(RESTError) in
-            var key = try existing(call)
-            key.rights = call.body["rights"]?.string.flatMap(AccessKey.Rights.init) ?? key.rights
-            key.isEnabled = call.body["enabled"]?.bool ?? key.isEnabled
-            try call.change(
-                [.putAccessKey(key)],
-                "key \(key.id), \(key.rights.rawValue), \(key.isEnabled ? "enabled" : "disabled")",
+            json(
+                try call.change { () throws(RESTError) in
+                    var key = try existing(call)
+                    key.rights = call.body["rights"]?.string.flatMap(AccessKey.Rights.init) ?? key.rights
+                    key.isEnabled = call.body["enabled"]?.bool ?? key.isEnabled
+                    return ChangeProposal(
+                        [.putAccessKey(key)],
+                        "key \(key.id), \(key.rights.rawValue), \(key.isEnabled ? "enabled" : "disabled")",
+                        answer: key,
+                    )
+                }
             )
-            return json(key)
         },
         RESTOperation(
             .delete,

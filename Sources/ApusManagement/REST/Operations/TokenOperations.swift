@@ -65,14 +65,13 @@ enum TokenOperations {
             status: .noContent,
         ) { call throws(RESTError) in
             let instance = try call.instance()
-            let change: CatalogChange?
-            do throws(TokenRefusal) {
-                change = try TokenDesk(service: call.service, now: call.now).revocation(
-                    of: call.text("token"),
-                    in: instance,
-                )
-            } catch { throw refusal(error) }
-            if let change { try call.change([change], in: instance.id, "a token") }
+            let desk = TokenDesk(service: call.service, now: call.now)
+            try call.change { () throws(RESTError) in
+                do throws(TokenRefusal) {
+                    let changes = try desk.revocation(of: call.text("token"), in: instance)
+                    return ChangeProposal(changes, in: instance.id, "a token")
+                } catch { throw refusal(error) }
+            }
             return .null
         },
     ]

@@ -32,10 +32,12 @@ enum TopicOperations {
                 remark: call.text("remark"),
                 createdAt: call.now,
             )
-            guard !call.directory.hasTopic(instance.number, topic.name) else {
-                throw .exists("there is a parent topic '\(topic.name)' already")
+            try call.change { () throws(RESTError) in
+                guard !call.directory.hasTopic(instance.number, topic.name) else {
+                    throw .exists("there is a parent topic '\(topic.name)' already")
+                }
+                return ChangeProposal([.putTopic(topic)], in: instance.id, "topic \(topic.name)")
             }
-            try call.change([.putTopic(topic)], in: instance.id, "topic \(topic.name)")
             return json(topic)
         },
         RESTOperation(

@@ -32,7 +32,9 @@ enum AuthorityActions {
                 case .failed(let error): throw call.refusal(error)
                 }
             }
-            try call.change([.putCACertificate(certificate)], in: instance.id)
+            try call.change(in: instance.id) { () throws(RPCError) in
+                [.putCACertificate(try renewed(certificate, call))]
+            }
             return ["Sn": .string(certificate.serialNumber)]
         },
         CertificateAction.action("GetCaCertificate", .data, ["Sn"]) { call, instance throws(RPCError) in
@@ -59,17 +61,36 @@ enum AuthorityActions {
 
     private static func existing(_ call: RPCCall, _ instance: Instance) throws(RPCError) -> CACertificate {
         let number = try call.parameters.text("Sn", most: 128)
-        guard let found = call.directory.caCertificates(of: instance.number).first(where: { $0.serialNumber == number })
-        else { throw call.parameters.refusal(of: "Sn", "no CA certificate '\(excerpt(number))' is registered") }
+        guard let found = call.directory.caCertificate(instance.number, serialNumber: number) else {
+            throw call.parameters.refusal(of: "Sn", "no CA certificate '\(excerpt(number))' is registered")
+        }
         return found
+    }
+
+    /// The value to store for a certificate that may be registered already, which stays as active as it is.
+    private static func renewed(_ certificate: CACertificate, _ call: RPCCall) throws(RPCError) -> CACertificate {
+        let known = call.directory.caCertificate(certificate.instance, serialNumber: certificate.serialNumber)
+        guard let known else { return certificate }
+        guard AuthorityDesk.isSame(known, certificate) else {
+            throw call.parameters.refusal(
+                of: "CaContent",
+                "another CA certificate with the serial number '\(excerpt(certificate.serialNumber))' is registered, "
+                    + "'\(excerpt(known.name))'; delete it first, or issue this one with a serial number of its own",
+            )
+        }
+        var renewed = certificate
+        renewed.isActive = known.isActive
+        return renewed
     }
 
     private static func setActive(_ isActive: Bool, _ call: RPCCall, _ instance: Instance) throws(RPCError) -> JSONValue
     {
-        var certificate = try existing(call, instance)
-        certificate.isActive = isActive
-        try call.change([.putCACertificate(certificate)], in: instance.id)
-        return ["Sn": .string(certificate.serialNumber)]
+        try call.change(in: instance.id) { () throws(RPCError) in
+            var certificate = try existing(call, instance)
+            certificate.isActive = isActive
+            return [.putCACertificate(certificate)]
+        }
+        return ["Sn": .string(try call.parameters.text("Sn", most: 128))]
     }
 
     private static func json(_ certificate: CACertificate) -> JSONValue {

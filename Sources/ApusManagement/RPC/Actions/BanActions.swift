@@ -20,9 +20,11 @@ enum BanActions {
             call,
             instance throws(RPCError) in
             let clientID = try call.parameters.optionalText("ClientId")
-            let found = call.directory.bans(of: instance.number).filter {
-                clientID.map($0.clientID.elementsEqual) ?? true
-            }
+            let found =
+                clientID.map { clientID in
+                    call.directory.isBanned(instance.number, clientID: clientID)
+                        ? [BannedClient(instance: instance.number, clientID: clientID)] : []
+                } ?? call.directory.bans(of: instance.number)
             return try CustomAction.page(of: found, call, key: \.clientID) { ban in
                 // What the list shows there is not documented; this is what a ban is.
                 ["ClientId": .string(ban.clientID), "PermitAction": "CONNECT", "Effect": "DENY"]

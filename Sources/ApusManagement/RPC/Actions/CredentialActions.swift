@@ -12,9 +12,11 @@ enum CredentialActions {
             answer(try existing(clientID, call, instance), instance)
         },
         credential("RefreshDeviceCredential", .manager) { call, instance, clientID throws(RPCError) in
-            _ = try existing(clientID, call, instance)
             do throws(ResourceError) {
-                return answer(try CredentialDesk(call: call).register(clientID, in: instance), instance)
+                return answer(
+                    try CredentialDesk(call: call).register(clientID, in: instance, mustExist: true),
+                    instance
+                )
             } catch { throw call.refusal(error) }
         },
         credential("UnRegisterDeviceCredential", .manager) { call, instance, clientID throws(RPCError) in

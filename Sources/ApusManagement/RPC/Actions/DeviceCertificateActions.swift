@@ -44,8 +44,8 @@ enum DeviceCertificateActions {
     private static func existing(_ call: RPCCall, _ instance: Instance) throws(RPCError) -> DeviceCertificate {
         let authority = try call.parameters.text("CaSn", most: 128)
         let number = try call.parameters.text("DeviceSn", most: 128)
-        let all = call.directory.deviceCertificates(of: instance.number, caSerialNumber: authority)
-        guard let found = all.first(where: { $0.serialNumber == number }) else {
+        let found = call.directory.deviceCertificate(instance.number, caSerialNumber: authority, serialNumber: number)
+        guard let found else {
             throw call.parameters.refusal(
                 of: "DeviceSn",
                 "no device certificate '\(excerpt(number))' of the CA '\(excerpt(authority))' is registered",
@@ -66,10 +66,12 @@ enum DeviceCertificateActions {
 
     private static func setActive(_ isActive: Bool, _ call: RPCCall, _ instance: Instance) throws(RPCError) -> JSONValue
     {
-        var certificate = try existing(call, instance)
-        certificate.isActive = isActive
-        try call.change([.putDeviceCertificate(certificate)], in: instance.id)
-        return ["DeviceSn": .string(certificate.serialNumber)]
+        try call.change(in: instance.id) { () throws(RPCError) in
+            var certificate = try existing(call, instance)
+            certificate.isActive = isActive
+            return [.putDeviceCertificate(certificate)]
+        }
+        return ["DeviceSn": .string(try call.parameters.text("DeviceSn", most: 128))]
     }
 
     private static func json(_ certificate: DeviceCertificate) -> JSONValue {

@@ -7,9 +7,6 @@ enum GroupActions {
     private static func create(_ versions: [RPCAction.Version], _ more: [String]) -> RPCAction {
         group("CreateGroupId", versions, .manager, ["GroupId"] + more) { call, instance throws(RPCError) in
             let id = try call.parameters.text("GroupId", most: 4_096)
-            guard !call.directory.hasGroup(instance.number, id) else {
-                throw RPCError(400, "GroupIdAlreadyExsited", "the group '\(id)' exists in '\(instance.id)' already")
-            }
             let tags = try TagText.read(call.parameters)
             var changes = [
                 CatalogChange.putGroup(
@@ -21,7 +18,17 @@ enum GroupActions {
                     .putTag(Tag(instance: instance.number, kind: .group, resource: id, key: key, value: value))
                 )
             }
-            try call.change(changes, in: instance.id)
+            let new = changes
+            try call.change(in: instance.id) { () throws(RPCError) in
+                guard !call.directory.hasGroup(instance.number, id) else {
+                    throw RPCError(
+                        400,
+                        "GroupIdAlreadyExsited",
+                        "the group '\(id)' exists in '\(instance.id)' already"
+                    )
+                }
+                return new
+            }
             return [:]
         }
     }

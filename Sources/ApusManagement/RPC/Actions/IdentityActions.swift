@@ -1,3 +1,4 @@
+internal import ApusMessage
 internal import ApusResources
 
 /// Users of custom authentication (apsaramq-facts 4.4.4, 4.4.12, 4.4.32, 4.4.49).
@@ -7,19 +8,17 @@ enum IdentityActions {
 
     static let all: [RPCAction] = [
         CustomAction.action("AddCustomAuthIdentity", .manager, identity + proof) { call, instance throws(RPCError) in
-            let name = try Name(call)
-            guard name.stored(call, instance) == nil else {
-                throw call.parameters.refusal(
-                    of: "Username",
-                    "it is stored already; UpdateCustomAuthIdentity changes it"
-                )
+            try put(call, instance) { () throws(RPCError) in
+                guard try Name(call).stored(call, instance) == nil else {
+                    throw call.parameters.refusal(
+                        of: "Username",
+                        "it is stored already; UpdateCustomAuthIdentity changes it"
+                    )
+                }
             }
-            return try put(name, call, instance)
         },
         CustomAction.action("UpdateCustomAuthIdentity", .manager, identity + proof) { call, instance throws(RPCError) in
-            let name = try Name(call)
-            _ = try existing(name, call, instance)
-            return try put(name, call, instance)
+            try put(call, instance) { () throws(RPCError) in _ = try existing(Name(call), call, instance) }
         },
         CustomAction.action("DeleteCustomAuthIdentity", .manager, identity) { call, instance throws(RPCError) in
             let name = try Name(call)
@@ -37,9 +36,9 @@ enum IdentityActions {
             let type = try call.parameters.optionalChoice("IdentityType", IdentityType.self)
             let userName = try call.parameters.optionalText("Username")
             let clientID = try call.parameters.optionalText("ClientId")
-            let found = call.directory.identities(of: instance.number).filter { identity in
-                (type.map { $0 == identity.type } ?? true) && (userName.map { $0 == identity.userName } ?? true)
-                    && (clientID.map { $0 == identity.clientID } ?? true)
+            let found = call.directory.identities(of: instance.number, userName: userName).filter { identity in
+                (type.map { $0 == identity.type } ?? true)
+                    && (clientID.map { ExactText($0) == identity.clientID.map(ExactText.init) } ?? true)
             }
             return try CustomAction.page(of: found, call, key: key, json: json)
         },
@@ -64,10 +63,7 @@ enum IdentityActions {
         }
 
         func stored(_ call: RPCCall, _ instance: Instance) -> CustomIdentity? {
-            // A look-up finds the entry of the client id first, so it must be compared.
-            call.directory.identities(of: instance.number).first {
-                $0.type == type && $0.userName == userName && $0.clientID == clientID
-            }
+            call.directory.storedIdentity(instance.number, userName: userName, clientID: clientID)
         }
     }
 
@@ -79,7 +75,15 @@ enum IdentityActions {
         return found
     }
 
-    private static func put(_ name: Name, _ call: RPCCall, _ instance: Instance) throws(RPCError) -> JSONValue {
+    /// Stores the identity of the call.
+    ///
+    /// - Parameter check: throws where the action may not, and is asked while nobody changes anything.
+    private static func put(
+        _ call: RPCCall,
+        _ instance: Instance,
+        unless check: () throws(RPCError) -> Void,
+    ) throws(RPCError) -> JSONValue {
+        let name = try Name(call)
         let identity = CustomIdentity(
             instance: instance.number,
             type: name.type,
@@ -88,7 +92,10 @@ enum IdentityActions {
             secret: try call.parameters.text("Secret"),
             signMode: try call.parameters.choice("SignMode", CustomIdentity.SignMode.self),
         )
-        try call.change([.putIdentity(identity)], in: instance.id)
+        try call.change(in: instance.id) { () throws(RPCError) in
+            try check()
+            return [.putIdentity(identity)]
+        }
         return .success()
     }
 

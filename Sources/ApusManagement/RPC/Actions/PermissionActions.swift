@@ -1,3 +1,4 @@
+internal import ApusMessage
 internal import ApusResources
 
 /// What identities of custom authentication may do (apsaramq-facts 4.4.5, 4.4.13, 4.4.33, 4.4.50).
@@ -9,21 +10,25 @@ enum PermissionActions {
             call,
             instance throws(RPCError) in
             let permission = try permission(call, instance)
-            guard stored(permission.type, permission.identity, permission.topic, call, instance) == nil else {
-                throw call.parameters.refusal(
-                    of: "Topic",
-                    "it is granted already; UpdateCustomAuthPermission changes it"
-                )
+            try call.change(in: instance.id) { () throws(RPCError) in
+                guard stored(permission.type, permission.identity, permission.topic, call, instance) == nil else {
+                    throw call.parameters.refusal(
+                        of: "Topic",
+                        "it is granted already; UpdateCustomAuthPermission changes it"
+                    )
+                }
+                return [.putPermission(permission)]
             }
-            try call.change([.putPermission(permission)], in: instance.id)
             return .success()
         },
         CustomAction.action("UpdateCustomAuthPermission", .manager, subject + ["PermitAction", "Effect"]) {
             call,
             instance throws(RPCError) in
             let permission = try permission(call, instance)
-            try mustExist(permission.type, permission.identity, permission.topic, call, instance)
-            try call.change([.putPermission(permission)], in: instance.id)
+            try call.change(in: instance.id) { () throws(RPCError) in
+                try mustExist(permission.type, permission.identity, permission.topic, call, instance)
+                return [.putPermission(permission)]
+            }
             return .success()
         },
         CustomAction.action("DeleteCustomAuthPermission", .manager, subject) { call, instance throws(RPCError) in
@@ -43,9 +48,8 @@ enum PermissionActions {
             let type = try call.parameters.optionalChoice("IdentityType", IdentityType.self)
             let identity = try call.parameters.optionalText("Identity")
             let topic = try call.parameters.optionalText("Topic", most: 65_535)
-            let found = call.directory.permissions(of: instance.number).filter { permission in
-                (type.map { $0 == permission.type } ?? true) && (identity.map { $0 == permission.identity } ?? true)
-                    && (topic.map { $0 == permission.topic } ?? true)
+            let found = call.directory.permissions(of: instance.number, type, identity: identity).filter { permission in
+                topic.map { ExactText($0) == ExactText(permission.topic) } ?? true
             }
             return try CustomAction.page(of: found, call, key: key, json: json)
         },
@@ -73,9 +77,7 @@ enum PermissionActions {
         _ call: RPCCall,
         _ instance: Instance,
     ) -> CustomPermission? {
-        call.directory.permissions(of: instance.number).first {
-            $0.type == type && $0.identity == identity && $0.topic == topic
-        }
+        call.directory.permission(instance.number, type, identity: identity, topic: topic)
     }
 
     private static func mustExist(

@@ -1,3 +1,4 @@
+internal import ApusMessage
 internal import ApusResources
 
 /// Tags (apsaramq-facts 4.4.30, 4.4.46, 4.4.48).
@@ -42,7 +43,7 @@ enum TagActions {
         tags("UntagResources", .manager, ["ResourceType", "ResourceId.n", "TagKey.n", "All"]) {
             call throws(RPCError) in
             let removesAll = try call.parameters.boolean("All", default: false)
-            let keys = try call.parameters.list("TagKey", most: most)
+            let keys = Set(try call.parameters.list("TagKey", most: most).map(ExactText.init))
             guard removesAll || !keys.isEmpty else {
                 throw call.parameters.refusal(
                     of: "TagKey",
@@ -50,23 +51,25 @@ enum TagActions {
                 )
             }
             let carriers = try carriers(call)
-            var changes: [CatalogChange] = []
-            for carrier in carriers {
-                for tag in TagIndex(call.directory.tags(of: carrier.instance.number)).of(carrier.kind, carrier.name)
-                where removesAll || keys.contains(tag.key) {
-                    changes.append(
-                        .deleteTag(carrier.instance.number, carrier.kind, resource: carrier.name, key: tag.key)
-                    )
+            try call.change(in: commonInstance(carriers)) {
+                var changes: [CatalogChange] = []
+                for carrier in carriers {
+                    for tag in TagIndex(call.directory.tags(of: carrier.instance.number)).of(carrier.kind, carrier.name)
+                    where removesAll || keys.contains(ExactText(tag.key)) {
+                        changes.append(
+                            .deleteTag(carrier.instance.number, carrier.kind, resource: carrier.name, key: tag.key)
+                        )
+                    }
                 }
+                return changes
             }
-            try call.change(changes, in: commonInstance(carriers))
             return ["Code": "200", "Message": worked, "Data": true]
         },
         tags("ListTagResources", .data, ["ResourceType", "ResourceId.n", "Tag.n.Key", "Tag.n.Value", "NextToken"]) {
             call throws(RPCError) in
             let kind = try call.parameters.choice("ResourceType", Tag.Kind.self)
             let names = try call.parameters.list("ResourceId", most: mostResources)
-            let carriers = names.isEmpty ? nil : Set(try carriers(call).map(\.fullName))
+            let carriers = names.isEmpty ? nil : Set(try carriers(call).map { ExactText($0.fullName) })
             var wanted: [(key: String, value: String?)] = []
             for tag in try call.parameters.objects("Tag", most: most) {
                 wanted.append((try tag.text("Key", most: 128), try tag.optionalText("Value", most: 512)))
@@ -75,10 +78,13 @@ enum TagActions {
             for instance in call.directory.instances where call.caller.owns(instance) {
                 for tag in call.directory.tags(of: instance.number) where tag.kind == kind {
                     let carrier = Carrier(instance: instance, kind: kind, name: tag.resource)
-                    guard carriers?.contains(carrier.fullName) ?? true else { continue }
+                    guard carriers?.contains(ExactText(carrier.fullName)) ?? true else { continue }
                     guard
                         wanted.isEmpty
-                            || wanted.contains(where: { $0.key == tag.key && ($0.value ?? tag.value) == tag.value })
+                            || wanted.contains(where: {
+                                ExactText($0.key) == ExactText(tag.key)
+                                    && ExactText($0.value ?? tag.value) == ExactText(tag.value)
+                            })
                     else { continue }
                     found.append((carrier, tag))
                 }

@@ -1,3 +1,4 @@
+internal import ApusMessage
 internal import ApusResources
 
 /// The parameter `Tags` of some actions, whose form is not documented: here a JSON array,
@@ -43,7 +44,8 @@ struct TagIndex {
 
     /// Whether the resource carries all the tags.
     func has(_ wanted: [(key: String, value: String)], _ kind: Tag.Kind, _ resource: String) -> Bool {
-        wanted.allSatisfy { pair in of(kind, resource).contains { $0.key == pair.key && $0.value == pair.value } }
+        let carried = of(kind, resource).map { [ExactText($0.key), ExactText($0.value)] }
+        return wanted.allSatisfy { carried.contains([ExactText($0.key), ExactText($0.value)]) }
     }
 
     func json(_ kind: Tag.Kind, _ resource: String) -> JSONValue {

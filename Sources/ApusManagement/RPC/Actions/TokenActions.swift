@@ -28,11 +28,12 @@ enum TokenActions {
         },
         token("RevokeToken", .manager, 5, ["Token"]) { call, instance throws(RPCError) in
             let text = try call.parameters.text("Token", most: 65_536)
-            let change: CatalogChange?
-            do throws(TokenRefusal) {
-                change = try TokenDesk(service: call.service, now: call.now).revocation(of: text, in: instance)
-            } catch { throw refusal(error, call) }
-            if let change { try call.change([change], in: instance.id) }
+            let desk = TokenDesk(service: call.service, now: call.now)
+            try call.change(in: instance.id) { () throws(RPCError) in
+                do throws(TokenRefusal) {
+                    return try desk.revocation(of: text, in: instance)
+                } catch { throw refusal(error, call) }
+            }
             return [:]
         },
     ]
