@@ -279,9 +279,8 @@ extension Shard {
                 BrokerEvent(
                     .warning,
                     "message.dropped",
-                    [
-                        ("client_id", sessions[session].clientID), ("reason", DropReason.queueFull.name),
-                        ("explanation", explanation),
+                    [("client_id", sessions[session].clientID)] + instanceField(Int(sessions[session].tenant)) + [
+                        ("reason", DropReason.queueFull.name), ("explanation", explanation),
                         ("suppressed_before", "\(suppressed)"),
                     ],
                 ),

@@ -10,6 +10,8 @@ internal import MQTTCodec
 /// An instance as one shard sees it: the rules as of the last change.
 struct Tenant: Sendable {
     let instance: BrokerInstance
+    /// Its name, empty where there is only one.
+    let id: String
     // What every message needs, without a look into the object.
     let number: InstanceNumber
     let subscriptions: Unretained<SubscriptionIndex>
@@ -29,6 +31,7 @@ struct Tenant: Sendable {
 
     init(_ instance: BrokerInstance, _ settings: InstanceSettings, hasTrace: Bool) {
         self.instance = instance
+        id = settings.id
         number = instance.number
         subscriptions = Unretained(instance.subscriptions)
         policies = settings.policies

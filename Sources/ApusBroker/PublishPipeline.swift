@@ -415,11 +415,11 @@ extension Shard {
         trace(.dropped, publication.number, tenant, sender: "", topic: [UInt8](copying: topic), .retainedFull)
         guard let suppressed = admits(.warning, "retained.full", limit, tenant: Int32(tenant)) else { return }
         let fields = [
-            ("topic", String(copying: topic)), ("instance", "\(tenants[tenant].number.rawValue)"),
+            ("topic", String(copying: topic)),
             ("explanation", "not kept as the retained message of its topic: \(limit) is reached"),
             ("suppressed_before", "\(suppressed)"),
         ]
-        broker.events.record(BrokerEvent(.warning, "retained.full", fields))
+        broker.events.record(BrokerEvent(.warning, "retained.full", instanceField(tenant) + fields))
     }
 
     /// Hands the message to this shard's sessions, to one member of each group, and to the other shards.

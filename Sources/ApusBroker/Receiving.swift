@@ -183,8 +183,14 @@ extension Shard {
     /// Who the connection is, for an event.
     func clientFields(_ slot: Int) -> [(String, String)] {
         let details = connections[slot].details
-        return [
-            ("client_id", details.clientID), ("address", details.peer.address), ("listener", details.peer.listener),
-        ]
+        var fields = [("client_id", details.clientID)]
+        // A client id names somebody only within its instance.
+        if connections[slot].tenant >= 0 { fields += instanceField(Int(connections[slot].tenant)) }
+        return fields + [("address", details.peer.address), ("listener", details.peer.listener)]
+    }
+
+    /// The instance, for an event; nothing where there is only one.
+    func instanceField(_ tenant: Int) -> [(String, String)] {
+        tenants[tenant].id.isEmpty ? [] : [("instance", tenants[tenant].id)]
     }
 }

@@ -54,7 +54,8 @@ struct DropTraceTests {
         #expect(harness.dropped(.queueFull) == 2)
     }
 
-    @Test func `a message that finds the instance full and no other of its session is dropped itself, and that is said`() {
+    @Test
+    func `a message that finds the instance full and no other of its session is dropped itself, and that is said`() {
         let harness = harness(LimitOverrides([.offlineMessages: 2]))
         away(harness, "first")
         publish(harness, 2)

@@ -107,8 +107,15 @@ struct PublishCommand: ManagementCommand {
             "cleanSession": .bool(!keep),
         ])
         let report = try client.call("POST", ["instances", try instance.id(client), "publish"], body: body)
-        let outcome = report["outcome"]?.string == "nobody" ? "nobody was there to get it" : "accepted"
+        let outcome = report["outcome"]?.string == "nobody" ? nobody : "accepted"
         try done("message \(Column.plain(report["messageId"])): \(outcome)", report)
+    }
+
+    private var nobody: String {
+        let levels = topic.split(separator: "/", omittingEmptySubsequences: false)
+        let isDirect = levels.count == 3 && levels[1] == "p2p"
+        return "nobody was there to get it"
+            + (isDirect && !keep ? "; with --keep it waits for a client that has a session and is away" : "")
     }
 
     private func payload() throws -> [UInt8] {

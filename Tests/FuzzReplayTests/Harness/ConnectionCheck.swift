@@ -302,7 +302,8 @@ final class ConnectionWorld {
         try checkBounds()
         for peer in peers.indices { close(peer) }
         try settle()
-        try wait(Int64(ScriptSetUp.sessionExpirySeconds) * 1000 + 1000)
+        // Longer than the last session lives by what it takes to tell of the events that its will's refusal passed over.
+        try wait(Int64(ScriptSetUp.sessionExpirySeconds) * 1000 + 10_000)
         let timers = setUp.contains(.statistics) ? 1 : 0
         for shard in 0..<shards.count {
             try Finding.check(shards[shard].connectionCount == 0, "a connection is left")
