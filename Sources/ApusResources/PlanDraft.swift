@@ -128,34 +128,31 @@ extension PlanDraft {
             createdAt: old?.createdAt ?? now,
         )
         let before = instances.count
+        let now = now
+        let topics = Kind(
+            name: "topic",
+            limit: .parentTopics,
+            had: old.map { directory.topics(of: $0.number).map(\.name) } ?? [],
+            wanted: tenant.topics,
+            place: "\(place).topics",
+            put: { .putTopic(ParentTopic(instance: new.number, name: $0, createdAt: now)) },
+            delete: { .deleteTopic(new.number, name: $0) },
+        )
+        let groups = Kind(
+            name: "group",
+            limit: .groups,
+            had: old.map { directory.groups(of: $0.number).map(\.id) } ?? [],
+            wanted: tenant.groups,
+            place: "\(place).groups",
+            put: { .putGroup(Group(instance: new.number, id: $0, createdAt: now, updatedAt: now)) },
+            delete: { .deleteGroup(new.number, id: $0) },
+        )
+        // Those that go make room for a lower limit, and for those that come.
+        for kind in [topics, groups] { try remove(kind, of: new) }
         if new != old {
             instances.append(Step(change: .putInstance(new), line: Self.line(old, new), place: place))
         }
-        let now = now
-        try bringNames(
-            Kind(
-                name: "topic",
-                limit: .parentTopics,
-                put: { .putTopic(ParentTopic(instance: $0, name: $1, createdAt: now)) },
-                delete: { .deleteTopic($0, name: $1) },
-            ),
-            tenant.topics,
-            had: old.map { directory.topics(of: $0.number).map(\.name) } ?? [],
-            of: new,
-            at: "\(place).topics",
-        )
-        try bringNames(
-            Kind(
-                name: "group",
-                limit: .groups,
-                put: { .putGroup(Group(instance: $0, id: $1, createdAt: now, updatedAt: now)) },
-                delete: { .deleteGroup($0, id: $1) },
-            ),
-            tenant.groups,
-            had: old.map { directory.groups(of: $0.number).map(\.id) } ?? [],
-            of: new,
-            at: "\(place).groups",
-        )
+        for kind in [topics, groups] { add(kind, of: new) }
         if instances.count > before { changedInstances.insert(tenant.id) }
     }
 
@@ -178,38 +175,35 @@ extension PlanDraft {
     private struct Kind {
         let name: String
         let limit: InstanceLimits.Name
-        let put: (InstanceNumber, String) -> CatalogChange
-        let delete: (InstanceNumber, String) -> CatalogChange
+        let had: [String]
+        let wanted: [String]
+        let place: String
+        let put: (String) -> CatalogChange
+        let delete: (String) -> CatalogChange
     }
 
-    private mutating func bringNames(
-        _ kind: Kind,
-        _ names: [String],
-        had: [String],
-        of instance: Instance,
-        at place: String,
-    ) throws(ResourceError) {
-        let wanted = Set(names.map(ExactText.init))
+    private mutating func remove(_ kind: Kind, of instance: Instance) throws(ResourceError) {
+        let wanted = Set(kind.wanted.map(ExactText.init))
         // Also when a limit comes down to less than there is.
         let limit = instance.effectiveLimits[kind.limit]
         guard limit == 0 || wanted.count <= limit else {
             throw ResourceError(
                 .overLimit(kind.limit),
-                "\(place) lists \(wanted.count), but the limit \(kind.limit.rawValue) of instance "
+                "\(kind.place) lists \(wanted.count), but the limit \(kind.limit.rawValue) of instance "
                     + "`\(instance.id.legible(most: 64))` is \(limit); list fewer or raise the limit",
             )
         }
-        // Those that go make room for those that come.
-        for name in had where !wanted.contains(ExactText(name)) {
+        for name in kind.had where !wanted.contains(ExactText(name)) {
             let line = "- \(kind.name) \(name) of \(instance.id)"
-            let change = kind.delete(instance.number, name)
-            instances.append(Step(change: change, line: line, place: place, isName: true))
+            instances.append(Step(change: kind.delete(name), line: line, place: kind.place, isName: true))
         }
-        var known = Set(had.map(ExactText.init))
-        for (index, name) in names.enumerated() where known.insert(ExactText(name)).inserted {
+    }
+
+    private mutating func add(_ kind: Kind, of instance: Instance) {
+        var known = Set(kind.had.map(ExactText.init))
+        for (index, name) in kind.wanted.enumerated() where known.insert(ExactText(name)).inserted {
             let line = "+ \(kind.name) \(name) of \(instance.id)"
-            let change = kind.put(instance.number, name)
-            instances.append(Step(change: change, line: line, place: "\(place)[\(index)]", isName: true))
+            instances.append(Step(change: kind.put(name), line: line, place: "\(kind.place)[\(index)]", isName: true))
         }
     }
 

@@ -191,8 +191,9 @@ enum ResourceRules {
         if let old = state.instances[instance.number], old.id != instance.id {
             throw invalid("id", "an instance's id cannot be changed")
         }
-        if !instance.number.isNew, state.instances[instance.number] == nil {
-            throw missing("instance", instance.id)
+        if !instance.number.isNew {
+            guard let old = state.instances[instance.number] else { throw missing("instance", instance.id) }
+            try checkRoom(for: instance, instead: old, try tenant(instance.number, state))
         }
         for name in InstanceLimits.Name.allCases {
             let range = name.range
@@ -201,10 +202,27 @@ enum ResourceRules {
         }
     }
 
+    /// A limit does not come down to less than there is: a document of the instance could not be applied any more.
+    private static func checkRoom(
+        for instance: Instance,
+        instead old: Instance,
+        _ tenant: ResourceState.Tenant,
+    ) throws(ResourceError) {
+        for (name, count) in [(InstanceLimits.Name.parentTopics, tenant.topics.count), (.groups, tenant.groups.count)] {
+            let (limit, before) = (instance.effectiveLimits[name], old.effectiveLimits[name])
+            guard limit > 0, count > limit, before == 0 || limit < before else { continue }
+            throw ResourceError(
+                .overLimit(name),
+                "instance `\(instance.id)` has \(count) already, more than the limit \(name.rawValue) of \(limit); "
+                    + "delete what is not needed first",
+            )
+        }
+    }
+
     private static func checkTopic(_ topic: ParentTopic, _ state: ResourceState) throws(ResourceError) {
         let tenant = try tenant(topic.instance, state)
-        try length(topic.name, 3...64, "topic", "a parent topic")
-        try characters(topic.name, "-_", "topic", "a parent topic")
+        try length(topic.name, 3...64, "name", "a parent topic")
+        try characters(topic.name, "-_", "name", "a parent topic")
         try words(topic.remark, 0...128, "remark", "a remark")
         guard tenant.topics[ExactText(topic.name)] == nil else { return }
         let wanted = topic.name.lowercased()
@@ -217,10 +235,10 @@ enum ResourceRules {
     private static func checkGroup(_ group: Group, _ state: ResourceState) throws(ResourceError) {
         let tenant = try tenant(group.instance, state)
         guard group.id.hasPrefix("GID_") || group.id.hasPrefix("GID-") else {
-            throw invalid("groupId", "`\(excerpt(group.id))` does not begin with GID_ or GID-")
+            throw invalid("id", "`\(excerpt(group.id))` does not begin with GID_ or GID-")
         }
-        try length(group.id, 7...64, "groupId", "a group id")
-        try characters(group.id, "-_", "groupId", "a group id")
+        try length(group.id, 7...64, "id", "a group id")
+        try characters(group.id, "-_", "id", "a group id")
         if tenant.groups[ExactText(group.id)] == nil { try bound(tenant.groups.count, group.instance, state, .groups) }
     }
 
@@ -271,22 +289,22 @@ enum ResourceRules {
     private static func checkClientID(_ clientID: String?, _ type: IdentityType) throws(ResourceError) {
         switch type {
         case .user where clientID != nil:
-            throw invalid("ClientId", "an identity of type USER has no client id; use type CLIENT")
+            throw invalid("clientId", "an identity of type USER has no client id; use type CLIENT")
         case .client where clientID?.isEmpty ?? true:
-            throw invalid("ClientId", "an identity of type CLIENT needs a client id")
+            throw invalid("clientId", "an identity of type CLIENT needs a client id")
         case .user, .client: break
         }
     }
 
     private static func checkIdentity(_ identity: CustomIdentity, _ state: ResourceState) throws(ResourceError) {
         let tenant = try tenant(identity.instance, state)
-        try words(identity.userName, 1...64, "Username", "a user name")
-        try words(identity.secret, 1...128, "Secret", "a secret", isSecret: true)
+        try words(identity.userName, 1...64, "userName", "a user name")
+        try words(identity.secret, 1...128, "secret", "a secret", isSecret: true)
         guard !identity.userName.utf8.contains(UInt8(ascii: "|")) else {
-            throw invalid("Username", "a user name of custom authentication has no `|`")
+            throw invalid("userName", "a user name of custom authentication has no `|`")
         }
         try checkClientID(identity.clientID, identity.type)
-        if let clientID = identity.clientID { try words(clientID, 1...64, "ClientId", "a client id") }
+        if let clientID = identity.clientID { try words(clientID, 1...64, "clientId", "a client id") }
         if tenant.identities[ExactText(identity.userName)]?[ExactText(identity.clientID ?? "")] == nil {
             try bound(tenant.identityCount, identity.instance, state, .customAuthEntries)
         }
@@ -294,17 +312,25 @@ enum ResourceRules {
 
     private static func checkPermission(_ permission: CustomPermission, _ state: ResourceState) throws(ResourceError) {
         let tenant = try tenant(permission.instance, state)
-        try words(permission.identity, 1...64, "Identity", "an identity")
-        try words(permission.topic, 1...128, "Topic", "a topic")
+        try words(permission.identity, 1...64, "identity", "an identity")
+        try words(permission.topic, 1...65_535, "topic", "a topic")
         do {
             _ = try TopicFilter(permission.topic)
         } catch {
-            throw invalid("Topic", "`\(excerpt(permission.topic))` is no topic or filter: \(error)")
+            throw invalid("topic", "`\(excerpt(permission.topic))` is no topic or filter: \(error)")
         }
-        let parent = String(permission.topic.prefix { $0 != "/" })
-        if state.instances[permission.instance]?.effectivePolicies.requiresParentTopic == true,
-            tenant.topics[ExactText(parent)] == nil
-        {
+        let instance = state.instances[permission.instance]
+        let policies = instance?.effectivePolicies
+        // By bytes, as MQTT splits topics.
+        let levels = permission.topic.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { String(Substring($0)) }
+        let parent = levels[0]
+        // As for clients: of a P2P topic only the parent counts.
+        let isDirect = policies?.p2p == true && levels.count == 3 && levels[1] == "p2p"
+        if let most = instance?.effectiveLimits.topicCharacters, most > 0 {
+            try length(isDirect ? parent : permission.topic, 0...most, "topic", isDirect ? "a parent topic" : "a topic")
+        }
+        if policies?.requiresParentTopic == true, tenant.topics[ExactText(parent)] == nil {
             throw ResourceError(.notFound, "there is no parent topic `\(excerpt(parent))`; create it first")
         }
         let key = ResourceState.PermissionKey(permission.type, permission.identity)

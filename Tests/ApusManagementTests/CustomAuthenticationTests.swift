@@ -121,4 +121,75 @@ struct CustomAuthenticationTests {
         #expect(answer.code == "Customauth.over.capacity")
         #expect(try fixture.lastAudit()?.outcome == "overLimit customAuthEntries")
     }
+
+    // MARK: - Names as bytes
+
+    private static let composed = "caf\u{E9}"
+    private static let decomposed = "cafe\u{301}"
+
+    @Test func `names that are one to Unicode are two identities`() async {
+        func named(_ name: String, secret: String = "s") -> [String: String] {
+            ["IdentityType": "USER", "Username": name, "Secret": secret, "SignMode": "ORIGIN"]
+        }
+        #expect(await call("AddCustomAuthIdentity", named(Self.composed)).status == 200)
+        let update = await call("UpdateCustomAuthIdentity", named(Self.decomposed))
+        #expect(update.code == "InvalidParameter.Username", "it was never added")
+        let query = ["Size": "9", "Username": Self.decomposed]
+        #expect(await call("QueryCustomAuthIdentity", query).json["Data"]?["Results"] == [])
+        let deletion = ["IdentityType": "USER", "Username": Self.decomposed]
+        #expect(await call("DeleteCustomAuthIdentity", deletion).status == 400)
+        #expect(await call("AddCustomAuthIdentity", named(Self.decomposed, secret: "t")).status == 200)
+        let found = await call("QueryCustomAuthIdentity", query).json["Data"]?["Results"]?.items
+        #expect(found?.map { $0["Secret"] } == ["t"])
+    }
+
+    @Test func `names that are one to Unicode have two permissions, on two topics`() async {
+        func grant(_ identity: String, _ topic: String) -> [String: String] {
+            [
+                "IdentityType": "USER", "Identity": identity, "Topic": topic, "PermitAction": "PUB", "Effect": "ALLOW",
+            ]
+        }
+        let (one, other) = ("orders/\(Self.composed)", "orders/\(Self.decomposed)")
+        #expect(await call("AddCustomAuthPermission", grant(Self.composed, one)).status == 200)
+        for (identity, topic) in [(Self.decomposed, one), (Self.composed, other)] {
+            let answer = await call("UpdateCustomAuthPermission", grant(identity, topic))
+            #expect(answer.code == "InvalidParameter.Topic")
+            #expect(await call("AddCustomAuthPermission", grant(identity, topic)).status == 200)
+        }
+        func count(_ query: [String: String]) async -> Int? {
+            await call("QueryCustomAuthPermission", query.merging(["Size": "9"]) { $1 })
+                .json["Data"]?["Results"]?.items?.count
+        }
+        #expect(await count([:]) == 3)
+        #expect(await count(["Identity": Self.composed]) == 2)
+        #expect(await count(["Identity": Self.decomposed]) == 1)
+        #expect(await count(["Identity": Self.decomposed, "IdentityType": "CLIENT"]) == 0)
+        #expect(await count(["IdentityType": "USER", "Topic": one]) == 2)
+        #expect(await count(["Topic": other]) == 1)
+    }
+
+    @Test func `a ban is of one client id byte by byte`() async {
+        #expect(await call("AddCustomAuthConnectBlack", ["ClientId": Self.composed]).status == 200)
+        func found(_ clientID: String) async -> Int? {
+            await call("QueryCustomAuthConnectBlack", ["Size": "9", "ClientId": clientID])
+                .json["Data"]?["Results"]?.items?.count
+        }
+        #expect(await found(Self.composed) == 1)
+        #expect(await found(Self.decomposed) == 0)
+    }
+
+    @Test func `entries come in pages by name, whatever the order in which they were stored`() async throws {
+        let names = (0..<7).map { "u\($0)" }
+        for name in names.shuffled() {
+            #expect(await call("AddCustomAuthIdentity", Self.user.merging(["Username": name]) { $1 }).status == 200)
+        }
+        var found: [String] = []
+        var token = ""
+        repeat {
+            let page = await call("QueryCustomAuthIdentity", ["Size": "2", "NextToken": token]).json["Data"]
+            found += (page?["Results"]?.items ?? []).compactMap { $0["Username"]?.string }
+            token = try #require(page?["NextToken"]?.string)
+        } while !token.isEmpty
+        #expect(found == names)
+    }
 }

@@ -512,4 +512,57 @@ struct RESTTests {
         let export = await fixture.rest(.get, "/export")
         #expect(await fixture.rest(.post, "/apply", export.json).json["changes"] == 0)
     }
+
+    @Test(
+        arguments: [
+            (
+                "PUT", "identities", ["type": "CLIENT", "userName": "u", "secret": "s", "signMode": "ORIGIN"],
+                "clientId"
+            ),
+            (
+                "PUT", "identities",
+                ["type": "USER", "userName": "a|b", "secret": "s", "signMode": "ORIGIN"], "userName"
+            ),
+            (
+                "PUT", "permissions",
+                [
+                    "type": "USER", "identity": .string(String(repeating: "i", count: 65)), "topic": "orders/x",
+                    "action": "PUB", "effect": "ALLOW",
+                ], "identity"
+            ),
+            (
+                "PUT", "permissions",
+                [
+                    "type": "USER", "identity": "i", "topic": .string("orders/" + String(repeating: "t", count: 58)),
+                    "action": "PUB", "effect": "ALLOW",
+                ], "topic"
+            ),
+            ("POST", "topics", ["name": "a\u{0}b"], "name"),
+        ] as [(String, String, JSONValue, String)]
+    )
+    func `a refusal names the member that is wrong`(method: String, path: String, body: JSONValue, field: String) async
+    {
+        let verb: HTTPRequest.Method = method == "PUT" ? .put : .post
+        let answer = await fixture.rest(verb, "\(instance)/\(path)", body)
+        #expect([400, 422].contains(answer.status), "\(answer)")
+        #expect(answer.json["error"]?["field"]?.string == field)
+    }
+
+    @Test func `a permission on the longest P2P topic is possible`() async {
+        let parent = String(repeating: "p", count: 64)
+        #expect(await fixture.rest(.post, "\(instance)/topics", ["name": .string(parent)]).status == 201)
+        let topic = "\(parent)/p2p/GID_apus@@@" + String(repeating: "d", count: 53)
+        let permission: JSONValue = [
+            "type": "USER", "identity": "u", "topic": .string(topic), "action": "PUB", "effect": "ALLOW",
+        ]
+        #expect(await fixture.rest(.put, "\(instance)/permissions", permission).status == 200)
+    }
+
+    @Test func `a limit below what there is is refused, and the export can be applied`() async {
+        let refused = await fixture.rest(.patch, instance, ["limits": ["parentTopics": 1]])
+        #expect(refused.status == 409 && refused.json["error"]?["limit"] == "parentTopics")
+        let document = await fixture.rest(.get, "/export").json
+        let applied = await fixture.rest(.post, "/apply", document)
+        #expect(applied.status == 200 && applied.json["changes"] == 0)
+    }
 }

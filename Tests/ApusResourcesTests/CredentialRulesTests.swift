@@ -78,7 +78,7 @@ struct CredentialRulesTests {
     @Test(arguments: ["", "a|b", "nul\u{0}", "tab\t", "\u{85}", String(repeating: "u", count: 65)])
     func `another user name is refused`(userName: String) throws {
         let fixture = try ResourceFixture()
-        #expect(fixture.refusal(fixture.identity(userName))?.kind == .invalid(field: "Username"))
+        #expect(fixture.refusal(fixture.identity(userName))?.kind == .invalid(field: "userName"))
     }
 
     @Test func `the type says whether there is a client id`() throws {
@@ -89,11 +89,11 @@ struct CredentialRulesTests {
             .deleteIdentity(fixture.instance, .user, userName: "name", clientID: "client"),
             .deleteIdentity(fixture.instance, .client, userName: "name", clientID: nil),
         ] {
-            #expect(fixture.refusal(bad)?.kind == .invalid(field: "ClientId"))
+            #expect(fixture.refusal(bad)?.kind == .invalid(field: "clientId"))
         }
         let long = fixture.identity("name", clientID: String(repeating: "c", count: 65))
-        #expect(fixture.refusal(long)?.kind == .invalid(field: "ClientId"))
-        #expect(fixture.refusal(fixture.identity("name", secret: ""))?.kind == .invalid(field: "Secret"))
+        #expect(fixture.refusal(long)?.kind == .invalid(field: "clientId"))
+        #expect(fixture.refusal(fixture.identity("name", secret: ""))?.kind == .invalid(field: "secret"))
     }
 
     @Test func `the entry of the client goes before that of the user`() throws {
@@ -141,16 +141,36 @@ struct CredentialRulesTests {
         #expect(fixture.directory.permissions(of: fixture.instance).isEmpty)
     }
 
-    @Test(arguments: ["", "orders/#/x", "orders+", "nul\u{0}", String(repeating: "t", count: 129)])
+    @Test(arguments: ["", "orders/#/x", "orders+", "nul\u{0}", String(repeating: "t", count: 65_536)])
     func `no topic and no filter is refused`(topic: String) throws {
         let fixture = try ResourceFixture()
         let error = fixture.refusal(fixture.permission("name", topic, in: fixture.plain))
-        #expect(error?.kind == .invalid(field: "Topic"))
+        #expect(error?.kind == .invalid(field: "topic"))
     }
 
-    @Test func `any filter does where parent topics need not exist`() throws {
+    @Test(arguments: ["#", String(repeating: "level/", count: 100) + "#", String(repeating: "t", count: 65_535)])
+    func `any filter does where parent topics need not exist`(topic: String) throws {
         let fixture = try ResourceFixture()
-        try fixture.change(fixture.permission("name", "#", in: fixture.plain))
+        try fixture.change(fixture.permission("name", topic, in: fixture.plain))
+    }
+
+    @Test func `of a P2P topic only the parent counts for its length`() throws {
+        let fixture = try ResourceFixture()
+        let parent = String(repeating: "p", count: 64)
+        try fixture.change(fixture.topic(parent))
+        try fixture.change(fixture.permission("name", "\(parent)/p2p/GID_a@@@" + String(repeating: "c", count: 56)))
+        for topic in ["\(parent)/p2p", "\(parent)/p2p/a/b", "\(parent)/P2P/a"] {
+            #expect(fixture.refusal(fixture.permission("name", topic))?.kind == .invalid(field: "topic"))
+        }
+        try fixture.limit([.topicCharacters: 200])
+        try fixture.change(fixture.permission("name", "\(parent)/" + String(repeating: "t", count: 135)))
+    }
+
+    /// A slash with a combining mark is one character, and a slash to MQTT.
+    @Test func `the parent topic of a permission ends where MQTT says`() throws {
+        let fixture = try ResourceFixture()
+        try fixture.change(fixture.topic("orders"))
+        try fixture.change(fixture.permission("name", "orders/\u{301}x"))
     }
 
     @Test func `identities have one capacity, permissions and bans the other`() throws {

@@ -105,7 +105,7 @@ struct InstanceRulesTests {
     func `another parent topic is refused`(name: String) throws {
         let fixture = try ResourceFixture()
         let error = try #require(fixture.refusal(fixture.topic(name)))
-        #expect(error.kind == .invalid(field: "topic"))
+        #expect(error.kind == .invalid(field: "name"))
         #expect(error.message.utf8.count < 1_000, "hostile names do not fill logs")
         #expect(!error.message.utf8.contains(0))
     }
@@ -167,7 +167,7 @@ struct InstanceRulesTests {
     )
     func `another group is refused`(id: String) throws {
         let fixture = try ResourceFixture()
-        #expect(fixture.refusal(fixture.group(id))?.kind == .invalid(field: "groupId"))
+        #expect(fixture.refusal(fixture.group(id))?.kind == .invalid(field: "id"))
     }
 
     @Test func `a group past the limit is refused`() throws {
@@ -224,5 +224,58 @@ struct InstanceRulesTests {
         )
         try fixture.change(fixture.topic("orders"), fixture.group("GID_apus"))
         #expect(fixture.directory.tags(of: fixture.instance).isEmpty)
+    }
+
+    @Test(arguments: [InstanceLimits.Name.parentTopics, .groups])
+    func `a limit does not come down to less than there is`(limit: InstanceLimits.Name) throws {
+        let fixture = try ResourceFixture()
+        try fixture.change(
+            fixture.topic("one"),
+            fixture.topic("two"),
+            fixture.group("GID_one"),
+            fixture.group("GID_two"),
+        )
+        var instance = try #require(fixture.directory.instance(fixture.instance))
+        instance.limits = LimitOverrides([limit: 1])
+        let error = try #require(fixture.refusal(.putInstance(instance)))
+        #expect(error.kind == .overLimit(limit))
+        #expect(error.message.contains("has 2 already"))
+        instance.limits = LimitOverrides([limit: 2])
+        try fixture.change(.putInstance(instance))
+        let document = ResourceDocument(fixture.directory)
+        #expect(try ResourcePlan.make(document, fixture.directory, now: 1).isEmpty, "what is exported can be applied")
+        let other = try ResourceManager(catalog: MemoryCatalog()) { 1 }
+        try ResourcePlan.apply(document, to: other, by: .local)
+        #expect(ResourceDocument(other.directory) == document)
+        instance.limits = LimitOverrides([limit: 1])
+        try fixture.change(
+            .deleteTopic(fixture.instance, name: "one"),
+            .deleteGroup(fixture.instance, id: "GID_one"),
+            .putInstance(instance),
+        )
+    }
+
+    @Test func `a profile does not bring down a limit to less than there is`() throws {
+        let fixture = try ResourceFixture()
+        for index in 0..<26 { try fixture.change(fixture.topic("topic\(index)", in: fixture.plain)) }
+        var instance = try #require(fixture.directory.instance(fixture.plain))
+        instance.profile = .apsaramq
+        #expect(fixture.refusal(.putInstance(instance))?.kind == .overLimit(.parentTopics))
+        instance.limits.values[.parentTopics] = 26
+        try fixture.change(.putInstance(instance))
+    }
+
+    @Test func `an instance that is over a limit already can be changed otherwise`() throws {
+        let catalog = MemoryCatalog()
+        let first = try ResourceFixture(catalog)
+        try first.change(first.topic("one"), first.topic("two"))
+        var instance = try #require(first.directory.instance(first.instance))
+        instance.limits.values[.parentTopics] = 1
+        _ = try catalog.commit([.putInstance(instance)], audit: nil)
+        let later = try ResourceManager(catalog: catalog) { 1 }
+        instance.state = .stopped
+        try later.change([.putInstance(instance)], by: .local, action: "", instance: "", detail: "")
+        instance.limits.values[.parentTopics] = 1_000
+        try later.change([.putInstance(instance)], by: .local, action: "", instance: "", detail: "")
     }
 }

@@ -184,7 +184,7 @@ struct ResourceManagerTests {
         #expect(!fixture.directory.hasTopic(fixture.instance, "orders"))
         #expect(fixture.directory.revision == revision)
         #expect(told.withLock { $0 } == 0)
-        #expect(fixture.refusal(fixture.topic("x"))?.kind == .invalid(field: "topic"), "a rule is told all the same")
+        #expect(fixture.refusal(fixture.topic("x"))?.kind == .invalid(field: "name"), "a rule is told all the same")
         catalog.isBroken.withLock { $0 = false }
         try fixture.change(fixture.topic("orders"))
         #expect(told.withLock { $0 } == 1)

@@ -116,8 +116,8 @@ struct ResourcePlanTests {
         let lines = try apply(instance(#""topics": ["chat", "news"], "groups": ["GID_two"]"#))
         #expect(
             lines == [
-                "- topic orders of post-cn-apus00001", "+ topic news of post-cn-apus00001",
-                "- group GID_one of post-cn-apus00001",
+                "- topic orders of post-cn-apus00001", "- group GID_one of post-cn-apus00001",
+                "+ topic news of post-cn-apus00001",
             ]
         )
         let number = try #require(directory.instance(id: "post-cn-apus00001")).number

@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from apus import BINARY, run
+from apus import BINARY, eventually, run
 from device import Device
 from service import FIRST, SECOND, STANDARD, Service
 
@@ -80,7 +80,8 @@ def test_what_is_left_of_a_deleted_instance_is_dropped_and_told(data):
 
         # The same id again, in the same start: another instance, with a number of its own.
         service = Service("--set", "logging.format=json", data=str(data))
-        assert dropped(service) == {gone: [1, 3, 2]}
+        # The log is written beside the service's work.
+        eventually(lambda: dropped(service) == {gone: [1, 3, 2]}, "what is left is dropped, and told")
         assert numbers(data)[SECOND] > max(number for id, number in numbers(data).items() if id != SECOND)
         assert numbers(data)[SECOND] != gone
         with Device(service, "GID_apus@@@away", instance=SECOND, clean=False) as device:

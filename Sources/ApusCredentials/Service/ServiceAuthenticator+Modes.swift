@@ -181,7 +181,12 @@ extension ServiceAuthenticator {
             case .signed:
                 if let mistake { throw Guess("\(name): \(mistake)", form: nil) }
             }
-            let rights = CustomRights(login.instance.number, userName: login.userName, clientID: clientID)
+            let rights = CustomRights(
+                login.instance.number,
+                identity.type,
+                userName: login.userName,
+                clientID: clientID,
+            )
             return outcome(of: login, proving: .custom(rights), userName: login.userName)
         }
     }

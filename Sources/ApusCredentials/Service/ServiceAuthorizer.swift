@@ -257,12 +257,7 @@ package final class ServiceAuthorizer: Authorizer {
                 return .ended(.notAuthorized, explanation: failure.sentence, notice: failure.notice)
             }
         case .custom(let rights):
-            let identity = directory.identity(
-                principal.instance,
-                userName: rights.userName,
-                clientID: principal.clientID,
-            )
-            if identity == nil {
+            if !rights.isStored(in: directory) {
                 let sentence = "identity \(quoted(rights.userName)) was deleted"
                 return .ended(.notAuthorized, explanation: sentence, notice: nil)
             }

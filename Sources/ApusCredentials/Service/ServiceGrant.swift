@@ -53,14 +53,23 @@ final class CustomRights: Sendable {
     }
 
     let userName: String
+    /// Of which type the identity is that has proven them.
+    let type: IdentityType
     private let instance: InstanceNumber
     private let clientID: String
     private let parsed = Guarded<Parsed?>(nil)
 
-    init(_ instance: InstanceNumber, userName: String, clientID: String) {
+    init(_ instance: InstanceNumber, _ type: IdentityType, userName: String, clientID: String) {
         self.instance = instance
+        self.type = type
         self.userName = userName
         self.clientID = clientID
+    }
+
+    /// Whether the identity that has proven them is stored; another one of the same user name does not stand in for it.
+    func isStored(in directory: ResourceDirectory) -> Bool {
+        let clientID = type == .client ? clientID : nil
+        return directory.storedIdentity(instance, userName: userName, clientID: clientID) != nil
     }
 
     func rules(from directory: ResourceDirectory) -> TopicRules {

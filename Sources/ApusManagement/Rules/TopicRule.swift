@@ -56,8 +56,10 @@ struct TopicRule {
     private func check(parentOf topic: String) throws(TopicRefusal) {
         let policies = instance.effectivePolicies
         guard policies.requiresParentTopic else { return }
-        let levels = topic.split(separator: "/", omittingEmptySubsequences: false)
-        let parent = String(levels[0])
+        // By bytes, as MQTT splits topics.
+        let levels = topic.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { String(Substring($0)) }
+        let parent = levels[0]
         let isDirect = policies.p2p && levels.count == 3 && levels[1] == "p2p"
         // Of a P2P topic only the parent counts, as the client id may have as many characters itself.
         let counted = isDirect ? parent : topic

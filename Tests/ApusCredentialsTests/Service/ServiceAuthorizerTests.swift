@@ -253,6 +253,30 @@ struct StandingTests {
         }
     }
 
+    @Test func `an identity that is deleted ends what it has let in, also where another of the name is stored`()
+        async throws
+    {
+        let service = try ServiceFixture()
+        let now = Timestamp(milliseconds: ServiceFixture.now)
+        let client = try #require(await service.connect("both", "ofTheClient").principal)
+        let other = try #require(await service.connect("both", "ofTheUser", clientID: "GID_apus@@@other").principal)
+        service.change(
+            .deleteIdentity(Self.apsaramq, .client, userName: "both", clientID: ServiceFixture.clientID)
+        )
+        guard case .ended(.notAuthorized, let sentence, _) = service.authorizer.standing(of: client, now: now) else {
+            Issue.record("the connection stays")
+            return
+        }
+        #expect(sentence == "identity `both` was deleted")
+        #expect(service.authorizer.standing(of: other, now: now) == .good)
+        service.change(
+            .putIdentity(ServiceFixture.identity(.client, "both", "GID_apus@@@other", "new", .origin))
+        )
+        #expect(service.authorizer.standing(of: other, now: now) == .good, "its own is still stored")
+        service.change(.deleteIdentity(Self.apsaramq, .user, userName: "both", clientID: nil))
+        #expect(service.authorizer.standing(of: other, now: now) != .good)
+    }
+
     @Test func `a token ends when it expires`() async throws {
         let service = try ServiceFixture()
         let (userName, password) = try #require(Self.userNames["token"])

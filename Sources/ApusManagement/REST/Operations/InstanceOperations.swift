@@ -54,7 +54,8 @@ enum InstanceOperations {
             .patch,
             "/instances/{instance}",
             "changeInstance",
-            "Changes name, profile, policies, limits or state; what is not named stays.",
+            "Changes name, profile, policies, limits or state; what is not named stays. Limits of topics and groups do not "
+                + "come down to less than there are.",
             rights: .administrator,
             body: .component("InstanceChange"),
             answer: .component("Instance"),

@@ -80,7 +80,7 @@ enum KeyOperations {
             .delete,
             "/keys/{key}",
             "deleteKey",
-            "Deletes a key; what was signed with it no longer counts.",
+            "Deletes a key; tokens that it has issued no longer count, also when a key of its id is made anew.",
             rights: .administrator,
             status: .noContent,
         ) { call throws(RESTError) in

@@ -59,7 +59,7 @@ enum TokenOperations {
             .post,
             "/instances/{instance}/tokens/revoke",
             "revokeToken",
-            "Takes a token back; connections that use it are told and closed.",
+            "Takes a token back; connections that use it are told and closed. Never refused for want of room.",
             rights: .manager,
             body: .component("TokenText"),
             status: .noContent,

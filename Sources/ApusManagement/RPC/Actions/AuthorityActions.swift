@@ -43,7 +43,7 @@ enum AuthorityActions {
         CertificateAction.action("ListCaCertificate", .data, ["PageNo", "PageSize"]) {
             call,
             instance throws(RPCError) in
-            let all = call.directory.caCertificates(of: instance.number).sorted { $0.serialNumber < $1.serialNumber }
+            let all = call.directory.caCertificates(of: instance.number)
             return try CertificateAction.page(of: all, call, list: "CaCertificateVOS", json: json)
         },
         CertificateAction.action("ActiveCaCertificate", .manager, ["Sn"]) { call, instance throws(RPCError) in

@@ -60,7 +60,6 @@ enum DeviceCertificateActions {
         caSerialNumber: String?,
     ) throws(RPCError) -> JSONValue {
         let all = call.directory.deviceCertificates(of: instance.number, caSerialNumber: caSerialNumber)
-            .sorted { ($0.caSerialNumber, $0.serialNumber) < ($1.caSerialNumber, $1.serialNumber) }
         return try CertificateAction.page(of: all, call, list: "DeviceCertificateVOS", json: json)
     }
 
