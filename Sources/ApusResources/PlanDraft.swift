@@ -78,7 +78,7 @@ extension PlanDraft {
             secret: key.secret,
             account: account,
             rights: try word(key.rights, "\(place).rights") ?? .data,
-            isEnabled: key.enabled,
+            isEnabled: key.enabled ?? old?.isEnabled ?? true,
             createdAt: old?.createdAt ?? now,
             // Who has changed a secret does not want to go on with what the old one has given.
             tokensSince: old?.secret == key.secret ? old?.tokensSince : now,
@@ -124,7 +124,7 @@ extension PlanDraft {
             profile: try word(tenant.profile, "\(place).profile") ?? .apsaramq,
             policies: try tenant.policies.overrides(at: "\(place).policies"),
             limits: try Self.limits(tenant.limits, at: "\(place).limits"),
-            state: try word(tenant.state, "\(place).state") ?? .running,
+            state: try word(tenant.state, "\(place).state") ?? old?.state ?? .running,
             createdAt: old?.createdAt ?? now,
         )
         let before = instances.count

@@ -10,21 +10,22 @@ package struct ResourceDocument: Codable, Sendable, Equatable {
         package var id: String
         package var secret: String
         package var rights: String
-        package var enabled: Bool
+        /// `nil` leaves it as it is: who has disabled a key that leaked does not want the next apply to open it again.
+        package var enabled: Bool?
 
         package init(from decoder: any Decoder) throws {
             let fields = try Fields(decoder, ["id", "secret", "rights", "enabled"])
             id = try fields.text("id")
             secret = try fields.text("secret")
             rights = try fields.optional("rights") ?? AccessKey.Rights.data.rawValue
-            enabled = try fields.optional("enabled") ?? true
+            enabled = try fields.optional("enabled")
         }
 
         init(_ key: AccessKey) {
             id = key.id
             secret = key.secret
             rights = key.rights.rawValue
-            enabled = key.isEnabled
+            enabled = key.isEnabled ? nil : false
         }
     }
 
@@ -49,6 +50,7 @@ package struct ResourceDocument: Codable, Sendable, Equatable {
         package var name: String?
         package var account: String
         package var profile: String
+        /// `nil` leaves it as it is: an instance that was stopped stays stopped.
         package var state: String?
         package var topics: [String]
         package var groups: [String]

@@ -27,6 +27,20 @@ struct ResourceFileTests {
     }
 
     @Test(arguments: [
+        ("a: 1\nkeys:\n  - {secret: exampleSecret123}\na: 2", "r.yaml:1: the mapping that begins here has a twice"),
+        ("keys: [{secret: \"exampleSecret123, x: 1}]\n", "r.yaml:"),
+        ("keys: [{secret: exampleSecret123}\nb: 1", "r.yaml:"),
+        ("keys: *exampleSecret\nsecret: exampleSecret123", "r.yaml:"),
+        ("secret: exampleSecret123\n\tx: 1", "r.yaml:"),
+    ])
+    func `a mistake in the YAML is told with its place and without the file's secrets`(yaml: String, start: String) {
+        let error = #expect(throws: CommandFailure.self) { try file(yaml) }
+        let text = error.map { "\($0)" } ?? ""
+        #expect(text.contains(start))
+        #expect(!text.contains("exampleSecret123"))
+    }
+
+    @Test(arguments: [
         (nil, "r.yaml"), ("instances[0].topics[1]", "r.yaml:4"), ("instances[0].id", "r.yaml:2"),
         ("instances[0].topics[9]", "r.yaml:3"), ("instances[0].limits.connections", "r.yaml:2"), ("nowhere", "r.yaml"),
     ])

@@ -46,6 +46,31 @@ struct ResourcePlanTests {
 
     private static let key = #"{"id": "LTAIexampleAK", "secret": "exampleSecret123", "rights": "administrator"}"#
 
+    // MARK: - What the file does not name
+
+    @Test func `a key that was disabled and an instance that was stopped stay so, until the file says otherwise`()
+        throws
+    {
+        let leaked = #"{"id": "LTAIleaked", "secret": "leakedSecret1", "rights": "data"}"#
+        let tenant = #""instances": [{"id": "post-cn-1", "account": "shop"}]"#
+        let file = #"{"accounts": [{"name": "shop", "keys": [\#(Self.key), \#(leaked)]}], \#(tenant)}"#
+        try apply(file)
+        let enabled = try #require(directory.accessKey(id: "LTAIleaked"))
+        #expect(enabled.isEnabled)
+        let off = file.replacing("leakedSecret1\"", with: "leakedSecret1\", \"enabled\": false")
+            .replacing(#""account": "shop"}"#, with: #""account": "shop", "state": "stopped"}"#)
+        try apply(off)
+        #expect(directory.accessKey(id: "LTAIleaked")?.isEnabled == false)
+        #expect(directory.instance(id: "post-cn-1")?.state == .stopped)
+        #expect(try apply(file).isEmpty)
+        #expect(directory.accessKey(id: "LTAIleaked")?.isEnabled == false)
+        #expect(directory.instance(id: "post-cn-1")?.state == .stopped)
+        let on = off.replacing("\"enabled\": false", with: "\"enabled\": true").replacing("stopped", with: "running")
+        #expect(try apply(on).count == 2)
+        #expect(directory.accessKey(id: "LTAIleaked")?.isEnabled == true)
+        #expect(directory.instance(id: "post-cn-1")?.state == .running)
+    }
+
     // MARK: - From nothing
 
     @Test func `the example makes what it names`() throws {

@@ -7,7 +7,9 @@ struct ApplyCommand: ManagementCommand {
         abstract: "Bring accounts, keys and instances to the state that a resources file describes.",
         discussion: """
             Prints what it changes: + made, ~ changed, - removed. Accounts and instances that the file does not name are \
-            left alone; of those that it names, keys, topics and groups that it does not list are removed. All or \
+            left alone; of those that it names, keys, topics and groups that it does not list are removed. \
+            A key that was disabled and an instance that was stopped stay so unless the file says `enabled: true` or \
+            `state: running`. All or \
             nothing: a file that cannot be understood, or that breaks a limit, changes nothing.
             """,
     )
@@ -42,7 +44,10 @@ struct ExportCommand: ManagementCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
         abstract: "Write a resources file of what there is, for `apus apply`.",
-        discussion: "The file holds the secrets of the access keys; one that is made by --output is its owner's alone.",
+        discussion: """
+            The file holds the secrets of the access keys; one that is made by --output is its owner's alone. Device \
+            credentials, identities, certificates and tokens are not in it: `apus backup` takes all.
+            """,
     )
 
     @Option(name: .shortAndLong, help: "The file to make; without it, standard output.", completion: .file())

@@ -32,13 +32,28 @@ struct ResourceFile {
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)
-        } catch {
-            throw CommandFailure("\(path) is not YAML: \(error)")
+        } catch let error as YamlError {
+            throw CommandFailure(Self.describe(error, path))
         }
         var lines: [String: Int] = [:]
         guard let root else { throw CommandFailure("\(path) is empty") }
         document = try Self.value(root, at: "", file: path, depth: 0, &lines)
         self.lines = lines
+    }
+
+    /// Where the file is no YAML and why, with nothing of its content but the names of keys: it holds secrets, and what a
+    /// command says may end in a public log.
+    private static func describe(_ error: YamlError, _ path: String) -> String {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            "\(path):\(mark.line): is not YAML: \(problem) (column \(mark.column))"
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            "\(path):\(context.mark.line): the mapping that begins here has \(duplicates.joined(separator: ", ")) twice"
+        case .reader(let problem, let offset, _, _):
+            "\(path): is not YAML: \(problem)\(offset.map { " at byte \($0)" } ?? "")"
+        default: "\(path) is not YAML"
+        }
     }
 
     private static let largest = 16 << 20

@@ -142,12 +142,12 @@ struct FirstStart {
             "  \(apus) pub \(login("phone-2")) -t '\(topic)/p2p/\(group)@@@phone-1' -m 'to you alone' -q 1",
             "look and change with \(apus) instance|topic|group|client|… --data \(data), for example:",
             "  \(apus) client list -I \(instance) --data \(data)",
-            "or with the vendor's SDK (pip install alibabacloud-onsmqtt20200420):",
-            "  from alibabacloud_tea_openapi.models import Config",
-            "  from alibabacloud_onsmqtt20200420 import client, models",
-            "  c = client.Client(Config(access_key_id='\(key.id)', access_key_secret='\(key.secret)',",
+            "or with the vendor's SDK (pip install alibabacloud-onsmqtt20200420), in Python:",
+            "from alibabacloud_tea_openapi.models import Config",
+            "from alibabacloud_onsmqtt20200420 import client, models",
+            "c = client.Client(Config(access_key_id='\(key.id)', access_key_secret='\(key.secret)',",
             "      endpoint='\(api.drop { $0 != "/" }.dropFirst(2))', protocol='\(isSecure ? "HTTPS" : "HTTP")'))",
-            "  print(c.send_message(models.SendMessageRequest(instance_id='\(instance)', mqtt_topic='\(topic)/hello',",
+            "print(c.send_message(models.SendMessageRequest(instance_id='\(instance)', mqtt_topic='\(topic)/hello',",
             "      payload='from the SDK')).body)",
         ]
     }
