@@ -171,6 +171,16 @@ def conditions(results):
     return "\n".join(lines)
 
 
+def million(results):
+    """What a million idle connections would take: the measured ones, multiplied."""
+    own, kernel = results.spread("idle", "apus", "bytes_connection"), results.spread("idle", "apus", "kernel_bytes")
+    if not own or not kernel:
+        return ""
+    broker, system = own[0] * 1e6 / 2**30, kernel[0] / 2 * 1e6 / 2**30
+    return (f"\n\nA million idle connections to Apus, each with a session and a subscription: {broker:.1f} GiB in the broker and "
+            f"{system:.1f} GiB in the kernel, on paper.")
+
+
 def draw(folder, name, picture):
     """Writes a picture; its Markdown."""
     if not picture:
@@ -233,7 +243,7 @@ def write_comparison(path, source):
         ],
         "stored": [("stored", bars(results, "stored", ["set_rate", "get_rate", "store_rate", "drain_rate"],
                                    "Stored messages", "messages/s, logarithmic"))],
-        "connections": [("memory", bars(results, "connections", ["bytes_connection", "bytes_session"],
+        "clients": [("memory", bars(results, "clients", ["bytes_connection", "bytes_session"],
                                         "Memory of connections and sessions", "bytes, logarithmic"))],
         "shards": [("shards", bars(results, "shards", ["cpu"], "One shard and two: broker CPU for a million deliveries",
                                    "seconds, logarithmic"))],
@@ -242,6 +252,7 @@ def write_comparison(path, source):
     for section in workloads.SECTIONS:
         drawn = "".join(draw(folder, name, picture) for name, picture in pictures.get(section, []))
         parts[section] = drawn + table(results, section)
+    parts["clients"] += million(results)
     replace(path, parts)
 
 

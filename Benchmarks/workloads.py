@@ -107,13 +107,16 @@ WORKLOADS = [
              "offline -q 1 --size 256 --subscribers 200 --count 500 --publishers 4 --window 64 --keep",
              ("store_cpu", "store_rate", "drain_cpu", "drain_rate", "bytes_message")),
 
-    Workload("idle", "{connections} idle connections, then a message to each", "connections",
+    Workload("idle", "{connections} idle connections, then a message to each", "clients",
              "idle --subscribers {connections} --seconds 3 --concurrency 256",
              ("connections", "connect_cpu", "connect_rate", "bytes_connection", "kernel_bytes", "idle_processors", "p50", "p99")),
-    Workload("storm", "{connections} connections at once, and once more", "connections",
+    Workload("storm", "{connections} connections at once, and once more", "clients",
              "storm --subscribers {connections} --rounds 2 --filters 1 --concurrency 512",
              ("connect_cpu", "connect_rate", "again_cpu", "again_rate", "connect_p99")),
-    Workload("sessions", "{sessions} absent sessions with one subscription each", "connections",
+    Workload("storm-sessions", "{connections} persistent sessions connect, and come back once more", "clients",
+             "storm --subscribers {connections} --rounds 2 --filters 1 --concurrency 512 --persistent --keep",
+             ("connect_cpu", "connect_rate", "again_cpu", "again_rate", "connect_p99")),
+    Workload("sessions", "{sessions} absent sessions with one subscription each", "clients",
              "storm -q 1 --subscribers {wave} --filters 1 --concurrency 512 --persistent --keep",
              ("sessions", "session_rate", "bytes_session"), kind="sessions"),
 
@@ -147,7 +150,7 @@ SECTIONS = {
     "traffic": "Traffic",
     "latency": "Latency",
     "stored": "What is stored",
-    "connections": "Connections and sessions",
+    "clients": "Many clients",
     "shards": "Shards",
     "soak": "Soak",
 }
