@@ -12,6 +12,7 @@ BENCH_PEERS ?= mosquitto,nats
 BENCH_WORKLOADS ?=
 BENCH_SESSIONS ?= 1000000
 BENCH_MINUTES ?= 5
+BENCH_MICRO ?=
 BENCH_OPTIONS ?=
 # Whether there is a terminal changes the compiler's flags otherwise, and everything would be compiled anew.
 STEADY = --no-color-diagnostics
@@ -47,7 +48,7 @@ crash: ## the long crash test: CRASH_KILLS times kill -9 on the debug binary
 
 bench: build ## measure the parts, and Apus beside other brokers; Benchmarks/README.md tells the settings
 	@$(SWIFT) build $(STEADY) -c release --static-swift-stdlib --product ApusMicrobench
-	@Benchmarks/micro.py
+	@Benchmarks/micro.py $(BENCH_MICRO)
 	@Benchmarks/compare.py --rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --peers "$(BENCH_PEERS)" \
 		--workloads "$(BENCH_WORKLOADS)" --sessions $(BENCH_SESSIONS) --minutes $(BENCH_MINUTES) $(BENCH_OPTIONS)
 

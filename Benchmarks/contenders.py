@@ -225,14 +225,21 @@ class Nats(Process):
         return system.output_of([self.binary(), "--version"])
 
     def settings(self):
-        return "`jetstream` with a store directory, `max_connections: 1000000`, `max_ack_pending: 1000`"
+        return "`jetstream` with a store directory, " + "".join(f"`{limit}`, " for limit in self.limits()) + \
+            "`max_connections: 1000000`, `max_ack_pending: 1000`"
+
+    def limits(self):
+        """From 2.15 on a thousand subscriptions of QoS 1 are all that there can be, unless it is told otherwise."""
+        found = re.search(r"v?(\d+)\.(\d+)", self.version() or "")
+        is_limited = found and (int(found.group(1)), int(found.group(2))) >= (2, 15)
+        return ["limits { default_max_consumers: -1 }"] if is_limited else []
 
     def command(self, place, port, certificate):
         tls = f'  tls {{ cert_file: "{certificate[0]}", key_file: "{certificate[1]}" }}\n' if certificate else ""
         configuration = place / "nats.conf"
         configuration.write_text(
             'server_name: bench\nlisten: "127.0.0.1:-1"\nmax_connections: 1000000\n'
-            f'jetstream {{ store_dir: "{place / "data"}" }}\n'
+            f'jetstream {{\n  store_dir: "{place / "data"}"\n  {" ".join(self.limits())}\n}}\n'
             f'mqtt {{\n  listen: "127.0.0.1:{port}"\n  max_ack_pending: 1000\n{tls}}}\n'
         )
         return [self.binary(), "-c", configuration]

@@ -128,6 +128,9 @@ def remarks(results, chosen, brokers):
                                       *(problem for line in failures for problem in line.get("problems", []))])
                 found.append(f"- ⚠ {broker}, {workload.name}: not verified in {len(failures)} of {len(lines)} runs"
                              f"{': ' + words if words else ''}{' (' + '; '.join(said) + ')' if said else ''}")
+            shares = results.values(workload.name, broker, "generator")
+            if shares and statistics.median(shares) > 0.95:
+                found.append(f"- {broker}, {workload.name}: the generator was busy all the time, and not the broker decided on messages/s")
             for limit in dict.fromkeys(line["stopped_by"] for line in lines if "stopped_by" in line):
                 found.append(f"- {broker}, {workload.name}: stopped by the limit of {limit.replace('_', ' ')}")
     return ["", *found] if found else []
@@ -150,19 +153,32 @@ def conditions(results):
         measured = list(dict.fromkeys(line["workload"] for line in results.lines if line["run"] == run))
         part = "all workloads" if len(results.used) == 1 else ", ".join(measured)
         lines.append(f"- {run[:10]}, {run[11:16]} UTC{', commit ' + facts['commit'] if facts.get('commit') else ''}: {part}; "
-                     f"{facts['rounds']} rounds of {facts['seconds']:g} s; load {facts['load'][0]} before.")
+                     f"{facts['rounds']} {'round' if facts['rounds'] == 1 else 'rounds'}, {facts['seconds']:g} s each; load {facts['load'][0]} before.")
     lines += ["", "| broker | version | set to |", "|---|---|---|"]
-    for name, version in last["versions"].items():
-        note = f"; {last['notes'][name]}" if name in last.get("notes", {}) else ""
-        lines.append(f"| {name} | {version} | {last['settings'].get(name, '')}{note} |")
+    known = {}
+    for facts in map(results.runs.get, results.used):
+        for name, version in facts["versions"].items():
+            note = f"; {facts['notes'][name]}" if name in facts.get("notes", {}) else ""
+            known[name] = f"| {name} | {version} | {facts['settings'].get(name, '')}{note} |"
     for name, reason in last.get("missing", {}).items():
-        lines.append(f"| {name} | – | left out: {reason} |")
+        known.setdefault(name, f"| {name} | – | left out: {reason} |")
+    lines += known.values()
     lines += ["", "| workload | `apus bench -V " + last["mqtt"] + "` … |", "|---|---|"]
     for workload in workloads.WORKLOADS:
         arguments = next((line["arguments"] for line in results.lines if line["workload"] == workload.name), None)
         if arguments:
             lines.append(f"| {workload.name} | `{arguments}` |")
     return "\n".join(lines)
+
+
+def million(results):
+    """What a million idle connections would take: the measured ones, multiplied."""
+    own, kernel = results.spread("idle", "apus", "bytes_connection"), results.spread("idle", "apus", "kernel_bytes")
+    if not own or not kernel:
+        return ""
+    broker, system = own[0] * 1e6 / 2**30, kernel[0] / 2 * 1e6 / 2**30
+    return (f"\n\nA million idle connections to Apus, each with a session and a subscription: {broker:.1f} GiB in the broker and "
+            f"{system:.1f} GiB in the kernel, on paper.")
 
 
 def draw(folder, name, picture):
@@ -227,7 +243,7 @@ def write_comparison(path, source):
         ],
         "stored": [("stored", bars(results, "stored", ["set_rate", "get_rate", "store_rate", "drain_rate"],
                                    "Stored messages", "messages/s, logarithmic"))],
-        "connections": [("memory", bars(results, "connections", ["bytes_connection", "bytes_session"],
+        "clients": [("memory", bars(results, "clients", ["bytes_connection", "bytes_session"],
                                         "Memory of connections and sessions", "bytes, logarithmic"))],
         "shards": [("shards", bars(results, "shards", ["cpu"], "One shard and two: broker CPU for a million deliveries",
                                    "seconds, logarithmic"))],
@@ -236,6 +252,7 @@ def write_comparison(path, source):
     for section in workloads.SECTIONS:
         drawn = "".join(draw(folder, name, picture) for name, picture in pictures.get(section, []))
         parts[section] = drawn + table(results, section)
+    parts["clients"] += million(results)
     replace(path, parts)
 
 

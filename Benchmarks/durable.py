@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import select
-import shutil
 import socket
 import statistics
 import sys
@@ -35,65 +34,64 @@ SESSIONS = 500
 SIZE = 64
 
 
-# What the generator measures.
+# What `apus bench` measures.
 
 async def generate(options, broker, *arguments):
-    """One run of the generator: its line of JSON."""
-    command = [options.generator, "offline", "--port", broker.port, "--pid", broker.process.pid, "--size", SIZE, "--window", 64,
-               "--deadline", 300, *arguments]
+    """One run of the generator: its report."""
+    command = [options.binary, "bench", "offline", "--json", "--quiet", "-V", "3.1.1", "--url", f"mqtt://127.0.0.1:{broker.port}",
+               "--pid", broker.process.pid, "--size", SIZE, "--window", 64, "--subscribers", SESSIONS, "--timeout", 20, *arguments]
     process = await asyncio.create_subprocess_exec(
-        *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=brokers.environment(),
     )
     output, errors = await process.communicate()
-    lines = output.decode().split("\n")
-    if process.returncode == 2 or len(lines) < 2:
-        raise RuntimeError(f"{' '.join(map(str, command))}: {errors.decode()}")
-    return json.loads(lines[-2])
+    try:
+        return json.loads(output)
+    except ValueError:
+        raise RuntimeError(f"{' '.join(map(str, command))}: {errors.decode()}") from None
 
 
 def storing(qos, publishers):
     """Acknowledged messages a second into absent sessions, then the drain."""
     async def measure(options, broker):
-        got = await generate(options, broker, "--qos", qos, "--pubs", publishers, "--subs", SESSIONS, "--seconds", options.seconds,
-                             "--count", 10_000, "--phase", "both", "--keep")
+        got = await generate(options, broker, "-q", qos, "--publishers", publishers, "--count", options.stored // SESSIONS, "--keep")
+        parts = got["parts"]
         return {
-            "store/s": got["store_rate"], "store CPU s/M": got["store_cpu_s_per_m"], "drain/s": got["drain_rate"],
-            "drain CPU s/M": got["drain_cpu_s_per_m"], "lost": got["lost_acked"], "kept the rules": got["ok"],
+            "store/s": round(parts["store"]["per_second"]), "store CPU s/M": parts["store"]["broker_cpu_seconds_per_million"],
+            "drain/s": round(parts["drain"]["per_second"]), "drain CPU s/M": parts["drain"]["broker_cpu_seconds_per_million"],
+            "lost": got["messages"]["lost"], "kept the rules": got["verified"],
         }
     return measure
 
 
 async def recovery(options, broker):
     """Stores, kills, times the start, drains."""
-    state = os.path.join(broker.folder.name, "state")
     await broker.kill()
     begun = time.monotonic()
     await broker.start()
     empty = time.monotonic() - begun
-    shape = ["--pubs", 50, "--subs", SESSIONS, "--count", options.messages // SESSIONS, "--state", state, "--keep"]
-    stored = await generate(options, broker, *shape, "--phase", "store")
+    shape = ["--publishers", 50, "--count", options.messages // SESSIONS, "--state", os.path.join(broker.folder.name, "state"), "--keep"]
+    stored = (await generate(options, broker, *shape, "--phase", "store"))["messages"]["acknowledged"]
     await broker.kill()
     begun = time.monotonic()
     await broker.start()
     seconds = time.monotonic() - begun
     drained = await generate(options, broker, *shape, "--phase", "drain")
     return {
-        "acknowledged": stored["acked"], "start s": round(seconds, 3), "empty start s": round(empty, 3),
-        "messages/s": round(stored["acked"] / max(seconds - empty, 0.001)), "lost": drained["lost_acked"],
-        "sessions lost": drained["sessions"] - drained["sessions_present"], "drain/s": drained["drain_rate"],
+        "acknowledged": stored, "start s": round(seconds, 3), "empty start s": round(empty, 3),
+        "messages/s": round(stored / max(seconds - empty, 0.001)), "lost": drained["messages"]["lost"],
+        "sessions lost": SESSIONS - drained["connections"]["sessions_present"], "drain/s": round(drained["parts"]["drain"]["per_second"]),
     }
 
 
 async def memory(options, broker):
     """Bytes of memory for each queued message, beyond the first fifth."""
     resident, stored = [], 0
-    for turn, count in enumerate([options.messages // 5, options.messages]):
-        prefix = ["--client-prefix", f"turn{turn}-", "--topic-prefix", f"turn{turn}"]
-        got = await generate(options, broker, "--pubs", 50, "--subs", SESSIONS, "--count", count // SESSIONS,
-                             "--phase", "store", "--state", os.path.join(broker.folder.name, "state"), *prefix)
+    for count in (options.messages // 5, options.messages):
+        got = await generate(options, broker, "--publishers", 50, "--count", count // SESSIONS, "--phase", "store", "--state",
+                             os.path.join(broker.folder.name, "state"))
         await asyncio.sleep(1)
         resident.append(status(broker, "VmRSS"))
-        stored = got["acked"]
+        stored = got["messages"]["acknowledged"]
     return {"bytes/message": round((resident[1] - resident[0]) / stored, 1), "resident MB": round(resident[1] / 1e6)}
 
 
@@ -275,12 +273,12 @@ def table(results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--generator", required=True, help="the mqload binary")
-    parser.add_argument("--binary", help="apus; without it APUS_BINARY, or the debug build")
+    parser.add_argument("--binary", help="apus, broker and generator; without it APUS_BINARY, or the debug build")
     parser.add_argument("--brokers", default="apus,mosquitto,mosquitto-1s", help=", ".join(CONTENDERS))
     parser.add_argument("--measures", default=",".join(MEASURES), help="some of: " + " ".join(MEASURES))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5, help="how long a store phase publishes")
+    parser.add_argument("--stored", type=int, default=500_000, help="messages of a store phase")
+    parser.add_argument("--seconds", type=float, default=5, help="of the latency measure")
     parser.add_argument("--rate", type=float, default=10_000, help="of the latency measure")
     parser.add_argument("--messages", type=int, default=1_000_000, help="stored for recovery and memory")
     parser.add_argument("--sessions", type=int, default=20_000)
@@ -290,10 +288,9 @@ def main():
     unknown = [name for name in options.brokers if name not in CONTENDERS] + [name for name in options.measures if name not in MEASURES]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}")
-    if options.binary:
-        brokers.BINARY = os.path.abspath(options.binary)
-    if not shutil.which(options.generator):
-        parser.error(f"no generator at {options.generator}")
+    options.binary = brokers.BINARY = os.path.abspath(options.binary or brokers.BINARY)
+    if not os.path.exists(options.binary):
+        parser.error(f"there is no {options.binary}")
     asyncio.run(run(options))
 
 

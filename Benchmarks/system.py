@@ -67,6 +67,11 @@ def _first(path, name):
     return None
 
 
+def slab_bytes():
+    """What the kernel has allocated for its own objects, those of sockets among them."""
+    return int((_first("/proc/meminfo", "Slab") or "0 kB").split()[0]) * 1024
+
+
 def machine():
     """What somebody must know to judge the figures."""
     memory = _first("/proc/meminfo", "MemTotal") or "0 kB"

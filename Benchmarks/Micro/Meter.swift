@@ -70,6 +70,30 @@ struct Meter {
         line.print()
     }
 
+    /// Measures what changes what it works on: ten parts, one after the other, whose times are the samples.
+    ///
+    /// - Parameter body: does the operations of these numbers.
+    func measureInParts(_ group: String, _ name: String, operations: Int, _ body: (Range<Int>) throws -> Void) rethrows
+    {
+        if isSimulated { return try simulate(group, name, operations) { try body(0..<$0) } }
+        let part = operations / 10
+        var times: [Double] = []
+        var executed = 0.0
+        let (allocations, bytes) = try countAllocations {
+            for number in 0..<10 {
+                let (time, instructions) = try sample { try body(number * part..<(number + 1) * part) }
+                times.append(time / Double(part))
+                executed += instructions
+            }
+        }
+        let count = Double(10 * part)
+        var line = Line(group, name, operations: 10 * part)
+        line.addTimes(times)
+        if hasInstructions { line.add("instructions", executed / count) }
+        line.addAllocations(allocations / count, bytes / count)
+        line.print()
+    }
+
     /// Measures what `body` leaves behind, in bytes for each of its operations.
     func measureMemory(_ group: String, _ name: String, operations: Int, _ body: () throws -> Void) rethrows {
         let before = measure_heap_bytes()

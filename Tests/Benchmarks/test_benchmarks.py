@@ -17,6 +17,7 @@ BINARY = pathlib.Path(os.environ.get("APUS_BINARY", DEBUG / "apus"))
 
 sys.path.insert(0, str(BENCHMARKS))
 
+import contenders  # noqa: E402
 import document  # noqa: E402
 import plots  # noqa: E402
 import workloads  # noqa: E402
@@ -44,7 +45,7 @@ def compare(tmp_path, page, *arguments):
 
 
 def test_apus_alone_is_measured_and_written_down(tmp_path, page):
-    names = ["pairs-q1", "tls-q0", "latency-q0", "idle", "storm", "sessions", "shards-skewed", "soak"]
+    names = ["pairs-q1", "tls-q0", "latency-q0", "idle", "storm-sessions", "sessions", "shards-skewed", "soak"]
     results = compare(tmp_path, page, "--peers", "none", "--workloads", ",".join(names))
     assert [line["workload"] for line in results] == [*names[:7], "shards-skewed", "soak"]
     assert all(line["verified"] for line in results), results
@@ -53,6 +54,7 @@ def test_apus_alone_is_measured_and_written_down(tmp_path, page):
             "growth", "busiest"}, line
     text = page.read_text()
     assert "| 50 pairs, QoS 1 | broker CPU s per million |" in text
+    assert "A million idle connections to Apus" in text
     assert "apus serve --dev" in text and "`pairs --size 256 --publishers 50 -q 1 --seconds 0.1`" in text
     for name in ["cpu", "latency-q0", "memory", "shards"]:
         xml.dom.minidom.parse(str(tmp_path / "performance" / f"{name}.svg"))
@@ -69,6 +71,15 @@ def test_what_others_cannot_do_is_told(tmp_path, page):
     assert "- mine, tls-q0: not supported:" in text
     assert "| absent | – | left out: there is no command /nowhere/broker |" in text
     assert "| far | – | left out: 127.0.0.1:1: " in text
+
+
+def test_a_file_of_the_users_broker_is_filled_in(tmp_path):
+    (tmp_path / "other.conf").write_text("listen 127.0.0.1:{port}\nstore {data}\n")
+    broker = contenders.Command("other", f"other --port {{port}} -c {{file:{tmp_path}/other.conf}} --data={{data}}")
+    place = tmp_path / "place"
+    place.mkdir()
+    assert broker.command(place, 1234, None) == ["other", "--port", "1234", "-c", f"{place}/other.conf", f"--data={place}/data"]
+    assert (place / "other.conf").read_text() == f"listen 127.0.0.1:1234\nstore {place}/data\n"
 
 
 def test_the_parts_are_measured(tmp_path, page):
