@@ -134,7 +134,8 @@ package final class ManagementServer: Sendable {
             headers: request.headers,
             peer: APIRequest.Peer(
                 address: channel.remoteAddress.map(Self.text) ?? "unix",
-                isLoopback: channel.remoteAddress.map(Self.isLoopback) ?? true
+                isLoopback: channel.remoteAddress.map(Self.isLoopback) ?? true,
+                isSecure: configuration.tls != nil
             )
         )
         let most = handler.largestBody(of: received)

@@ -89,4 +89,21 @@ struct ManagementOptionTests {
             #expect(script.contains(verb))
         }
     }
+
+    @Test(arguments: [
+        "http://192.0.2.1:18083", "http://apus.example.org", "http://127.example.org", "http://[2001:db8::1]:1",
+    ])
+    func `the secret is not sent to another machine in clear`(url: String) throws {
+        let options = try APIOptions.parse(["--api", url, "--access-key", "LTAI:secret"])
+        let error = #expect(throws: CommandFailure.self) { try APIClient(options) }
+        #expect(error.map { "\($0)" }?.contains("use https") == true)
+    }
+
+    @Test(arguments: [
+        "http://127.0.0.1:18083", "http://localhost:1", "http://post-cn-1.localhost:1", "http://[::1]:1",
+        "https://apus.example.org",
+    ])
+    func `it is sent where nobody else can read it`(url: String) throws {
+        _ = try APIClient(try APIOptions.parse(["--api", url, "--access-key", "LTAI:secret"]))
+    }
 }

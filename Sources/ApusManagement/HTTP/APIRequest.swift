@@ -6,8 +6,10 @@ struct APIRequest: Sendable {
     struct Peer: Sendable {
         /// The remote address with port: `127.0.0.1:50123`, `[::1]:50123`.
         var address: String
-        /// Whether secrets in clear do not leave this machine.
+        /// Whether what it sends does not leave this machine.
         var isLoopback: Bool
+        /// Whether it came by TLS.
+        var isSecure = false
     }
 
     var method: HTTPRequest.Method

@@ -13,6 +13,11 @@ final class GuessTable: Sendable {
     /// So many addresses and keys are remembered; beyond, those that failed longest ago are forgotten.
     static let mostRecords = 4_096
 
+    /// What who must wait is told.
+    static func message(_ seconds: Int64) -> String {
+        "there were too many wrong secrets for this key from this address; wait \(seconds) s"
+    }
+
     private struct Record {
         var failures: Int
         var lastFailure: Int64
@@ -47,6 +52,6 @@ final class GuessTable: Sendable {
 
     /// The address without its port, and the key.
     private static func name(_ address: String, _ keyID: String) -> String {
-        "\(address.lastIndex(of: ":").map { address[..<$0] } ?? address[...]) \(keyID)"
+        "\(address.lastIndex(of: ":").map { address[..<$0] } ?? address[...]) \(excerpt(keyID, 128))"
     }
 }

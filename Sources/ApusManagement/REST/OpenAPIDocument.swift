@@ -12,7 +12,7 @@ enum OpenAPIDocument {
             Resources of the message service that the vendor's RPC API has no actions for, and those that it has. \
             Times are Unix milliseconds. Right `administrator` opens everything; `manager` topics, groups, credentials, \
             tokens and clients of the account's instances; `data` messages and queries of them. HTTP Basic with access \
-            key id and secret works from the same machine; a signature of style ACS3-HMAC-SHA256 works from everywhere.
+            key id and secret works over https and from the same machine; a signature of style ACS3-HMAC-SHA256 works from everywhere.
             """,
         ],
         "servers": [["url": .string(RESTService.root)]],

@@ -2,12 +2,11 @@ internal import ApusCrypto
 internal import ApusResources
 internal import HTTPTypes
 
-/// Who calls the REST API: by HTTP Basic with access key id and secret where these do not leave the machine, or by an ACS3
-/// signature.
+/// Who calls the REST API: by HTTP Basic with access key id and secret where these do not leave the machine in clear, or by an
+/// ACS3 signature.
 struct RESTAccess: Sendable {
     let service: ManagementService
     let signatures: SignatureCheck
-    let guesses = GuessTable()
 
     func caller(of request: APIRequest) throws(RESTError) -> Caller {
         let now = service.clock()
@@ -18,10 +17,10 @@ struct RESTAccess: Sendable {
         if header.hasPrefix(ACS3Signature.algorithm) {
             key = try signed(request, now)
         } else if let credentials = BasicCredentials(header) {
-            guard request.peer.isLoopback else {
+            guard request.peer.isLoopback || request.peer.isSecure else {
                 throw Self.unauthorized(
-                    "HTTP Basic shows the secret to everybody on the way, so it works on this machine only; "
-                        + "sign with \(ACS3Signature.algorithm)",
+                    "HTTP Basic without TLS shows the secret to everybody on the way, so it works on this machine only; "
+                        + "use https, or sign with \(ACS3Signature.algorithm)",
                 )
             }
             key = try proven(credentials, request, now)
@@ -37,22 +36,16 @@ struct RESTAccess: Sendable {
         _ now: Int64,
     ) throws(RESTError) -> AccessKey {
         let key = service.directory.accessKey(id: credentials.keyID)
-        let pause = guesses.pause(for: request.peer.address, keyID: credentials.keyID, now: now)
-        guard pause == 0 else {
-            let seconds = (pause + 999) / 1_000
-            let message = "there were too many wrong secrets for this key from this address; wait \(seconds) s"
-            var error = RESTError(.tooManyRequests, "Throttled", message)
-            error.headers[.retryAfter] = "\(seconds)"
-            throw error
-        }
+        let pause = signatures.guesses.pause(for: request.peer.address, keyID: credentials.keyID, now: now)
+        guard pause == 0 else { throw Self.slowed((pause + 999) / 1_000) }
         // A hash on both sides, so that the time says nothing about the length either; also without a key to compare.
         let isRight = constantTimeEqual(
             Digest.sha256(Array(credentials.secret.utf8)),
             Digest.sha256(Array((key?.secret ?? "").utf8))
         )
         guard let key, isRight else {
-            // Of keys that do not exist nothing can be guessed.
-            if let key { guesses.recordFailure(of: request.peer.address, keyID: key.id, now: now) }
+            // Of keys that do not exist nothing can be guessed. That they do not is no secret: the vendor's API says it.
+            if let key { signatures.guesses.recordFailure(of: request.peer.address, keyID: key.id, now: now) }
             throw Self.unauthorized("the access key id or its secret is wrong")
         }
         guard key.isEnabled else {
@@ -68,8 +61,17 @@ struct RESTAccess: Sendable {
         } catch { throw RESTError(error) }
         do throws(SignatureError) {
             let text = try ACS3Signature.read(request, query: query, isAction: false)
-            return try signatures.key(of: text, now: now)
-        } catch { throw Self.unauthorized(error.message) }
+            return try signatures.key(of: text, from: request.peer.address, now: now)
+        } catch {
+            if case .slowed(let seconds) = error.kind { throw Self.slowed(seconds) }
+            throw Self.unauthorized(error.message)
+        }
+    }
+
+    private static func slowed(_ seconds: Int64) -> RESTError {
+        var error = RESTError(.tooManyRequests, "Throttled", GuessTable.message(seconds))
+        error.headers[.retryAfter] = "\(seconds)"
+        return error
     }
 
     private static func unauthorized(_ message: String) -> RESTError {

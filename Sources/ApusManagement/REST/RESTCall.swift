@@ -2,7 +2,7 @@ internal import ApusBroker
 internal import ApusResources
 internal import HTTPTypes
 
-/// A call of an operation, checked against its schemas, by a caller who has the right to it.
+/// A call of an operation; when it is performed it is checked against its schemas, and the caller has the right to it.
 struct RESTCall: Sendable {
     let operation: RESTOperation
     /// `nil` where everybody may call.
@@ -10,9 +10,10 @@ struct RESTCall: Sendable {
     let service: ManagementService
     /// Unix milliseconds.
     let now: Int64
-    let path: [String: String]
-    let query: [String: JSONValue]
-    let body: JSONValue
+    // As far as they were read: a call that is refused before goes into the audit log with the others.
+    var path: [String: String] = [:]
+    var query: [String: JSONValue] = [:]
+    var body: JSONValue = [:]
 
     var directory: ResourceDirectory { service.directory }
     var broker: any BrokerControl { service.broker }

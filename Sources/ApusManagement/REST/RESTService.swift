@@ -44,28 +44,23 @@ struct RESTService: Sendable {
         }
         id = operation.id
         var caller: Caller?
-        if let rights = operation.rights {
+        if operation.rights != nil {
             let known = try access.caller(of: request)
-            guard known.has(rights) else {
+            caller = known
+        }
+        var call = RESTCall(operation: operation, caller: caller, service: service, now: service.clock())
+        let answer: JSONValue
+        do throws(RESTError) {
+            call.path = try Self.pathValues(operation, segments)
+            if let rights = operation.rights, let caller, !caller.has(rights) {
                 throw RESTError(
                     .forbidden,
                     "Forbidden",
-                    "this needs a key with the right '\(rights.rawValue)'; '\(known.key.id)' has '\(known.key.rights.rawValue)'",
+                    "this needs a key with the right '\(rights.rawValue)'; '\(caller.key.id)' has '\(caller.key.rights.rawValue)'",
                 )
             }
-            caller = known
-        }
-        let call = RESTCall(
-            operation: operation,
-            caller: caller,
-            service: service,
-            now: service.clock(),
-            path: try Self.pathValues(operation, segments),
-            query: try Self.queryValues(operation, request),
-            body: try Self.body(operation, request),
-        )
-        let answer: JSONValue
-        do throws(RESTError) {
+            call.query = try Self.queryValues(operation, request)
+            call.body = try Self.body(operation, request)
             answer = try await operation.perform(call)
         } catch {
             if operation.isAudited, !error.isRecorded { call.recordRefusal(error) }

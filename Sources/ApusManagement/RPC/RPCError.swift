@@ -34,11 +34,11 @@ extension RPCError {
             case .mismatch: (400, "SignatureDoesNotMatch")
             case .expired: (400, "InvalidTimeStamp.Expired")
             case .replayed: (400, "SignatureNonceUsed")
-            case .overflow: (500, "SystemOverFlow")
+            case .overflow, .slowed: (500, "SystemOverFlow")
             case .temporaryKey: (400, "CheckAccountInfoFailed")
             }
         self.init(status, code, error.message)
-        isThrottling = error.kind == .overflow
+        isThrottling = code == "SystemOverFlow"
     }
 
     init(_ error: FormError) {

@@ -51,7 +51,7 @@ struct RPCService: Sendable {
         let (signed, parameters) = try Self.read(request)
         let key: AccessKey
         do {
-            key = try signatures.key(of: signed, now: now)
+            key = try signatures.key(of: signed, from: request.peer.address, now: now)
         } catch { throw RPCError(error) }
         let caller = Caller(key: key, address: request.peer.address)
         let action = try Self.action(of: request, parameters, signed.style)

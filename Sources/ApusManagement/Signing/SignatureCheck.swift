@@ -7,16 +7,28 @@ struct SignatureCheck: Sendable {
 
     let directory: ResourceDirectory
     let nonces = NonceTable()
+    /// Wrong secrets in whatever form: devices log in with the same ones.
+    let guesses = GuessTable()
 
     /// The key that signed the text.
-    func key(of signed: SignedText, now: Int64) throws(SignatureError) -> AccessKey {
+    ///
+    /// - Parameter address: who sent it, with port.
+    func key(of signed: SignedText, from address: String, now: Int64) throws(SignatureError) -> AccessKey {
+        let pause = guesses.pause(for: address, keyID: signed.keyID, now: now)
+        guard pause == 0 else {
+            let seconds = (pause + 999) / 1_000
+            throw SignatureError(.slowed(seconds: seconds), GuessTable.message(seconds))
+        }
         guard let key = directory.accessKey(id: signed.keyID) else {
             throw SignatureError(.unknownKey, "there is no access key '\(excerpt(signed.keyID))'")
         }
         guard key.isEnabled else {
             throw SignatureError(.disabledKey, "the access key '\(key.id)' is disabled; an administrator can enable it")
         }
-        guard verifies(signed, secret: key.secret) else { throw mismatch(signed) }
+        guard verifies(signed, secret: key.secret) else {
+            guesses.recordFailure(of: address, keyID: key.id, now: now)
+            throw mismatch(signed)
+        }
         guard abs(signed.time - now) <= NonceTable.window else {
             throw SignatureError(
                 .expired,

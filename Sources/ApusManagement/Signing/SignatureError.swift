@@ -13,6 +13,8 @@ struct SignatureError: Error, Equatable {
         case replayed
         /// More requests than the server remembers nonces of.
         case overflow
+        /// Too many wrong signatures under the key came from the address.
+        case slowed(seconds: Int64)
         /// A temporary key, which the service has not.
         case temporaryKey
     }

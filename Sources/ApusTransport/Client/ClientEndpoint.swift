@@ -9,6 +9,15 @@ package struct ClientEndpoint: Sendable, Hashable, CustomStringConvertible {
 
     package var description: String { text }
 
+    /// Whether the URL itself says that what is sent stays on this machine: a unix socket, a loopback address, or a name
+    /// beneath `localhost` (RFC 6761, section 6.3).
+    package var staysOnThisMachine: Bool {
+        guard case .internet(let host, _) = address else { return true }
+        let name = host.lowercased()
+        let isIPv4 = name.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }
+        return name == "localhost" || name.hasSuffix(".localhost") || name == "::1" || isIPv4 && name.hasPrefix("127.")
+    }
+
     /// Reads a URL; without a port the scheme's own counts: 1883, 8883, 80, 443.
     package init(_ text: String) throws(ClientError) {
         self.text = text

@@ -23,6 +23,9 @@ struct APIClient {
         guard options.caFile == nil || endpoint.kind.isSecure else {
             throw CommandFailure("--ca-file is for https; \(endpoint) is a connection without TLS")
         }
+        guard endpoint.kind.isSecure || endpoint.staysOnThisMachine else {
+            throw CommandFailure("\(endpoint) would show the access key's secret to everybody on the way: use https")
+        }
         tls = TLSClientConfiguration(authorityFile: options.caFile, applicationProtocols: ["http/1.1"])
         authorization = "Basic " + Base64.encode(Array("\(access.keyID):\(access.secret)".utf8))
         timeout = options.timeout
