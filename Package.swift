@@ -197,8 +197,8 @@ let package = Package(
         .testTarget(
             name: "ApusCommandTests",
             dependencies: [
-                "apus", "ApusBench", "ApusBroker", "ApusConfiguration", "ApusLog", "ApusTransport", "MQTTClient",
-                "MQTTCodec",
+                "apus", "ApusBench", "ApusBroker", "ApusConfiguration", "ApusLog", "ApusMessage", "ApusTransport",
+                "MQTTClient", "MQTTCodec",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings,

@@ -20,14 +20,17 @@ extension Shard {
         )
         let session = Int(connections[slot].session)
         let identifier = view.packetIdentifier
+        let before = sessions[session].outbound.underWayCount
         switch frame.type {
         case .pubAck:
             let number = tracedNumber(session, identifier)
             let answer = sessions[session].outbound.receivedPubAck(identifier)
+            countInFlight(session, before: before)
             if case .finished = answer { trace(.acknowledged, number, session: session) }
             finish(slot, session, answer)
         case .pubRec:
             let answer = sessions[session].outbound.receivedPubRec(identifier, refused: view.reasonCode.isError)
+            countInFlight(session, before: before)
             switch answer {
             case .release(let delivery):
                 recordReceived(session, identifier, delivery)
@@ -56,12 +59,20 @@ extension Shard {
         default:
             let number = tracedNumber(session, identifier)
             let answer = sessions[session].outbound.receivedPubComp(identifier)
+            countInFlight(session, before: before)
             if case .finished = answer {
                 recordCompleted(session, identifier)
                 trace(.acknowledged, number, session: session)
             }
             finish(slot, session, answer)
         }
+    }
+
+    /// Counts what has come to be under way to a session, or is not any more.
+    ///
+    /// - Parameter before: how many messages were.
+    mutating func countInFlight(_ session: Int, before: Int) {
+        counters.inFlight += sessions[session].outbound.underWayCount - before
     }
 
     /// What the trace knows the message by, if there is a trace.

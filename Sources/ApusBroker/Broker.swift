@@ -29,7 +29,7 @@ package final class Broker: Sendable {
     private let reference = Guarded<String?>(nil)
     private let mailman = Guarded<Mailman?>(nil)
     /// Beside the broker's own figures.
-    private let metricSource = Guarded<(any MetricSource)?>(nil)
+    private let metricSources = Guarded<[any MetricSource]>([])
 
     /// How mail reaches a shard.
     ///
@@ -105,10 +105,10 @@ package final class Broker: Sendable {
         mailman.withLock { $0 = Mailman(deliver: deliver) }
     }
 
-    /// Adds figures to the broker's own; called once, at start.
-    package func connectMetrics(_ source: any MetricSource) { metricSource.withLock { $0 = source } }
+    /// Adds figures to the broker's own; called at start, once for each source.
+    package func connectMetrics(_ source: any MetricSource) { metricSources.withLock { $0.append(source) } }
 
-    var furtherSamples: [BrokerMetrics.Sample] { metricSource.withLock { $0 }?.samples ?? [] }
+    var furtherSamples: [BrokerMetrics.Sample] { metricSources.withLock { $0 }.flatMap(\.samples) }
 
     /// Sends mail to a shard from any thread.
     package func post(to shard: Int, _ mail: ShardMail) {

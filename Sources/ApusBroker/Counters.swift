@@ -22,10 +22,20 @@ package struct Counters: Sendable {
     package var sessionsTakenOver: UInt64 = 0
     /// How often a publisher was not read until the next second.
     package var throttled: UInt64 = 0
+    /// See `TickMeasure`.
+    package var deliveryDurations = DurationHistogram()
     package var dropped = [UInt64](repeating: 0, count: DropReason.allCases.count)
+    // Gauges that are kept.
+    /// Messages of QoS 1 and 2 sent to clients and not finished, those of sessions that are away included.
+    package var inFlight = 0
+    /// Messages waiting for sessions that are away.
+    package var queuedAway = 0
     // Gauges, filled in when a snapshot is taken.
     package var connections = 0
     package var sessions = 0
+    /// Messages and bytes waiting for all sessions, connected or not.
+    package var queuedMessages = 0
+    package var queuedBytes = 0
 
     package init() {}
 
@@ -55,6 +65,11 @@ package struct Counters: Sendable {
         left.sessionsTakenOver += right.sessionsTakenOver
         left.throttled += right.throttled
         for index in left.dropped.indices { left.dropped[index] += right.dropped[index] }
+        left.deliveryDurations += right.deliveryDurations
+        left.inFlight += right.inFlight
+        left.queuedAway += right.queuedAway
+        left.queuedMessages += right.queuedMessages
+        left.queuedBytes += right.queuedBytes
         left.connections += right.connections
         left.sessions += right.sessions
     }

@@ -201,6 +201,7 @@ extension Shard {
                 group,
             ) : nil
         let identifier = sessions[session].outbound.sent(qos, keeping: delivery, number: publication.number)
+        counters.inFlight += 1
         trace(.delivered, publication.number, session: session)
         if qos == .exactlyOnce, let delivery, delivery.position != .none, sessions[session].number.isStored {
             return sendExactlyOnce(slot, session, identifier, delivery)
@@ -295,6 +296,7 @@ extension Shard {
         let slot = Int(sessions[session].connection)
         guard slot >= 0, !awaitsConnAck(slot) else { return }
         let bound = limits.outputBytesPerConnection
+        let before = sessions[session].outbound.underWayCount
         while connections[slot].output.count < bound, let repetition = sessions[session].outbound.nextRepetition() {
             switch repetition {
             case .release(let identifier):
@@ -308,6 +310,7 @@ extension Shard {
                 giveUp(session, identifier, delivery)
             }
         }
+        countInFlight(session, before: before)
         guard sessions[session].hasBacklog else { return }
         let handle = sessions[session].handle
         while sessions[session].outbound.hasRoom, connections[slot].output.count < bound {
@@ -341,6 +344,7 @@ extension Shard {
                 keeping: mustKeep ? delivery : nil,
                 number: delivery.message.number,
             )
+            counters.inFlight += 1
             let kind = sessions[session].isCatchingUp ? TraceEvent.Kind.deliveredOffline : .delivered
             trace(kind, delivery.message.number, session: session)
             if delivery.qos == .exactlyOnce, delivery.position != .none, sessions[session].number.isStored {

@@ -12,6 +12,7 @@ extension Shard {
         if !outgoing[shard].isEmpty {
             var batch = PublicationBatch(after: outgoing[shard])
             swap(&batch, &outgoing[shard])
+            batch.readAt = tick.start
             broker.mailPressure[shard].posted(batch.footprint)
             return .publications(batch)
         }
@@ -40,6 +41,7 @@ extension Shard {
     }
 
     private mutating func receive(_ batch: PublicationBatch) {
+        cameFromOtherShard(batch.readAt)
         let batchBytes = batch.bytes
         var match = Match.empty
         var place = -1

@@ -114,7 +114,7 @@ extension Shard {
                     retainAsPublished: subscription.options.retainAsPublished,
                 )
             },
-            inFlight: sessions[session].outbound.underWay.count,
+            inFlight: sessions[session].outbound.underWayCount,
             queuedMessages: backlog.messages,
             queuedBytes: backlog.bytes,
         )
@@ -203,6 +203,9 @@ extension Shard {
         var counters = counters
         counters.connections = connections.count
         counters.sessions = sessions.count
+        let waiting = store.waitingTotal
+        counters.queuedMessages = waiting.messages
+        counters.queuedBytes = waiting.bytes
         return counters
     }
 }

@@ -25,6 +25,13 @@ extension Broker {
         add("retained_bytes", .gauge, "Bytes of retained messages.", Double(retainedBudget.byteCount))
         let counts = liveInstances.map(\.subscriptions.counts)
         add("subscriptions", .gauge, "Subscriptions.", Double(counts.reduce(0) { $0 + $1.subscriptions }))
+        let queued = "Messages waiting in the queues of sessions, by whether the client is connected."
+        add("queued_messages", .gauge, queued, Double(total.queuedAway), [("client", "away")])
+        let queuedConnected = Double(total.queuedMessages - total.queuedAway)
+        add("queued_messages", .gauge, queued, queuedConnected, [("client", "connected")])
+        add("queued_bytes", .gauge, "Bytes of messages waiting in the queues of sessions.", Double(total.queuedBytes))
+        let inFlight = "Messages of QoS 1 and 2 that were sent to clients and are not acknowledged."
+        add("in_flight_messages", .gauge, inFlight, Double(total.inFlight))
         add("connections_accepted_total", .counter, "Connections accepted.", Double(total.connectionsAccepted))
         add("connections_refused_total", .counter, "Connections refused.", Double(total.connectionsRefused))
         add("connections_closed_total", .counter, "Connections closed.", Double(total.connectionsClosed))
@@ -43,6 +50,13 @@ extension Broker {
             let help = "Messages that did not reach a client, by reason."
             add("messages_dropped_total", .counter, help, Double(total.dropped(reason)), [("reason", reason.name)])
         }
+        samples.append(
+            BrokerMetrics.Sample(
+                name: "apus_delivery_duration_seconds",
+                help: "From the read of messages to the send to their receivers, the slowest of a sampled tick.",
+                durations: total.deliveryDurations
+            )
+        )
         return samples
     }
 }

@@ -172,6 +172,7 @@ extension Shard {
         sessions[session].subscriptions.removeAll()
         let number = sessions[session].number
         let underWay = sessions[session].outbound.unfinished
+        counters.inFlight -= sessions[session].outbound.underWayCount
         addWaiting(-sessions[session].countedMessages, session)
         let waiting = store.sessionEnded(handle, number)
         let key = SessionKey(instance(ofSession: session).number, sessions[session].clientID)
@@ -202,6 +203,7 @@ extension Shard {
         let index = instance(ofSession: session).subscriptions
         let hasOthers = { (group: SharedGroup) in !index.currentMembers(of: group).available.isEmpty }
         var taken = sessions[session].outbound.takeShared(where: hasOthers)
+        counters.inFlight -= taken.count
         taken += store.takeShared(from: handle, where: hasOthers)
         for delivery in taken {
             if handOver(delivery) {

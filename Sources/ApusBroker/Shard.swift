@@ -62,6 +62,7 @@ package struct Shard: ~Copyable {
     var vacatingQueue: (session: SessionHandle, place: UInt64)?
     var retainedVacating = RetainedWalk()
     var counters = Counters()
+    var tick = TickMeasure()
     var trace: TraceRing
     /// Messages and connections numbered so far.
     var sequence: UInt64 = 0

@@ -73,6 +73,10 @@ package struct PublicationBatch: Sendable {
     private(set) var matches: [Match] = []
     private(set) var members: [(subscriber: Subscriber, group: SharedGroup)] = []
 
+    /// When the sending shard began to read what is in it, in nanoseconds of the monotonic clock; 0 when that was not
+    /// measured.
+    var readAt: Int64 = 0
+
     package init() {}
 
     /// An empty batch with room for as much as the last one held, within bounds, so that it need not grow bit by bit.

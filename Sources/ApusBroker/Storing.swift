@@ -286,6 +286,7 @@ extension Shard {
         sessions[session].hasBacklog = waiting > 0
         countWaiting(session)
         sessions[session].outbound.restore(found.outbound.map { underWay($0) })
+        countInFlight(session, before: 0)
         // A connection that the crash cut off ended with it, for all that the client may know.
         let disconnectedAt = found.record.disconnectedAt ?? now
         sessions[session].disconnectedAt = disconnectedAt

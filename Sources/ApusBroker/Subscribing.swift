@@ -268,6 +268,7 @@ extension Shard {
             delivery.qos,
             keeping: sessions[session].isPersistent ? delivery : nil,
         )
+        counters.inFlight += 1
         if isStored, delivery.qos == .exactlyOnce {
             sendExactlyOnce(slot, session, identifier, delivery)
         } else {

@@ -20,6 +20,7 @@ extension Shard {
     mutating func addWaiting(_ change: Int, _ session: Int) {
         guard change != 0 else { return }
         sessions[session].countedMessages += change
+        counters.queuedAway += change
         instance(ofSession: session).waitingMessages.add(change, ordering: .relaxed)
     }
 

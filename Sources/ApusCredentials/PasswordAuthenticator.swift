@@ -116,25 +116,30 @@ package final class PasswordAuthenticator: Authenticator {
         _ request: AuthenticationRequest,
         reply: @escaping @Sendable (AuthenticationOutcome) -> Void,
     ) {
-        if let outcome = immediateOutcome(of: request) { return reply(outcome) }
+        judge(request) { reply($0.outcome) }
+    }
+
+    /// Decides as `authenticate` does, and says why in one word.
+    func judge(_ request: AuthenticationRequest, reply: @escaping @Sendable (LoginJudgement) -> Void) {
+        if let judgement = immediateJudgement(of: request) { return reply(judgement) }
         guard let userName = request.userName, let password = request.password else {
-            return reply(Self.refusal("no password (user `\(request.userName ?? "")`)"))
+            return reply(Self.refusal(.malformed, "no password (user `\(request.userName ?? "")`)"))
         }
         let tag = HMAC.sha256(key: processKey, password)
         switch firstLook(at: userName, tag: tag, address: request.peer.address) {
         case .accept:
             reply(.accepted(Principal(clientID: request.clientID, userName: userName)))
-        case .refuse(let outcome):
-            reply(outcome)
+        case .refuse(let refusal):
+            reply(.refused(refusal))
         case .verify(let entry, let decoyCost, let generation):
             let decoy = ScryptHash(decoyWith: decoyCost, salt: decoySalt)
             let accepted = queue.submit { [self] in
                 let isRight = (entry?.scrypt ?? decoy).matches(password)
-                let reason =
-                    if entry == nil { "unknown user" } else if entry?.scrypt == nil {
-                        "the user has no $scrypt$ entry; set the password anew"
-                    } else { "wrong password" }
-                let outcome = conclude(
+                let reason: FailedCheck =
+                    if entry == nil { (.unknownUser, "unknown user") } else if entry?.scrypt == nil {
+                        (.badPassword, "the user has no $scrypt$ entry; set the password anew")
+                    } else { (.badPassword, "wrong password") }
+                let judgement = conclude(
                     request,
                     userName,
                     tag: tag,
@@ -144,11 +149,11 @@ package final class PasswordAuthenticator: Authenticator {
                 )
                 // Before the reply: who has an answer may ask again.
                 endCheck(of: request.peer.address)
-                reply(outcome)
+                reply(judgement)
             }
             if !accepted {
                 endCheck(of: request.peer.address)
-                reply(.refused(.serverBusy, explanation: "too many passwords are waiting to be checked"))
+                reply(.refused(LoginRefusal(.serverBusy, .busy, "too many passwords are waiting to be checked")))
             }
         }
     }
@@ -156,7 +161,9 @@ package final class PasswordAuthenticator: Authenticator {
     package func enhancedAuthentication(
         method: String,
         request: AuthenticationRequest,
-    ) -> (any EnhancedAuthentication)? {
+    ) -> (any EnhancedAuthentication)? { exchange(method: method, request: request) }
+
+    func exchange(method: String, request: AuthenticationRequest) -> GuardedScram? {
         guard options.scram, options.passwordFile != nil, method == ScramServer.method else { return nil }
         let nonce: [UInt8]
         // Without randomness there is no safe exchange, hence no such method.
@@ -174,29 +181,30 @@ package final class PasswordAuthenticator: Authenticator {
     // MARK: - Without a password
 
     /// The decision where no password is needed; `nil` when the password decides.
-    private func immediateOutcome(of request: AuthenticationRequest) -> AuthenticationOutcome? {
+    private func immediateJudgement(of request: AuthenticationRequest) -> LoginJudgement? {
         if options.userNameFromCertificate, let subject = request.peer.certificateSubject {
             guard let name = CertificateSubject(subject).commonName else {
-                return .refused(
-                    .notAuthorized,
-                    explanation: "the client certificate has no usable common name",
-                )
+                let sentence = "the client certificate has no usable common name"
+                return .refused(LoginRefusal(.notAuthorized, .badCertificate, sentence))
             }
             return .accepted(Principal(clientID: request.clientID, userName: name))
         }
         if request.userName == nil {
             return request.password == nil
-                ? anonymousOutcome(of: request) : Self.refusal("a password without a user name")
+                ? anonymousJudgement(of: request) : Self.refusal(.malformed, "a password without a user name")
         }
-        return options.passwordFile == nil ? Self.refusal("no password file is configured") : nil
+        return options.passwordFile == nil ? Self.refusal(.unknownUser, "no password file is configured") : nil
     }
 
-    private func anonymousOutcome(of request: AuthenticationRequest) -> AuthenticationOutcome {
-        func refused(_ reason: String) -> AuthenticationOutcome {
+    private func anonymousJudgement(of request: AuthenticationRequest) -> LoginJudgement {
+        func refused(_ reason: String) -> LoginJudgement {
             .refused(
-                .notAuthorized,
-                explanation: "anonymous connection: \(reason)",
-                clientExplanation: "a user name and password are required",
+                LoginRefusal(
+                    .notAuthorized,
+                    .notAllowed,
+                    "anonymous connection: \(reason)",
+                    told: "a user name and password are required",
+                )
             )
         }
         guard options.anonymous == .loopback else { return refused("switched off by authentication.anonymous") }
@@ -209,9 +217,11 @@ package final class PasswordAuthenticator: Authenticator {
 
     // MARK: - With a password
 
+    private typealias FailedCheck = (result: LoginResult, sentence: String)
+
     private enum FirstLook {
         case accept
-        case refuse(AuthenticationOutcome)
+        case refuse(LoginRefusal)
         case verify(PasswordTable.Entry?, decoyCost: ScryptHash.Cost, generation: Int)
     }
 
@@ -224,10 +234,7 @@ package final class PasswordAuthenticator: Authenticator {
             let key = FailureTable.key(of: address)
             guard state.pending[key, default: 0] < options.checksPerAddress else {
                 return .refuse(
-                    .refused(
-                        .serverBusy,
-                        explanation: "too many passwords of this address are waiting to be checked",
-                    )
+                    LoginRefusal(.serverBusy, .busy, "too many passwords of this address are waiting to be checked")
                 )
             }
             state.pending[key, default: 0] += 1
@@ -252,15 +259,15 @@ package final class PasswordAuthenticator: Authenticator {
         _ request: AuthenticationRequest,
         _ userName: String,
         tag: [UInt8],
-        reason: String?,
+        reason: FailedCheck?,
         entry: PasswordTable.Entry?,
         generation: Int,
-    ) -> AuthenticationOutcome {
+    ) -> LoginJudgement {
         let now = clock()
-        let reason = state.withLock { state -> String? in
+        let reason = state.withLock { state -> FailedCheck? in
             var reason = reason
             if reason == nil, state.generation != generation, state.table.entries[ExactText(userName)] != entry {
-                reason = "the password was changed a moment ago"
+                reason = (.badPassword, "the password was changed a moment ago")
             }
             if reason == nil {
                 state.verified.insert(userName, tag: tag)
@@ -270,15 +277,15 @@ package final class PasswordAuthenticator: Authenticator {
             return reason
         }
         guard let reason else { return .accepted(Principal(clientID: request.clientID, userName: userName)) }
-        return Self.refusal("\(reason) (user `\(userName)`)")
+        return Self.refusal(reason.result, "\(reason.sentence) (user `\(userName)`)")
     }
 
-    private static func refusal(_ reason: String) -> AuthenticationOutcome {
-        .refused(.badUserNameOrPassword, explanation: reason, clientExplanation: wrongCredentials)
+    private static func refusal(_ result: LoginResult, _ sentence: String) -> LoginJudgement {
+        .refused(LoginRefusal(.badUserNameOrPassword, result, sentence, told: wrongCredentials))
     }
 
-    private static func tooManyFailures(_ pause: Int64) -> AuthenticationOutcome {
-        .refused(.connectionRateExceeded, explanation: tooManyFailuresText(pause))
+    private static func tooManyFailures(_ pause: Int64) -> LoginRefusal {
+        LoginRefusal(.connectionRateExceeded, .tooManyFailures, tooManyFailuresText(pause))
     }
 
     fileprivate static func tooManyFailuresText(_ pause: Int64) -> String {
@@ -289,19 +296,29 @@ package final class PasswordAuthenticator: Authenticator {
 // MARK: - SCRAM
 
 /// A SCRAM exchange that counts as a login of its address.
-private struct GuardedScram: EnhancedAuthentication {
-    var server: ScramServer
-    let address: String
-    let authenticator: PasswordAuthenticator
+struct GuardedScram: EnhancedAuthentication {
+    fileprivate var server: ScramServer
+    fileprivate let address: String
+    fileprivate let authenticator: PasswordAuthenticator
+    /// Why it has ended with a refusal; `nil` before.
+    private(set) var refusal: LoginResult?
+
+    fileprivate init(server: ScramServer, address: String, authenticator: PasswordAuthenticator) {
+        self.server = server
+        self.address = address
+        self.authenticator = authenticator
+    }
 
     var claimedUserName: String? { server.claimedUserName }
 
     mutating func received(_ data: [UInt8]) -> EnhancedAuthenticationStep {
         let pause = authenticator.pause(for: address)
         if pause > 0 {
+            refusal = .tooManyFailures
             return .refused(.notAuthorized, explanation: PasswordAuthenticator.tooManyFailuresText(pause))
         }
         let step = server.received(data)
+        refusal = server.refusal
         if case .refused = step { authenticator.recordFailure(of: address) }
         return step
     }

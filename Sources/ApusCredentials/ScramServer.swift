@@ -17,7 +17,7 @@ package struct ScramServer: EnhancedAuthentication {
         var userName: String
         var verifier: ScramVerifier
         /// Why the exchange cannot succeed although it goes on; `nil` for a known user.
-        var hopeless: String?
+        var hopeless: (sentence: String, result: LoginResult)?
         var header: String
         var nonce: String
         /// `client-first-bare,server-first`, the beginning of the text that both sides sign.
@@ -37,6 +37,8 @@ package struct ScramServer: EnhancedAuthentication {
     private let serverNonce: String
     private var state = State.idle
     package private(set) var claimedUserName: String?
+    /// Why it has ended with a refusal; `nil` before.
+    private(set) var refusal: LoginResult?
 
     /// - Parameters:
     ///   - decoyKey: The salts of users that do not exist come from it.
@@ -101,7 +103,7 @@ package struct ScramServer: EnhancedAuthentication {
         return .challenge(Array(challenge.utf8))
     }
 
-    private func receivedFinal(_ data: [UInt8], _ exchange: Exchange) -> EnhancedAuthenticationStep {
+    private mutating func receivedFinal(_ data: [UInt8], _ exchange: Exchange) -> EnhancedAuthenticationStep {
         guard var message = ScramMessage(data) else { return malformed("client-final is too long or not UTF-8") }
         guard let binding = message.next("c"), binding == Base64.encode(Array(exchange.header.utf8)) else {
             return malformed("client-final repeats another channel binding")
@@ -119,7 +121,8 @@ package struct ScramServer: EnhancedAuthentication {
         let clientKey = exclusiveOr(proof, signature)
         let isRight = constantTimeEqual(Digest.sha256(clientKey), exchange.verifier.storedKey)
         guard isRight, exchange.hopeless == nil else {
-            return refused("\(exchange.hopeless ?? "wrong password") (user `\(exchange.userName)`)")
+            refusal = exchange.hopeless?.result ?? .badPassword
+            return refused("\(exchange.hopeless?.sentence ?? "wrong password") (user `\(exchange.userName)`)")
         }
         let serverSignature = HMAC.sha256(key: exchange.verifier.serverKey, signed)
         return .accepted(
@@ -128,15 +131,19 @@ package struct ScramServer: EnhancedAuthentication {
         )
     }
 
-    private func verifier(of userName: String) -> (ScramVerifier, hopeless: String?) {
+    private func verifier(of userName: String) -> (ScramVerifier, hopeless: (String, LoginResult)?) {
         let entry = table.entries[ExactText(userName)]
         if let scram = entry?.scram { return (scram, nil) }
         let decoy = ScramVerifier(decoyFor: userName, key: decoyKey, iterations: table.decoyIterations)
-        return (decoy, entry == nil ? "unknown user" : "the user has no SCRAM entry; set the password anew")
+        guard entry == nil else {
+            return (decoy, ("the user has no SCRAM entry; set the password anew", .badPassword))
+        }
+        return (decoy, ("unknown user", .unknownUser))
     }
 
-    private func malformed(_ reason: String) -> EnhancedAuthenticationStep {
-        .refused(.notAuthorized, explanation: "SCRAM: \(reason)")
+    private mutating func malformed(_ reason: String) -> EnhancedAuthenticationStep {
+        refusal = .malformed
+        return .refused(.notAuthorized, explanation: "SCRAM: \(reason)")
     }
 
     private func refused(_ reason: String) -> EnhancedAuthenticationStep {

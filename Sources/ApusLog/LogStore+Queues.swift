@@ -15,9 +15,11 @@ extension LogStore {
         queues[session, default: EntryQueue()].append(delivery)
         guard let index = queues.index(forKey: session) else { return [] }
         queues.values[index].number = number
+        waitingTotal.add(bytes: EntryQueue.size(of: delivery))
         var dropped: [MessageNumber] = []
         while queues.values[index].count > limits.messages || queues.values[index].bytes > limits.bytes {
             guard let gone = queues.values[index].removeFirst() else { break }
+            waitingTotal.remove(bytes: Int(gone.entry.size))
             dropped.append(Self.number(of: gone.entry, gone.unstored))
             if gone.entry.position != .none, number.isStored { _ = finished(gone.entry.position, by: number) }
         }
@@ -39,6 +41,7 @@ extension LogStore {
             }
         }
         guard let taken = queues.values[index].removeFirst() else { return .empty }
+        waitingTotal.remove(bytes: Int(taken.entry.size))
         if let unstored = taken.unstored {
             result = .delivery(unstored)
         } else if let message {
@@ -72,6 +75,7 @@ extension LogStore {
         guard var queue = queues.removeValue(forKey: session) else { return [] }
         var kept = EntryQueue()
         kept.number = queue.number
+        waitingTotal.remove(queue.count, bytes: queue.bytes)
         var taken: [Delivery] = []
         while let (entry, extra, unstored) = queue.removeFirst() {
             let qos = unstored?.qos ?? entry.spec.qos
@@ -86,6 +90,7 @@ extension LogStore {
                 kept.append(entry)
             }
         }
+        waitingTotal.add(kept.count, bytes: kept.bytes)
         if !kept.isEmpty { queues[session] = kept }
         return taken
     }
@@ -100,6 +105,7 @@ extension LogStore {
     ) -> (shared: [Delivery], others: [MessageNumber]) {
         reading.forget(session)
         guard var queue = queues.removeValue(forKey: session) else { return ([], []) }
+        waitingTotal.remove(queue.count, bytes: queue.bytes)
         var shared: [Delivery] = []
         var others: [MessageNumber] = []
         while let (entry, extra, unstored) = queue.removeFirst() {

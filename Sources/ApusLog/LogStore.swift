@@ -30,6 +30,7 @@ package final class LogStore: MessageStore, @unchecked Sendable {
     private var finishedEarly: [StorePosition] = []
 
     var queues: [SessionHandle: EntryQueue] = [:]
+    package internal(set) var waitingTotal = QueueTotal()
     var reading = StoreReading()
     var states: [SessionNumber: SessionPlace] = [:]
     var vacating = StoreVacating()
@@ -185,6 +186,7 @@ package final class LogStore: MessageStore, @unchecked Sendable {
             messageBytes: messageBytes,
             references: references,
             messages: openMessages,
+            handedOverAt: Clock.monotonicNanoseconds(),
         )
         openMessages = 0
         let waiting = shared.waitingBytes.add(bytes.count, ordering: .relaxed).newValue
@@ -245,6 +247,7 @@ package final class LogStore: MessageStore, @unchecked Sendable {
             )
         }
         queues[handle] = queue
+        waitingTotal.add(queue.count, bytes: queue.bytes)
         return queue.count
     }
 

@@ -1,4 +1,5 @@
 package import ApusLoop
+package import ApusResources
 
 /// How the management API is served.
 package struct ManagementConfiguration: Sendable {
@@ -12,6 +13,8 @@ package struct ManagementConfiguration: Sendable {
     package var region = "local"
     /// Addresses of the MQTT listeners, shown with each instance: `mqtt://127.0.0.1:1883`.
     package var endpoints: [String] = []
+    /// Names in them are no instance's to set.
+    package var domains = ServiceDomains("")
     /// Whether `/metrics` answers callers who are not on this machine and show no access key.
     package var metricsAreOpen = false
     /// Whether the RPC API holds accounts to the documented rates.

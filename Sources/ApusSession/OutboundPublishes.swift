@@ -41,6 +41,8 @@ public struct OutboundPublishes: Sendable {
     @usableFromInline var ring = RingBuffer<Entry>()
     /// The identifier of `ring[0]`.
     private var first: PacketIdentifier = 1
+    /// Unfinished entries, of this connection or an earlier one.
+    private var unfinishedEntries: UInt16 = 0
     /// Unfinished entries that this connection has sent (again).
     @usableFromInline var outstanding = 0
     /// The next entry to send again; everything before it was sent on this connection.
@@ -66,6 +68,9 @@ public struct OutboundPublishes: Sendable {
     /// Whether no message is under way.
     package var isEmpty: Bool { ring.isEmpty }
 
+    /// As many as `underWay` has.
+    package var underWayCount: Int { Int(unfinishedEntries) }
+
     // MARK: - Sending
 
     /// A new message is sent.
@@ -90,6 +95,7 @@ public struct OutboundPublishes: Sendable {
                 progress: qos == .atLeastOnce ? .awaitingAcknowledgement : .awaitingReceived,
             ),
         )
+        unfinishedEntries += 1
         outstanding += 1
         nextToRepeat += 1
         return identifier
@@ -125,6 +131,7 @@ public struct OutboundPublishes: Sendable {
             case .awaitingAcknowledgement, .awaitingReceived:
                 guard let delivery = ring[index].delivery else {
                     ring[index].progress = .finished
+                    unfinishedEntries -= 1
                     continue
                 }
                 outstanding += 1
@@ -193,6 +200,7 @@ public struct OutboundPublishes: Sendable {
         case .awaitingReceived:
             let delivery = ring[index].delivery
             ring[index] = Entry(delivery: nil, progress: refused ? .finished : .awaitingCompletion)
+            if refused { unfinishedEntries -= 1 }
             return .noted(delivery)
         case .awaitingCompletion: return .noted(nil)
         case .finished: return .unknown
@@ -229,6 +237,7 @@ public struct OutboundPublishes: Sendable {
             }
             taken.append(delivery)
             ring[index] = Entry(delivery: nil, progress: .finished)
+            unfinishedEntries -= 1
             if index < nextToRepeat { outstanding -= 1 }
         }
         dropFinished()
@@ -286,6 +295,7 @@ public struct OutboundPublishes: Sendable {
             guard let place = position(of: message.identifier), place >= ring.count else { continue }
             while ring.count < place { ring.append(Entry(delivery: nil, progress: .finished)) }
             let progress = message.isReceived ? Progress.awaitingCompletion : .awaitingReceived
+            unfinishedEntries += 1
             ring.append(
                 Entry(
                     delivery: message.delivery,
@@ -318,6 +328,7 @@ public struct OutboundPublishes: Sendable {
 
     private mutating func finish(_ index: Int) -> Delivery? {
         let delivery = ring[index].delivery
+        unfinishedEntries -= 1
         outstanding -= 1
         if index == 0 {
             _ = ring.popFirst()

@@ -15,6 +15,7 @@ package final class MemoryStore: MessageStore, @unchecked Sendable {
     }
 
     private var queues: [SessionHandle: Queue] = [:]
+    package private(set) var waitingTotal = QueueTotal()
     private var last: UInt64 = 0
     private var lastNumber: UInt32 = 0
 
@@ -71,11 +72,12 @@ package final class MemoryStore: MessageStore, @unchecked Sendable {
         _ number: SessionNumber,
         limits: QueueLimits,
     ) -> [MessageNumber] {
-        queues[session, default: Queue()].add(delivery, limits: limits)
+        queues[session, default: Queue()].add(delivery, limits: limits, &waitingTotal)
     }
 
     package func dequeue(for session: SessionHandle) -> Dequeued {
         let first = queues[session]?.removeFirst()
+        if let first { waitingTotal.remove(bytes: first.message.footprint) }
         if let queue = queues[session], queue.deliveries.isEmpty { queues[session] = nil }
         return first.map(Dequeued.delivery) ?? .empty
     }
@@ -93,6 +95,7 @@ package final class MemoryStore: MessageStore, @unchecked Sendable {
             let delivery = queue.deliveries[index]
             if delivery.qos == .atLeastOnce, let group = delivery.extra?.group, condition(group) {
                 taken.append(delivery)
+                waitingTotal.remove(bytes: delivery.message.footprint)
             } else {
                 kept.append(delivery)
             }
@@ -106,6 +109,7 @@ package final class MemoryStore: MessageStore, @unchecked Sendable {
         _ number: SessionNumber,
     ) -> (shared: [Delivery], others: [MessageNumber]) {
         guard let queue = queues.removeValue(forKey: session) else { return ([], []) }
+        waitingTotal.remove(queue.deliveries.count, bytes: queue.bytes)
         let shared = queue.deliveries.filter { $0.extra?.group != nil }
         return (shared, queue.deliveries.filter { $0.extra?.group == nil }.map(\.message.number))
     }
@@ -144,12 +148,18 @@ extension MemoryStore.Queue {
     }
 
     /// - Returns: what had to go.
-    fileprivate mutating func add(_ delivery: Delivery, limits: QueueLimits) -> [MessageNumber] {
+    fileprivate mutating func add(
+        _ delivery: Delivery,
+        limits: QueueLimits,
+        _ total: inout QueueTotal,
+    ) -> [MessageNumber] {
+        let before = bytes
         append(delivery)
         var dropped: [MessageNumber] = []
         while deliveries.count > limits.messages || bytes > limits.bytes, let gone = removeFirst() {
             dropped.append(gone.message.number)
         }
+        total.add(1 - dropped.count, bytes: bytes - before)
         return dropped
     }
 }

@@ -91,6 +91,9 @@ package protocol MessageStore: AnyObject, Sendable {
     /// Messages and bytes waiting for the session.
     func backlog(of session: SessionHandle) -> (messages: Int, bytes: Int)
 
+    /// Messages and bytes waiting for all sessions of the shard together; known without a look at them.
+    var waitingTotal: QueueTotal { get }
+
     /// Takes out every waiting QoS 1 delivery of a shared subscription for which `condition` holds, oldest first.
     func takeShared(from session: SessionHandle, where condition: (SharedGroup) -> Bool) -> [Delivery]
 
@@ -148,6 +151,24 @@ package struct QueueLimits: Sendable, Equatable {
     package init(messages: Int, bytes: Int) {
         self.messages = messages
         self.bytes = bytes
+    }
+}
+
+/// How much waits in several queues together.
+package struct QueueTotal: Sendable, Equatable {
+    package private(set) var messages = 0
+    package private(set) var bytes = 0
+
+    package init() {}
+
+    package mutating func add(_ messages: Int = 1, bytes: Int) {
+        self.messages += messages
+        self.bytes += bytes
+    }
+
+    package mutating func remove(_ messages: Int = 1, bytes: Int) {
+        self.messages -= messages
+        self.bytes -= bytes
     }
 }
 

@@ -17,6 +17,8 @@ struct EpollNetwork: LoopNetwork, ~Copyable, Sendable {
 
     func now() -> Int64 { clock.now() }
 
+    func nanoseconds() -> Int64 { Clock.monotonicNanoseconds() }
+
     // MARK: - Events
 
     mutating func wait(timeoutMilliseconds: Int64?) -> Int { poller.wait(timeoutMilliseconds: timeoutMilliseconds) }

@@ -12,6 +12,8 @@ internal import ApusMemory
 protocol LoopNetwork: ~Copyable {
     /// Milliseconds since the Unix epoch that never run backwards; the same clock for all loops.
     func now() -> Int64
+    /// Nanoseconds of a monotonic clock, the same for all loops, to measure with.
+    func nanoseconds() -> Int64
 
     // MARK: - Events
 

@@ -1,5 +1,6 @@
 import ApusBroker
 import ApusLog
+import ApusMessage
 import ArgumentParser
 import Testing
 
@@ -31,14 +32,14 @@ struct StorageTextTests {
     func `the figures of the log are among the metrics`() {
         var figures = LogStatistics()
         figures.commits = 3
-        figures.commitNanoseconds = 1_500_000_000
+        figures.commitDurations.add(nanoseconds: 1_500_000_000)
         figures.failures = 2
         figures.segmentBytes = 4096
         figures.state = .full
         let samples = LogFigures.samples(of: figures)
         func value(_ name: String) -> Double? { samples.first { $0.name == "apus_log_\(name)" }?.value }
         #expect(value("commits_total") == 3)
-        #expect(value("commit_seconds_sum") == 1.5)
+        #expect(value("commit_seconds") == 1.5)
         #expect(value("failures_total") == 2)
         #expect(value("bytes") == 4096)
         #expect(value("full") == 1 && value("failed") == 0)

@@ -101,6 +101,22 @@ struct CertificateActionTests {
         #expect(answer.code == "ParameterFieldCheckFailed")
     }
 
+    @Test(arguments: [
+        ("mqtt.example", true), ("MQTT.example", true), ("*.mqtt.example", true), ("x.y.mqtt.example", true),
+        ("\(Fixture.second).mqtt.example", true), ("\(Fixture.first).mqtt.example", false),
+        ("\(Fixture.first).other.example", false), ("notmqtt.example", false), ("example", false),
+    ])
+    func `names of the service are no instance's to set`(name: String, isRefused: Bool) async throws {
+        let fixture = try Fixture { $0.domains = ServiceDomains("Mqtt.example other.example") }
+        let parameters = [
+            "MqttInstanceId": Fixture.first, "DefaultCertificate": "c", "SniConfig": "a.b#c1#;\(name)#c2#",
+        ]
+        let answer = await fixture.call("SetSniConfig", parameters)
+        #expect(answer.code == (isRefused ? "ParameterFieldCheckFailed" : nil))
+        #expect(answer.message.contains("'\(name.lowercased())' is one of the service's own names") == isRefused)
+        #expect((try fixture.manager.directory.serverNames(of: fixture.number()) == nil) == isRefused)
+    }
+
     @Test func `server names are stored, and their passwords not told`() async throws {
         let text = "a.example#c1#hunter2;b.example#c2#"
         _ = await call("SetSniConfig", ["DefaultCertificate": "c", "SniConfig": text])

@@ -99,4 +99,22 @@ struct RESTAccessTests {
         let refused = entries.filter { $0["outcome"]?.string != "ok" }.compactMap { $0["outcome"]?.string }
         #expect(refused.sorted() == ["Forbidden", "Invalid", "Invalid"])
     }
+
+    @Test(arguments: ["cross-site", "same-origin", "none", nil])
+    func `a page of another site cannot use the login that a browser remembers`(site: String?) async throws {
+        var headers: HTTPFields = [.contentType: "application/json"]
+        headers[.authorization] = "Basic " + Base64.encode(Array("\(Fixture.admin.id):\(Fixture.admin.secret)".utf8))
+        if let site { headers[try #require(HTTPField.Name("Sec-Fetch-Site"))] = site }
+        let path = "/api/v1\(instance)/groups"
+        let body = Array(#"{"id":"GID_fetched"}"#.utf8)
+        let answer = await fixture.send(APIRequest(method: .post, target: path, headers: headers, body: body))
+        let isRefused = site == "cross-site"
+        #expect(answer.status == (isRefused ? 403 : 201))
+        #expect(answer.code == (isRefused ? "CrossSite" : nil))
+        #expect(answer.message.contains("Sec-Fetch-Site") == isRefused)
+        #expect(try fixture.manager.directory.hasGroup(fixture.number(), "GID_fetched") == !isRefused)
+        headers[.contentType] = nil
+        // What a link leads to is only shown, and no page of another site may read it.
+        #expect(await fixture.send(APIRequest(method: .get, target: path, headers: headers)).status == 200)
+    }
 }

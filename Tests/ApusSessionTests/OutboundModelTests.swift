@@ -85,7 +85,9 @@ struct OutboundModelTests {
         model.nextID = 65_401
         for step in 0..<800 {
             check(window, model, step, &random)
-            guard window.outstandingCount == model.outstanding, window.hasRoom == model.hasRoom else {
+            guard window.outstandingCount == model.outstanding, window.hasRoom == model.hasRoom,
+                window.underWayCount == model.entries.count, window.underWay.count == model.entries.count
+            else {
                 Issue.record("seed \(seed), step \(step): room or count differ")
                 return
             }

@@ -62,6 +62,8 @@ final class WindowTranscript {
     var mustRepeat: Bool { machine.mustRepeat }
     var isEmpty: Bool { machine.isEmpty }
     var outstandingCount: Int { machine.outstandingCount }
+    var underWayCount: Int { machine.underWayCount }
+    var underWay: [OutboundPublishes.UnderWay] { machine.underWay }
     var unfinished: [String] { machine.unfinished.map(\.name) }
 
     func sent(_ qos: QoS, keeping delivery: Delivery?) -> PacketIdentifier { machine.sent(qos, keeping: delivery) }

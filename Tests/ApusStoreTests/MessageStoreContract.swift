@@ -249,6 +249,44 @@ struct MessageStoreContract {
         #expect(drain(store, one) == ["a", "b", "shared"])
     }
 
+    @Test(arguments: StoreUnderTest.all, 1...8 as ClosedRange<UInt64>)
+    func `what waits for all together is the sum of the queues`(subject: StoreUnderTest, seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let store = subject.make()
+        var clients = (0..<4).map { client(store, $0) }
+        let narrow = QueueLimits(messages: 5, bytes: 2_000)
+        let group = try group("$share/red/t")
+        for step in 0..<400 {
+            let index = Int.random(in: 0..<4, using: &random)
+            let one = clients[index]
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0..<9:
+                let limits = Bool.random(using: &random) ? narrow : wide
+                put(store, "m\(step)", to: one, payload: .random(in: 0..<900, using: &random), limits: limits)
+            case 9..<12:
+                let message = Message(topic: "fleeting", payload: [1, 2, 3])
+                let extra = Delivery.Extra(furtherSubscriptionIdentifiers: [], group: group)
+                let fleeting = Delivery(message: message, qos: .atLeastOnce, retain: false, extra: extra)
+                _ = store.enqueue(fleeting, for: one.handle, one.number, limits: wide)
+            case 12..<17: _ = next(store, one)
+            case 17: _ = store.takeShared(from: one.handle) { _ in true }
+            case 18:
+                _ = store.sessionEnded(one.handle, one.number)
+                store.record(.ended, of: one.number)
+                clients[index] = client(store, index)
+            default: subject.commit(store)
+            }
+            var sum = QueueTotal()
+            for client in clients {
+                let (messages, bytes) = store.backlog(of: client.handle)
+                sum.add(messages, bytes: bytes)
+            }
+            #expect(store.waitingTotal == sum, "step \(step)")
+        }
+        for client in clients { _ = store.sessionEnded(client.handle, client.number) }
+        #expect(store.waitingTotal == QueueTotal())
+    }
+
     @Test(arguments: StoreUnderTest.all)
     func `sessions have queues of their own`(subject: StoreUnderTest) {
         let store = subject.make()

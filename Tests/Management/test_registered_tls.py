@@ -308,7 +308,12 @@ def test_the_names_of_the_service_are_no_instances_own(bare, authority, shown):
     sdk, certificates = Sdk(bare), bare.data_folder / "certificates"
     certificates.mkdir(exist_ok=True)
     write(certificates, "taken", authority.issue("taken", host="taken.example"))
+    for name in ("localhost", f"{FIRST}.localhost"):
+        with pytest.raises(TeaException) as caught:
+            sdk("SetSniConfig", mqtt_instance_id=SECOND, default_certificate="taken",
+                sni_config=f"{name}#taken#;taken.example#taken#")
+        assert "ParameterFieldCheckFailed" in caught.value.code and name in str(caught.value.message)
     sdk("SetSniConfig", mqtt_instance_id=SECOND, default_certificate="taken",
-        sni_config=f"localhost#taken#;{FIRST}.localhost#taken#;taken.example#taken#")
+        sni_config=f"{SECOND}.localhost#taken#;taken.example#taken#")
     assert shown("localhost") == shown(f"{FIRST}.localhost") == ["localhost"]
     assert shown("taken.example") == shown(f"{SECOND}.localhost") == ["taken.example"]

@@ -309,6 +309,12 @@ final class ModelStore: WatchedStore, @unchecked Sendable {
 
     func backlog(of session: SessionHandle) -> (messages: Int, bytes: Int) { (queues[session]?.count ?? 0, 0) }
 
+    var waitingTotal: QueueTotal {
+        var total = QueueTotal()
+        for queue in queues.values { total.add(queue.count, bytes: 0) }
+        return total
+    }
+
     func takeShared(from session: SessionHandle, where condition: (SharedGroup) -> Bool) -> [Delivery] {
         var taken: [Delivery] = []
         var kept: [Waiting] = []

@@ -6,7 +6,9 @@ struct SimulationTests {
     func `a broker keeps its promises whatever happens to its clients`(seed: UInt64) {
         let world = World(seed: seed)
         world.run()
+        world.checkCounts()
         world.settle()
+        world.checkCounts()
         world.checkDeliveries()
         world.checkEmptiness()
         let report = "seed \(seed), \(world.scenario): \(world.failures.prefix(5))"
@@ -17,9 +19,12 @@ struct SimulationTests {
     func `a broker with a durable store keeps its promises over crashes`(seed: UInt64) {
         let world = World(seed: seed, isDurable: true)
         world.run()
+        world.checkCounts()
         world.settle()
         world.crash()
+        world.checkCounts()
         world.settle()
+        world.checkCounts()
         world.checkDeliveries()
         world.checkEmptiness()
         let report = "seed \(seed), \(world.scenario): \(world.failures.prefix(5))"

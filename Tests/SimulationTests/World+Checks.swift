@@ -1,5 +1,7 @@
 import ApusMemory
 import ApusMessage
+import ApusSession
+import ApusStore
 import ApusTopics
 import MQTTCodec
 
@@ -38,6 +40,31 @@ extension World {
         if longest > scenario.limits.queuedMessagesPerSession { failures.append("a queue of \(longest) messages") }
     }
 
+    /// What shards count of queues and send windows against a look at every session.
+    func checkCounts() {
+        for shard in 0..<shards.count {
+            var (messages, away, inFlight) = (0, 0, 0)
+            var next = shards[shard].sessions.firstOccupied(from: 0)
+            while let session = next {
+                let waiting = stores[shard].backlog(of: shards[shard].sessions[session].handle).messages
+                messages += waiting
+                if !shards[shard].sessions[session].isConnected { away += waiting }
+                inFlight += shards[shard].sessions[session].outbound.underWay.count
+                next = shards[shard].sessions.firstOccupied(from: session + 1)
+            }
+            let counters = shards[shard].currentCounters
+            if counters.queuedMessages != messages {
+                failures.append("\(counters.queuedMessages) messages counted as waiting, there are \(messages)")
+            }
+            if counters.queuedAway != away {
+                failures.append("\(counters.queuedAway) messages counted for who is away, there are \(away)")
+            }
+            if counters.inFlight != inFlight {
+                failures.append("\(counters.inFlight) messages counted as under way, there are \(inFlight)")
+            }
+        }
+    }
+
     /// After everybody has gone and all sessions have ended nothing may be left.
     func checkEmptiness() {
         for client in clients { client.leave() }
@@ -71,6 +98,8 @@ extension World {
             leak(shards[shard].pool.usedBytes, "bytes of output")
             leak(shards[shard].timers.count, "timers")
             leak(shards[shard].paused.count, "paused connections")
+            leak(shards[shard].counters.inFlight, "messages under way")
+            leak(shards[shard].currentCounters.queuedBytes, "bytes in queues")
             leak(stores[shard].waitingCount, "deliveries in the store")
         }
         leak(broker.instance(.none).subscriptions.counts.subscriptions, "subscriptions")

@@ -230,6 +230,7 @@ package struct BrokerMetrics: Sendable {
         /// Only grows.
         case counter
         case gauge
+        case histogram
     }
 
     package struct Sample: Sendable {
@@ -239,7 +240,10 @@ package struct BrokerMetrics: Sendable {
         package var kind: Kind
         /// Few and bounded.
         package var labels: [(String, String)]
+        /// Of a histogram the sum in seconds.
         package var value: Double
+        /// Only of a histogram.
+        package var durations: DurationHistogram?
 
         package init(name: String, help: String, kind: Kind, labels: [(String, String)] = [], value: Double) {
             self.name = name
@@ -247,6 +251,12 @@ package struct BrokerMetrics: Sendable {
             self.kind = kind
             self.labels = labels
             self.value = value
+        }
+
+        /// A histogram; its name ends with the unit, `_seconds`.
+        package init(name: String, help: String, labels: [(String, String)] = [], durations: DurationHistogram) {
+            self.init(name: name, help: help, kind: .histogram, labels: labels, value: Double(durations.sum) / 1e9)
+            self.durations = durations
         }
     }
 

@@ -55,11 +55,12 @@ package struct JWTVerifier: Sendable {
     struct Refusal: Error, Equatable {
         var sentence: String
         /// Whether the signature was right: then its holder may know what is wrong with it.
-        var isSigned: Bool
+        var isSigned = false
+        var result: LoginResult
 
-        init(_ sentence: String) {
+        init(_ sentence: String, _ result: LoginResult = .badToken) {
             self.sentence = "the JWT \(sentence)"
-            isSigned = false
+            self.result = result
         }
     }
 
@@ -98,14 +99,16 @@ package struct JWTVerifier: Sendable {
     private func check(_ signature: [UInt8], of message: [UInt8], _ header: Header) throws(Refusal) {
         guard header.crit == nil else { throw Refusal("demands extensions (`crit`), of which none is known here") }
         let named = keys.filter { $0.id == nil || header.kid == nil || $0.id == header.kid }
-        guard !named.isEmpty else { throw Refusal("names the key \(quoted(header.kid ?? "")), which is not known") }
+        guard !named.isEmpty else {
+            throw Refusal("names the key \(quoted(header.kid ?? "")), which is not known", .unknownKey)
+        }
         let fitting = named.filter { $0.key.algorithm == header.alg }
         guard !fitting.isEmpty else {
             let known = Set(named.map(\.key.algorithm)).sorted().joined(separator: " or ")
             throw Refusal("is signed by \(quoted(header.alg)); the configured keys are of \(known)")
         }
         guard fitting.contains(where: { $0.key.verifies(signature, of: message) }) else {
-            throw Refusal("has a wrong signature")
+            throw Refusal("has a wrong signature", .badSignature)
         }
     }
 
@@ -117,7 +120,7 @@ package struct JWTVerifier: Sendable {
     ) throws(Refusal) -> Claims {
         guard let end = Self.milliseconds(payload.exp) else { throw Refusal("has no `exp` that is a time") }
         let validUntil = Timestamp(milliseconds: end).adding(milliseconds: leewayMilliseconds)
-        guard now < validUntil else { throw Refusal("expired at \(end / 1000) (Unix s)") }
+        guard now < validUntil else { throw Refusal("expired at \(end / 1000) (Unix s)", .expiredToken) }
         if payload.nbf != nil {
             guard let start = Self.milliseconds(payload.nbf), start - leewayMilliseconds <= now.milliseconds else {
                 throw Refusal("does not hold yet (`nbf`)")
@@ -133,7 +136,7 @@ package struct JWTVerifier: Sendable {
             throw Refusal("is of user \(quoted(subject)), but the user name is \(quoted(userName))")
         }
         if let bound = payload.clientID, !bound.utf8.elementsEqual(clientID.utf8) {
-            throw Refusal("is bound to client id \(quoted(bound)), not \(quoted(clientID))")
+            throw Refusal("is bound to client id \(quoted(bound)), not \(quoted(clientID))", .wrongClientID)
         }
         var rules: TopicRules?
         if let documents = payload.acl {

@@ -7,48 +7,49 @@ internal import Synchronization
 
 // The modes that the first part of the user name names.
 extension ServiceAuthenticator {
-    func outcome(
+    func judgement(
         of login: Login,
         _ mode: ServiceUserName.Mode,
         identity: String,
         instanceID: String,
-    ) -> AuthenticationOutcome {
+    ) -> LoginJudgement {
         guard instanceID.utf8.elementsEqual(login.instance.id.utf8) else {
             let sentence =
                 "wrong instance: the user name names \(quoted(instanceID)), the connection is for "
                 + quoted(login.instance.id)
-            return Refusal(.notAuthorized, sentence).outcome
+            return .refused(LoginRefusal(.notAuthorized, .wrongInstance, sentence))
         }
         let parts = [mode.rawValue, login.instance.id, identity, login.request.clientID]
         return guarded(login, at: parts) {
             () throws(Guess) in
             switch mode {
-            case .signature: try signatureOutcome(login, accessKeyID: identity)
-            case .token: try tokenOutcome(login, accessKeyID: identity)
-            case .deviceCredential: try deviceCredentialOutcome(login, accessKeyID: identity)
+            case .signature: try signatureJudgement(login, accessKeyID: identity)
+            case .token: try tokenJudgement(login, accessKeyID: identity)
+            case .deviceCredential: try deviceCredentialJudgement(login, accessKeyID: identity)
             }
         }
     }
 
-    private func signatureOutcome(_ login: Login, accessKeyID: String) throws(Guess) -> AuthenticationOutcome {
+    private func signatureJudgement(_ login: Login, accessKeyID: String) throws(Guess) -> LoginJudgement {
         let key = directory.accessKey(id: accessKeyID)
         let mistake = ClientIDSignature.mistake(
             in: login.password,
             secret: key?.secret ?? decoySecret,
             clientID: login.request.clientID,
         )
-        guard let key else { throw Guess("unknown access key \(quoted(accessKeyID))", form: .signature) }
-        if let mistake { throw Guess("access key \(quoted(accessKeyID)): \(mistake)", form: .signature) }
+        guard let key else { throw Guess(.unknownKey, "unknown access key \(quoted(accessKeyID))", form: .signature) }
+        if let mistake { throw Guess(.badSignature, "access key \(quoted(accessKeyID)): \(mistake)", form: .signature) }
         if let sentence = key.failure(in: login.instance) {
-            return Refusal(.notAuthorized, sentence, told: key.toldFailure(in: login.instance)).outcome
+            let told = key.toldFailure(in: login.instance)
+            return .refused(LoginRefusal(.notAuthorized, .unusableKey, sentence, told: told))
         }
-        return outcome(of: login, proving: .accessKey(id: accessKeyID), userName: login.userName)
+        return judgement(of: login, proving: .accessKey(id: accessKeyID), userName: login.userName)
     }
 
-    private func tokenOutcome(_ login: Login, accessKeyID: String) throws(Guess) -> AuthenticationOutcome {
+    private func tokenJudgement(_ login: Login, accessKeyID: String) throws(Guess) -> LoginJudgement {
         let pairs: [(type: TokenType, token: String)]
         do throws(TokenPassword.Malformed) { pairs = try TokenPassword.pairs(login.password) } catch {
-            throw Guess(error.sentence, form: .token)
+            throw Guess(.malformed, error.sentence, form: .token)
         }
         var held: [HeldToken] = []
         for (type, text) in pairs {
@@ -58,20 +59,21 @@ extension ServiceAuthenticator {
                         .held(text, type, accessKeyID: accessKeyID, in: login.entry, now: login.request.now)
                 )
             } catch {
-                if error.code == .forged { throw Guess(error.sentence, form: .token) }
+                if error.code == .forged { throw Guess(.badToken, error.sentence, form: .token) }
                 // Only who was given it can show a token of ours, so its holder may know what is wrong with it.
-                return Refusal(.notAuthorized, error.sentence).outcome
+                return .refused(LoginRefusal(.notAuthorized, error.code.result, error.sentence))
             }
         }
         guard let key = directory.accessKey(id: accessKeyID) else {
-            return Refusal(.notAuthorized, "access key \(quoted(accessKeyID)), which issued the token, was deleted")
-                .outcome
+            let sentence = "access key \(quoted(accessKeyID)), which issued the token, was deleted"
+            return .refused(LoginRefusal(.notAuthorized, .unusableKey, sentence))
         }
         if let sentence = key.failure(in: login.instance) {
-            return Refusal(.notAuthorized, sentence, told: key.toldFailure(in: login.instance)).outcome
+            let told = key.toldFailure(in: login.instance)
+            return .refused(LoginRefusal(.notAuthorized, .unusableKey, sentence, told: told))
         }
         let tokens = HeldTokens(accessKeyID: accessKeyID, held)
-        return outcome(
+        return judgement(
             of: login,
             proving: .tokens(tokens),
             userName: login.userName,
@@ -80,7 +82,7 @@ extension ServiceAuthenticator {
         )
     }
 
-    private func deviceCredentialOutcome(_ login: Login, accessKeyID: String) throws(Guess) -> AuthenticationOutcome {
+    private func deviceCredentialJudgement(_ login: Login, accessKeyID: String) throws(Guess) -> LoginJudgement {
         let credential = directory.deviceCredential(login.instance.number, accessKeyID: accessKeyID)
         let mistake = ClientIDSignature.mistake(
             in: login.password,
@@ -89,57 +91,64 @@ extension ServiceAuthenticator {
         )
         guard let credential else {
             throw Guess(
+                .unknownKey,
                 "unknown device access key \(quoted(accessKeyID)); if it was refreshed, the device needs the new one, if "
                     + "it was unregistered, register it anew",
                 form: .deviceCredential,
             )
         }
-        if let mistake { throw Guess("device access key \(quoted(accessKeyID)): \(mistake)", form: .deviceCredential) }
-        guard credential.clientID.utf8.elementsEqual(login.request.clientID.utf8) else {
-            return Refusal(
-                .notAuthorized,
-                "device access key \(quoted(accessKeyID)) is bound to client id \(quoted(credential.clientID)), not "
-                    + quoted(login.request.clientID),
-            ).outcome
+        if let mistake {
+            throw Guess(.badSignature, "device access key \(quoted(accessKeyID)): \(mistake)", form: .deviceCredential)
         }
-        return outcome(of: login, proving: .deviceCredential(id: accessKeyID), userName: login.userName)
+        guard credential.clientID.utf8.elementsEqual(login.request.clientID.utf8) else {
+            return .refused(
+                LoginRefusal(
+                    .notAuthorized,
+                    .wrongClientID,
+                    "device access key \(quoted(accessKeyID)) is bound to client id \(quoted(credential.clientID)), not "
+                        + quoted(login.request.clientID),
+                )
+            )
+        }
+        return judgement(of: login, proving: .deviceCredential(id: accessKeyID), userName: login.userName)
     }
 }
 
 // MARK: - Other user names
 
 extension ServiceAuthenticator {
-    func authenticatePlain(_ login: Login, reply: @escaping @Sendable (AuthenticationOutcome) -> Void) {
+    func judgePlain(_ login: Login, reply: @escaping Reply) {
         let (request, instance) = (login.request, login.instance)
         let isStandard = instance.profile == .standard
         let modes = self.modes
         let stored = directory.identity(instance.number, userName: login.userName, clientID: request.clientID)
-        if let stored { return reply(customOutcome(login, stored)) }
+        if let stored { return reply(.custom, customJudgement(login, stored)) }
         if isStandard, JWTVerifier.resembles(login.password),
             let verifier = modes.verifier(ofInstance: instance.id)
         {
-            return reply(jwtOutcome(login, verifier))
+            return reply(.jwt, jwtJudgement(login, verifier))
         }
         if let hook = modes.hooks[instance.id] { return ask(hook, login, reply: reply) }
         if isStandard, let passwords = options.passwords {
-            return check(login, by: passwords, reply: reply)
+            return check(login, .passwordFile, by: passwords, reply: reply)
         }
-        reply(unknownUserOutcome(login))
+        reply(.none, unknownUserJudgement(login))
     }
 
     /// Lets another authenticator decide, whose users belong to the instance from then on.
     func check(
         _ login: Login,
-        by passwords: any Authenticator,
-        reply: @escaping @Sendable (AuthenticationOutcome) -> Void,
+        _ mode: LoginMode,
+        by passwords: PasswordAuthenticator,
+        reply: @escaping Reply,
     ) {
-        passwords.authenticate(login.request) { [self] outcome in
-            guard case .accepted(let principal) = outcome else { return reply(outcome) }
-            reply(self.outcome(of: login, proving: .password, userName: principal.userName))
+        passwords.judge(login.request) { [self] judgement in
+            guard case .accepted(let principal) = judgement else { return reply(mode, judgement) }
+            reply(mode, self.judgement(of: login, proving: .password, userName: principal.userName))
         }
     }
 
-    private func unknownUserOutcome(_ login: Login) -> AuthenticationOutcome {
+    private func unknownUserJudgement(_ login: Login) -> LoginJudgement {
         guarded(login, at: ["Custom", login.instance.id, login.userName]) { () throws(Guess) in
             // Costs what a wrong password costs.
             _ = ClientIDSignature.mistake(
@@ -150,9 +159,14 @@ extension ServiceAuthenticator {
             let modes = ServiceUserName.Mode.allCases.map(\.rawValue)
             let prefix = String(Substring(login.userName.utf8.prefix(20).prefix { $0 != UInt8(ascii: "|") }))
             if let mode = modes.first(where: { $0.lowercased() == prefix.lowercased() }) {
-                throw Guess("unknown user \(quoted(login.userName)); the mode is written `\(mode)|`", form: nil)
+                throw Guess(
+                    .unknownUser,
+                    "unknown user \(quoted(login.userName)); the mode is written `\(mode)|`",
+                    form: nil
+                )
             }
             throw Guess(
+                .unknownUser,
                 "unknown user \(quoted(login.userName)): no stored identity of instance \(quoted(login.instance.id)), and "
                     + "the name begins with none of the modes `\(modes.joined(separator: "|`, `"))|`",
                 form: nil,
@@ -160,7 +174,7 @@ extension ServiceAuthenticator {
         }
     }
 
-    private func customOutcome(_ login: Login, _ identity: CustomIdentity) -> AuthenticationOutcome {
+    private func customJudgement(_ login: Login, _ identity: CustomIdentity) -> LoginJudgement {
         let clientID = login.request.clientID
         var parts = ["Custom", login.instance.id, login.userName]
         if identity.type == .client || identity.signMode == .signed { parts.append(clientID) }
@@ -174,12 +188,13 @@ extension ServiceAuthenticator {
                 guard constantTimeEqual(given, stored) else {
                     let hint = mistake == nil ? "; this is the signature, which SignMode SIGNED demands" : ""
                     throw Guess(
+                        .badPassword,
                         "\(name): wrong password; in SignMode ORIGIN it is the stored secret itself\(hint)",
                         form: nil,
                     )
                 }
             case .signed:
-                if let mistake { throw Guess("\(name): \(mistake)", form: nil) }
+                if let mistake { throw Guess(.badSignature, "\(name): \(mistake)", form: nil) }
             }
             let rights = CustomRights(
                 login.instance.number,
@@ -187,11 +202,11 @@ extension ServiceAuthenticator {
                 userName: login.userName,
                 clientID: clientID,
             )
-            return outcome(of: login, proving: .custom(rights), userName: login.userName)
+            return judgement(of: login, proving: .custom(rights), userName: login.userName)
         }
     }
 
-    private func jwtOutcome(_ login: Login, _ verifier: JWTVerifier) -> AuthenticationOutcome {
+    private func jwtJudgement(_ login: Login, _ verifier: JWTVerifier) -> LoginJudgement {
         guarded(login, at: ["JWT", login.instance.id, login.userName]) { () throws(Guess) in
             let request = login.request
             let claims: JWTVerifier.Claims
@@ -204,11 +219,11 @@ extension ServiceAuthenticator {
                 )
             } catch {
                 guard error.isSigned else {
-                    throw Guess("\(error.sentence) (user \(quoted(login.userName)))", form: nil)
+                    throw Guess(error.result, "\(error.sentence) (user \(quoted(login.userName)))", form: nil)
                 }
-                return Refusal(.notAuthorized, error.sentence).outcome
+                return .refused(LoginRefusal(.notAuthorized, error.result, error.sentence))
             }
-            return outcome(
+            return judgement(
                 of: login,
                 proving: .rules(claims.rules, source: .jwt),
                 userName: claims.subject,
@@ -220,15 +235,15 @@ extension ServiceAuthenticator {
     private func ask(
         _ hook: AuthenticationHook,
         _ login: Login,
-        reply: @escaping @Sendable (AuthenticationOutcome) -> Void,
+        reply: @escaping Reply,
     ) {
         let request = login.request
         let parts = ["HTTP", login.instance.id, login.userName, request.clientID]
         let attempt = guesses.attempt(at: parts, password: login.password, from: request.peer.address)
         if let pause = guesses.pause(for: attempt, now: request.now) {
-            return reply(.refused(.connectionRateExceeded, explanation: pause))
+            return reply(.http, .refused(LoginRefusal(.connectionRateExceeded, .tooManyFailures, pause)))
         }
-        let answer = OnceReply(reply)
+        let answer = OnceReply { reply(.http, $0) }
         let accepted = hook.calls.submit { [self] in
             hook.judge(request, instanceID: login.instance.id) { [self] verdict in
                 guard answer.take() else { return }
@@ -237,7 +252,7 @@ extension ServiceAuthenticator {
                 case .allow(let rules, let validUntil):
                     guesses.recordSuccess(of: attempt)
                     answer.reply(
-                        outcome(
+                        judgement(
                             of: login,
                             proving: .rules(rules, source: .http),
                             userName: login.userName,
@@ -247,16 +262,16 @@ extension ServiceAuthenticator {
                 case .deny:
                     guesses.recordFailure(of: attempt, now: request.now)
                     let sentence = "the HTTP authentication service denied user \(quoted(login.userName))"
-                    answer.reply(Refusal.credentials(sentence, form: nil).outcome)
+                    answer.reply(.refused(.credentials(.denied, sentence, form: nil)))
                 case .failure(let sentence):
-                    answer.reply(
-                        Refusal(.serverUnavailable, sentence, told: "the authentication service has failed").outcome
-                    )
+                    let told = "the authentication service has failed"
+                    answer.reply(.refused(LoginRefusal(.serverUnavailable, .serviceFailed, sentence, told: told)))
                 }
             }
         }
         if !accepted {
-            reply(.refused(.serverBusy, explanation: "too many calls of the HTTP authentication service are waiting"))
+            let sentence = "too many calls of the HTTP authentication service are waiting"
+            reply(.http, .refused(LoginRefusal(.serverBusy, .busy, sentence)))
         }
     }
 }
@@ -266,9 +281,11 @@ extension ServiceAuthenticator {
 extension ServiceAuthenticator {
     /// A try that may have been a guess.
     struct Guess: Error {
-        var refusal: Refusal
+        var refusal: LoginRefusal
 
-        init(_ sentence: String, form: ServiceUserName.Mode?) { refusal = .credentials(sentence, form: form) }
+        init(_ result: LoginResult, _ sentence: String, form: ServiceUserName.Mode?) {
+            refusal = .credentials(result, sentence, form: form)
+        }
     }
 
     /// Looks at a password unless address or identity must wait, and remembers how it ended.
@@ -277,29 +294,29 @@ extension ServiceAuthenticator {
     private func guarded(
         _ login: Login,
         at identity: [String],
-        _ look: () throws(Guess) -> AuthenticationOutcome,
-    ) -> AuthenticationOutcome {
+        _ look: () throws(Guess) -> LoginJudgement,
+    ) -> LoginJudgement {
         let request = login.request
         let attempt = guesses.attempt(at: identity, password: login.password, from: request.peer.address)
         if let pause = guesses.pause(for: attempt, now: request.now) {
-            return .refused(.connectionRateExceeded, explanation: pause)
+            return .refused(LoginRefusal(.connectionRateExceeded, .tooManyFailures, pause))
         }
         do throws(Guess) {
-            let outcome = try look()
-            if case .accepted = outcome { guesses.recordSuccess(of: attempt) }
-            return outcome
+            let judgement = try look()
+            if case .accepted = judgement { guesses.recordSuccess(of: attempt) }
+            return judgement
         } catch {
             guesses.recordFailure(of: attempt, now: request.now)
-            return error.refusal.outcome
+            return .refused(error.refusal)
         }
     }
 
     /// A reply that is given once, whatever an HTTP client does.
     private final class OnceReply: Sendable {
-        let reply: @Sendable (AuthenticationOutcome) -> Void
+        let reply: @Sendable (LoginJudgement) -> Void
         private let isTaken = Atomic(false)
 
-        init(_ reply: @escaping @Sendable (AuthenticationOutcome) -> Void) { self.reply = reply }
+        init(_ reply: @escaping @Sendable (LoginJudgement) -> Void) { self.reply = reply }
 
         /// Whether nobody has taken it before.
         func take() -> Bool { !isTaken.exchange(true, ordering: .relaxed) }

@@ -26,7 +26,7 @@ package final class ServiceAuthenticator: Authenticator {
     /// What the configuration decides, and what the modes need.
     package struct Options: Sendable {
         /// The password file (and SCRAM) of instances of the `standard` profile.
-        package var passwords: (any Authenticator)?
+        package var passwords: PasswordAuthenticator?
         /// What holds until `replaceModes`.
         package var modes = ConfiguredModes()
         /// Whether policies that allow anonymous clients on loopback are obeyed at all.
@@ -45,6 +45,8 @@ package final class ServiceAuthenticator: Authenticator {
         package var identityFailures = FailurePolicy(freeFailures: 10)
         /// So many identities that were right lately are exempt from waiting.
         package var rememberedIdentities = 16_384
+        /// Where each login that was decided is counted.
+        package var counts = LoginCounts()
 
         package init() {}
     }
@@ -55,6 +57,8 @@ package final class ServiceAuthenticator: Authenticator {
     let directory: ResourceDirectory
     let table: InstanceTable
     let options: Options
+    /// How the logins ended.
+    package var counts: LoginCounts { options.counts }
     private let configuredModes: Guarded<ConfiguredModes>
     let guesses: GuessGuard
     let certificates: CertificateCheck
@@ -86,29 +90,36 @@ package final class ServiceAuthenticator: Authenticator {
         _ request: AuthenticationRequest,
         reply: @escaping @Sendable (AuthenticationOutcome) -> Void,
     ) {
-        guard let entry = table.entry(request.instance) else {
-            return reply(.refused(.notAuthorized, explanation: "the instance was deleted a moment ago"))
+        judge(request) { [options] mode, judgement in
+            options.counts.count(mode, judgement.result)
+            reply(judgement.outcome)
         }
-        if let refusal = refusalBeforeProof(request, entry) { return reply(refusal.outcome) }
+    }
+
+    private func judge(_ request: AuthenticationRequest, reply: @escaping Reply) {
+        guard let entry = table.entry(request.instance) else {
+            let sentence = "the instance was deleted a moment ago"
+            return reply(.none, .refused(LoginRefusal(.notAuthorized, .instanceUnavailable, sentence)))
+        }
+        if let refusal = refusalBeforeProof(request, entry) { return reply(.none, .refused(refusal)) }
         if let passwords = certificateUsers(request, entry) {
             let login = Login(request: request, entry: entry, userName: "", password: [])
-            return check(login, by: passwords, reply: reply)
+            return check(login, .certificate, by: passwords, reply: reply)
         }
-        guard let userName = request.userName else { return reply(anonymousOutcome(request, entry)) }
+        guard let userName = request.userName else { return reply(.anonymous, anonymousJudgement(request, entry)) }
         guard let password = request.password else {
-            return reply(
-                Refusal.credentials("there is no password (user name \(quoted(userName)))", form: nil).outcome
-            )
+            let sentence = "there is no password (user name \(quoted(userName)))"
+            return reply(.none, .refused(.credentials(.malformed, sentence, form: nil)))
         }
         let login = Login(request: request, entry: entry, userName: userName, password: password)
         switch ServiceUserName(userName) {
         case .incomplete(let mode):
             let sentence = "the user name \(quoted(userName)) has not three parts that are not empty"
-            reply(Refusal.credentials(sentence, form: mode).outcome)
+            reply(mode.loginMode, .refused(.credentials(.malformed, sentence, form: mode)))
         case .service(let mode, let identity, let instanceID):
-            reply(outcome(of: login, mode, identity: identity, instanceID: instanceID))
+            reply(mode.loginMode, judgement(of: login, mode, identity: identity, instanceID: instanceID))
         case .plain:
-            authenticatePlain(login, reply: reply)
+            judgePlain(login, reply: reply)
         }
     }
 
@@ -117,7 +128,7 @@ package final class ServiceAuthenticator: Authenticator {
         request: AuthenticationRequest,
     ) -> (any EnhancedAuthentication)? {
         guard let entry = table.entry(request.instance), entry.instance.profile == .standard,
-            let exchange = options.passwords?.enhancedAuthentication(method: method, request: request)
+            let exchange = options.passwords?.exchange(method: method, request: request)
         else { return nil }
         return ServiceExchange(
             exchange: exchange,
@@ -132,18 +143,20 @@ package final class ServiceAuthenticator: Authenticator {
     /// Why a CONNECT is refused without a look at its proof.
     ///
     /// Bans come before the proof, so that no banned device costs an HTTP service or a slow hash anything.
-    private func refusalBeforeProof(_ request: AuthenticationRequest, _ entry: InstanceTable.Entry) -> Refusal? {
+    private func refusalBeforeProof(_ request: AuthenticationRequest, _ entry: InstanceTable.Entry) -> LoginRefusal? {
         let instance = entry.instance
         guard entry.isRunning else {
-            return Refusal(.notAuthorized, "instance \(quoted(instance.id)) is stopped; start it or use another")
+            let sentence = "instance \(quoted(instance.id)) is stopped; start it or use another"
+            return LoginRefusal(.notAuthorized, .instanceUnavailable, sentence)
         }
         if entry.settings.policies.requiresGroup,
             case .failure(let violation) = ClientIDRule.group(of: request.clientID)
         {
-            return Refusal(.clientIdentifierNotValid, violation.sentence)
+            return LoginRefusal(.clientIdentifierNotValid, .malformedClientID, violation.sentence)
         }
         if directory.isBanned(instance.number, clientID: request.clientID) {
-            return Refusal(
+            return LoginRefusal(
+                .banned,
                 .banned,
                 "client id \(quoted(request.clientID)) is banned in instance \(quoted(instance.id)); "
                     + "DeleteCustomAuthConnectBlack lifts the ban",
@@ -151,28 +164,31 @@ package final class ServiceAuthenticator: Authenticator {
             )
         }
         if let password = request.password, password.count > Self.maximumPasswordBytes {
-            return Refusal.credentials("the password has \(password.count) bytes", form: nil)
+            return .credentials(.malformed, "the password has \(password.count) bytes", form: nil)
         }
         return nil
     }
 
     /// What the client may be, now that it has proven who it is.
-    func outcome(
+    func judgement(
         of login: Login,
         proving proof: ServiceGrant.Proof,
         userName: String?,
         validUntil: Timestamp = .distantFuture,
         noticeAt: Timestamp = .distantFuture,
-    ) -> AuthenticationOutcome {
+    ) -> LoginJudgement {
         let (request, entry) = (login.request, login.entry)
         if entry.settings.policies.requiresGroup, case .success(let group) = ClientIDRule.group(of: request.clientID),
             !directory.hasGroup(entry.instance.number, group)
         {
-            return Refusal(
-                .notAuthorized,
-                "group \(quoted(group)) does not exist in instance \(quoted(entry.instance.id)); create it with "
-                    + "CreateGroupId or use a client id of another group",
-            ).outcome
+            return .refused(
+                LoginRefusal(
+                    .notAuthorized,
+                    .unknownGroup,
+                    "group \(quoted(group)) does not exist in instance \(quoted(entry.instance.id)); create it with "
+                        + "CreateGroupId or use a client id of another group",
+                )
+            )
         }
         let finding: CertificateCheck.Finding?
         do throws(CertificateCheck.Refusal) {
@@ -183,7 +199,7 @@ package final class ServiceAuthenticator: Authenticator {
                 now: request.now,
             )
         } catch {
-            return Refusal(.notAuthorized, error.sentence).outcome
+            return .refused(LoginRefusal(.notAuthorized, .badCertificate, error.sentence))
         }
         if let certificate = finding?.unregistered { options.newDeviceCertificate?(certificate) }
         return .accepted(
@@ -202,22 +218,23 @@ package final class ServiceAuthenticator: Authenticator {
     private func certificateUsers(
         _ request: AuthenticationRequest,
         _ entry: InstanceTable.Entry,
-    ) -> (any Authenticator)? {
+    ) -> PasswordAuthenticator? {
         guard options.userNameFromCertificate, entry.instance.profile == .standard,
             request.peer.certificateSubject != nil, ServiceUserName(request.userName ?? "") == .plain
         else { return nil }
         return options.passwords
     }
 
-    private func anonymousOutcome(
+    private func anonymousJudgement(
         _ request: AuthenticationRequest,
         _ entry: InstanceTable.Entry,
-    ) -> AuthenticationOutcome {
-        func refused(_ reason: String) -> AuthenticationOutcome {
-            Refusal(.notAuthorized, "no user name: \(reason)", told: "a user name and password are required").outcome
+    ) -> LoginJudgement {
+        func refused(_ reason: String) -> LoginJudgement {
+            let told = "a user name and password are required"
+            return .refused(LoginRefusal(.notAuthorized, .notAllowed, "no user name: \(reason)", told: told))
         }
         guard request.password == nil else {
-            return Refusal.credentials("there is a password without a user name", form: nil).outcome
+            return .refused(.credentials(.malformed, "there is a password without a user name", form: nil))
         }
         guard options.anonymousOnLoopback else { return refused("anonymous clients are switched off") }
         guard entry.settings.policies.anonymousOnLoopback else {
@@ -228,7 +245,7 @@ package final class ServiceAuthenticator: Authenticator {
         }
         guard request.peer.isLoopback else { return refused("anonymous clients are taken from this machine only") }
         let login = Login(request: request, entry: entry, userName: "", password: [])
-        return outcome(of: login, proving: .anonymous, userName: nil)
+        return judgement(of: login, proving: .anonymous, userName: nil)
     }
 }
 
@@ -245,51 +262,39 @@ extension ServiceAuthenticator {
         var instance: Instance { entry.instance }
     }
 
-    /// A refusal with two sentences: for the log, and for a client that has proven nothing.
-    struct Refusal: Error, Sendable, Equatable {
-        var code: ReasonCode
-        var sentence: String
-        /// `nil` when the client may read the sentence of the log.
-        var told: String?
-
-        init(_ code: ReasonCode, _ sentence: String, told: String? = nil) {
-            self.code = code
-            self.sentence = sentence
-            self.told = told
-        }
-
-        /// Wrong credentials of any kind: the client is not told which part is wrong, only how they are written.
-        static func credentials(_ sentence: String, form: ServiceUserName.Mode?) -> Refusal {
-            let wrong = "the user name or password is wrong"
-            return Refusal(
-                .badUserNameOrPassword,
-                sentence,
-                told: form.map { "\(wrong); in mode \($0.rawValue): \($0.form)" } ?? wrong,
-            )
-        }
-
-        var outcome: AuthenticationOutcome { .refused(code, explanation: sentence, clientExplanation: told) }
-    }
+    /// Takes the mode of a login and how it ended, once.
+    typealias Reply = @Sendable (LoginMode, LoginJudgement) -> Void
 }
 
 /// An exchange of another authenticator, whose end belongs to an instance.
 private struct ServiceExchange: EnhancedAuthentication {
-    var exchange: any EnhancedAuthentication
-    let refusal: ServiceAuthenticator.Refusal?
+    var exchange: GuardedScram
+    let refusal: LoginRefusal?
     let login: ServiceAuthenticator.Login
     let authenticator: ServiceAuthenticator
 
     mutating func received(_ data: [UInt8]) -> EnhancedAuthenticationStep {
-        if let refusal {
-            return .refused(refusal.code, explanation: refusal.sentence, clientExplanation: refusal.told)
-        }
+        if let refusal { return refused(refusal) }
         let step = exchange.received(data)
-        guard case .accepted(let principal, let data) = step else { return step }
-        switch authenticator.outcome(of: login, proving: .password, userName: principal.userName) {
-        case .accepted(let principal):
-            return .accepted(principal, data: data)
-        case .refused(let code, let explanation, let clientExplanation):
-            return .refused(code, explanation: explanation, clientExplanation: clientExplanation)
+        switch step {
+        case .challenge: return step
+        case .refused:
+            count(exchange.refusal ?? .malformed)
+            return step
+        case .accepted(let principal, let data):
+            switch authenticator.judgement(of: login, proving: .password, userName: principal.userName) {
+            case .accepted(let principal):
+                count(.accepted)
+                return .accepted(principal, data: data)
+            case .refused(let refusal): return refused(refusal)
+            }
         }
     }
+
+    private func refused(_ refusal: LoginRefusal) -> EnhancedAuthenticationStep {
+        count(refusal.result)
+        return .refused(refusal.code, explanation: refusal.sentence, clientExplanation: refusal.told)
+    }
+
+    private func count(_ result: LoginResult) { authenticator.options.counts.count(.scram, result) }
 }

@@ -14,18 +14,22 @@ package struct ServiceInstanceResolver: InstanceResolver {
     private let table: InstanceTable
     private let domains: [String]
     private let listenerInstances: [String: String]
+    private let counts: LoginCounts
 
     /// - Parameters:
     ///   - domains: What follows `<instance id>.` in host names, such as `localhost` and `mqtt.example.com`.
     ///   - listenerInstances: Instance ids by the names of listeners that have an instance of their own.
+    ///   - counts: Where a CONNECT that comes no further is counted.
     package init(
         directory: ResourceDirectory,
         domains: [String] = ["localhost"],
         listenerInstances: [String: String] = [:],
+        counts: LoginCounts = LoginCounts(),
     ) {
         table = InstanceTable(directory)
         self.domains = domains.map { $0.lowercased() }
         self.listenerInstances = listenerInstances
+        self.counts = counts
     }
 
     package func resolve(userName: String?, peer: Peer) -> InstanceChoice {
@@ -55,6 +59,7 @@ package struct ServiceInstanceResolver: InstanceResolver {
             )
         }
         guard let first = table.firstRunning else {
+            counts.count(.none, .unknownInstance)
             return .refused(
                 explanation: "neither user name nor host nor listener names an instance, and no instance is running; "
                     + "create or start one",
@@ -66,8 +71,12 @@ package struct ServiceInstanceResolver: InstanceResolver {
     package func settings(of instance: InstanceNumber) -> InstanceSettings? { table.entry(instance)?.settings }
 
     private func choice(_ entry: InstanceTable.Entry?, otherwise source: String) -> InstanceChoice {
-        guard let entry else { return .refused(explanation: "\(source), which does not exist") }
+        guard let entry else {
+            counts.count(.none, .unknownInstance)
+            return .refused(explanation: "\(source), which does not exist")
+        }
         guard entry.isRunning else {
+            counts.count(.none, .instanceUnavailable)
             return .refused(explanation: "\(source), which is stopped; start it or use another")
         }
         return .instance(entry.settings)

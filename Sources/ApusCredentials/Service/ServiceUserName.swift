@@ -44,6 +44,15 @@ extension ServiceUserName.Mode {
         }
     }
 
+    /// As logins are counted.
+    var loginMode: LoginMode {
+        switch self {
+        case .signature: .signature
+        case .token: .token
+        case .deviceCredential: .deviceCredential
+        }
+    }
+
     /// How user name and password are written, for a sentence.
     var form: String {
         let userName = "user name `\(rawValue)|<\(identityName)>|<InstanceId>`"

@@ -11,6 +11,15 @@ struct TokenFailure: Error, Equatable {
         case revoked = 3
         case resourceNotCovered = 4
         case actionNotCovered = 5
+
+        /// As logins are counted.
+        var result: LoginResult {
+            switch self {
+            case .expired: .expiredToken
+            case .revoked: .revokedToken
+            case .noPermission, .forged, .resourceNotCovered, .actionNotCovered: .badToken
+            }
+        }
     }
 
     var code: Code

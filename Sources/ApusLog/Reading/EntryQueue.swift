@@ -34,6 +34,9 @@ struct EntryQueue {
         entry.spec.hasMore ? rare?.extras[entry.position] : nil
     }
 
+    /// What a delivery counts in `bytes`.
+    static func size(of delivery: Delivery) -> Int { Int(UInt32(clamping: delivery.message.footprint)) }
+
     mutating func append(_ delivery: Delivery) {
         let size = UInt32(clamping: delivery.message.footprint)
         guard delivery.position != .none else {

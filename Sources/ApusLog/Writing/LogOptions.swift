@@ -1,4 +1,5 @@
 package import ApusLoop
+package import ApusMessage
 
 /// How a log is to be kept.
 package struct LogOptions: Sendable, Equatable {
@@ -68,8 +69,10 @@ package struct LogStatistics: Sendable, Equatable {
 
     package var state = State.running
     package var commits = 0
-    /// From the beginning of the write until it was safe, of all commits.
-    package var commitNanoseconds: Int64 = 0
+    /// From the beginning of the write until it was safe.
+    package var commitDurations = DurationHistogram()
+    /// From the hand-over of a shard's batch until it was safe: what an acknowledgement in it waits for.
+    package var appendDurations = DurationHistogram()
     package var batches = 0
     package var messages = 0
     /// Written to segments.

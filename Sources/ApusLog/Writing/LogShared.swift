@@ -113,6 +113,8 @@ struct HandedBatch: Sendable {
     let messageBytes: Int
     let references: Int
     var messages = 0
+    /// Of the monotonic clock, in nanoseconds.
+    var handedOverAt: Int64 = 0
     var relocations: [Relocation] = []
 }
 

@@ -164,7 +164,11 @@ final class LogWriter {
         let start = Clock.monotonicNanoseconds()
         try write(count, bytes, to: segment)
         if options.durability == .power { try synchronize(segment.file) }
-        statistics.commitNanoseconds += Clock.monotonicNanoseconds() - start
+        let end = Clock.monotonicNanoseconds()
+        statistics.commitDurations.add(nanoseconds: end - start)
+        for batch in uncommitted[..<count] where batch.shard != nil {
+            statistics.appendDurations.add(nanoseconds: end - batch.handedOverAt)
+        }
         committed(count, bytes, in: segment)
     }
 

@@ -1,16 +1,14 @@
 internal import ApusBroker
 internal import ApusLocks
+internal import ApusMessage
 
 /// Counters and latencies of the API itself.
 ///
 /// Labels are bounded: operations are those of the tables, codes those that the source names.
 final class APIStatistics: Sendable {
-    enum API: String, Sendable {
+    enum API: String, Sendable, CaseIterable {
         case rpc, rest
     }
-
-    /// Upper bounds of the histogram's buckets in seconds; beyond the last is `+Inf`.
-    static let bounds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
 
     private struct Call: Hashable {
         var api: String
@@ -18,21 +16,9 @@ final class APIStatistics: Sendable {
         var code: String
     }
 
-    struct Histogram {
-        var buckets = [Int](repeating: 0, count: APIStatistics.bounds.count + 1)
-        var sum = 0.0
-
-        var count: Int { buckets.reduce(0, +) }
-
-        mutating func add(_ seconds: Double) {
-            buckets[APIStatistics.bounds.firstIndex { seconds <= $0 } ?? APIStatistics.bounds.count] += 1
-            sum += seconds
-        }
-    }
-
     private struct State {
         var calls: [Call: Int] = [:]
-        var latencies: [String: Histogram] = [:]
+        var durations: [API: DurationHistogram] = [:]
     }
 
     private let state = Guarded(State())
@@ -42,16 +28,16 @@ final class APIStatistics: Sendable {
         let code = code.hasPrefix("InvalidParameter") ? "InvalidParameter" : code
         state.withLock { state in
             state.calls[Call(api: api.rawValue, operation: operation, code: code), default: 0] += 1
-            state.latencies[api.rawValue, default: Histogram()].add(elapsed / .seconds(1))
+            state.durations[api, default: DurationHistogram()].add(nanoseconds: Int64(elapsed / .nanoseconds(1)))
         }
     }
 
     var samples: [BrokerMetrics.Sample] {
-        let calls = state.withLock { $0.calls }
+        let (calls, durations) = state.withLock { ($0.calls, $0.durations) }
         let sorted = calls.sorted {
             ($0.key.api, $0.key.operation, $0.key.code) < ($1.key.api, $1.key.operation, $1.key.code)
         }
-        return sorted.map { call, count in
+        let counts = sorted.map { call, count in
             BrokerMetrics.Sample(
                 name: "apus_api_requests_total",
                 help: "Requests of the management API, by operation and result.",
@@ -60,9 +46,14 @@ final class APIStatistics: Sendable {
                 value: Double(count)
             )
         }
-    }
-
-    var latencies: [(api: String, histogram: Histogram)] {
-        state.withLock { $0.latencies }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        let times = API.allCases.map { api in
+            BrokerMetrics.Sample(
+                name: "apus_api_request_duration_seconds",
+                help: "Time from a request of the management API to its answer.",
+                labels: [("api", api.rawValue)],
+                durations: durations[api] ?? DurationHistogram()
+            )
+        }
+        return counts + times
     }
 }

@@ -33,7 +33,7 @@ struct OperationsService: Sendable {
         default:
             if !request.peer.isLoopback, !service.configuration.metricsAreOpen { _ = try access.caller(of: request) }
             let samples = await service.broker.metrics().samples + statistics.samples
-            let text = PrometheusText.text(samples, latencies: statistics.latencies)
+            let text = PrometheusText.text(samples)
             return APIResponse(.ok, text: text, type: PrometheusText.contentType)
         }
     }

@@ -1,13 +1,12 @@
 internal import ApusBroker
+internal import ApusMessage
 
 /// Metrics in Prometheus' text format, version 0.0.4.
 enum PrometheusText {
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-    static func text(
-        _ samples: [BrokerMetrics.Sample],
-        latencies: [(api: String, histogram: APIStatistics.Histogram)],
-    ) -> String {
+    /// - Parameter samples: Those of one name side by side.
+    static func text(_ samples: [BrokerMetrics.Sample]) -> String {
         var text = ""
         var last = ""
         for sample in samples {
@@ -15,21 +14,27 @@ enum PrometheusText {
                 text += head(sample.name, sample.help, sample.kind.rawValue)
                 last = sample.name
             }
-            text += "\(sample.name)\(labels(sample.labels)) \(number(sample.value))\n"
-        }
-        guard !latencies.isEmpty else { return text }
-        let name = "apus_api_request_duration_seconds"
-        text += head(name, "Time from a request of the management API to its answer.", "histogram")
-        for (api, histogram) in latencies {
-            var sum = 0
-            for (index, count) in histogram.buckets.enumerated() {
-                sum += count
-                let bound = index < APIStatistics.bounds.count ? number(APIStatistics.bounds[index]) : "+Inf"
-                text += "\(name)_bucket\(labels([("api", api), ("le", bound)])) \(sum)\n"
+            if let durations = sample.durations {
+                text += buckets(sample, durations)
+            } else {
+                text += "\(sample.name)\(labels(sample.labels)) \(number(sample.value))\n"
             }
-            text += "\(name)_sum\(labels([("api", api)])) \(number(histogram.sum))\n"
-            text += "\(name)_count\(labels([("api", api)])) \(histogram.count)\n"
         }
+        return text
+    }
+
+    /// The lines of one histogram; each bucket counts all that is within its bound.
+    private static func buckets(_ sample: BrokerMetrics.Sample, _ durations: DurationHistogram) -> String {
+        var text = ""
+        var within: UInt64 = 0
+        for bucket in 0..<DurationHistogram.bucketCount {
+            within += durations[bucket]
+            let bounds = DurationHistogram.bounds
+            let bound = bucket < bounds.count ? number(Double(bounds[bucket]) / 1e9) : "+Inf"
+            text += "\(sample.name)_bucket\(labels(sample.labels + [("le", bound)])) \(within)\n"
+        }
+        text += "\(sample.name)_sum\(labels(sample.labels)) \(number(sample.value))\n"
+        text += "\(sample.name)_count\(labels(sample.labels)) \(within)\n"
         return text
     }
 

@@ -43,6 +43,15 @@ struct RESTService: Sendable {
             throw .methodNotAllowed(request, Array(Set(matches.map(\.method.rawValue))).sorted())
         }
         id = operation.id
+        // A browser sends the login that it remembers, whatever page makes it send a request.
+        guard operation.method == .get || request.header("Sec-Fetch-Site") != "cross-site" else {
+            throw RESTError(
+                .forbidden,
+                "CrossSite",
+                "a page of another site made the browser send this (Sec-Fetch-Site is cross-site); changes are taken from "
+                    + "programs and from pages of this address only",
+            )
+        }
         var caller: Caller?
         if operation.rights != nil {
             let known = try access.caller(of: request)

@@ -1,5 +1,6 @@
 internal import ApusBroker
 internal import ApusLog
+internal import ApusMessage
 
 /// The message log's figures under the names of docs/operations.md.
 struct LogFigures: MetricSource {
@@ -12,10 +13,13 @@ struct LogFigures: MetricSource {
         func add(_ name: String, _ kind: BrokerMetrics.Kind, _ help: String, _ value: Double) {
             samples.append(BrokerMetrics.Sample(name: "apus_log_\(name)", help: help, kind: kind, value: value))
         }
+        func addHistogram(_ name: String, _ help: String, _ durations: DurationHistogram) {
+            samples.append(BrokerMetrics.Sample(name: "apus_log_\(name)", help: help, durations: durations))
+        }
         add("commits_total", .counter, "Writes that were made safe.", Double(figures.commits))
-        let nanoseconds = Double(figures.commitNanoseconds)
-        add("commit_seconds_sum", .counter, "Time that all commits together took.", nanoseconds / 1e9)
-        add("commit_seconds_count", .counter, "Commits in that time.", Double(figures.commits))
+        addHistogram("commit_seconds", "Time of a write until it was safe.", figures.commitDurations)
+        let appending = "Time from a shard's hand-over of its records until they were safe."
+        addHistogram("append_seconds", appending, figures.appendDurations)
         add("messages_total", .counter, "Messages stored.", Double(figures.messages))
         add("written_bytes_total", .counter, "Bytes written, moved messages included.", Double(figures.bytesWritten))
         add("failures_total", .counter, "Calls of the disk that failed.", Double(figures.failures))

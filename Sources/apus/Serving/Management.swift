@@ -78,6 +78,7 @@ final class Management: Sendable {
     func start(_ endpoints: [String]) throws -> [String] {
         var settings = ManagementConfiguration(host: endpoint.host, port: Int(endpoint.port))
         settings.endpoints = endpoints
+        settings.domains = ServiceDomains(configuration.api.domains)
         settings.tls = tls
         let server = ManagementServer(
             configuration: settings,

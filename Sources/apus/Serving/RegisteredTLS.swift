@@ -21,7 +21,7 @@ final class RegisteredTLS: Sendable {
 
     private let authorities = TLSAuthorities()
     private let certificates: TLSServerCertificates
-    private let domains: [String]
+    private let domains: ServiceDomains
     private let folder: String
     private let events: any EventSink
     /// Held while files are read, so that of two readings the later one counts.
@@ -30,8 +30,8 @@ final class RegisteredTLS: Sendable {
     private static let folderName = "certificates"
 
     init(_ configuration: Configuration, events: any EventSink) {
-        domains = configuration.api.domains.split(separator: " ").map { $0.lowercased() }
-        certificates = TLSServerCertificates(exceptions: Set(domains))
+        domains = ServiceDomains(configuration.api.domains)
+        certificates = TLSServerCertificates(exceptions: Set(domains.all))
         folder = "\(configuration.data.directory)/\(Self.folderName)"
         self.events = events
     }
@@ -122,11 +122,12 @@ final class RegisteredTLS: Sendable {
     }
 
     private func read(_ names: ServerNameConfiguration, of instance: Instance) -> [Named] {
-        let ownNames = domains.map { "\(instance.id.lowercased()).\($0)" }
+        let ownNames = domains.names(ofInstance: instance.id)
         var named: [Named] = []
         for entry in names.entries {
             let domain = entry.domain.lowercased()
-            guard ownNames.contains(domain) || !isReserved(domain) else {
+            // Of a catalog of other domains: the API refuses it.
+            guard !domains.reserves(domain, fromInstance: instance.id) else {
                 tell(instance, domain, entry.certificateID, "the name is one of the service's own")
                 continue
             }
@@ -173,11 +174,6 @@ final class RegisteredTLS: Sendable {
             }
         }
         return allowed && (1...128).contains(id.utf8.count) && !id.hasPrefix(".")
-    }
-
-    /// Whether a name is one of the domains of the service, or below one: there the instances' own names are.
-    private func isReserved(_ name: String) -> Bool {
-        domains.contains { name == $0 || name.hasSuffix(".\($0)") }
     }
 
     private func tell(_ instance: Instance, _ names: String, _ id: String, _ explanation: String) {

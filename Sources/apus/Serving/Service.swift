@@ -86,6 +86,7 @@ final class Service: Sendable {
             events: log,
             instances: tenancy?.resolver,
         )
+        if let tenancy { broker.connectMetrics(LoginFigures(counts: tenancy.authenticator.counts)) }
         // Before the catalog gives new numbers, which the log must not know.
         let storage = try Storage(configuration, broker: broker, known: tenancy?.known, events: log)
         self.storage = storage

@@ -46,12 +46,13 @@ final class Tenancy: Sendable {
             throw CommandFailure("\(error)")
         }
         directory = manager.directory
+        var options = ServiceAuthenticator.Options()
         resolver = ServiceInstanceResolver(
             directory: directory,
             domains: configuration.api.domains.split(separator: " ").map(String.init),
             listenerInstances: configuration.instancesByListener,
+            counts: options.counts,
         )
-        var options = ServiceAuthenticator.Options()
         options.passwords = passwords
         options.modes = modes
         options.listenersWithoutAnonymous = configuration.listenersWithoutAnonymous

@@ -56,6 +56,21 @@ struct MessageLogTests {
         #expect(log.notices.now.map(\.shard).sorted() == [0, 1, 2])
     }
 
+    @Test func `each commit and each batch of a shard is measured once`() throws {
+        let log = try LogUnderTest(SimulatedDisk(), shards: 3)
+        let before = log.log.statistics
+        for _ in 0..<2 {
+            for store in log.stores { store.put("a", store.makeSession("s"), handle(1)) }
+            log.commit()
+        }
+        let figures = log.log.statistics
+        #expect(figures.commits - before.commits == 2)
+        #expect(figures.commitDurations.count - before.commitDurations.count == 2)
+        #expect(figures.appendDurations.count - before.appendDurations.count == 6)
+        // A batch waits for at least as long as its write takes.
+        #expect(figures.appendDurations.sum >= figures.commitDurations.sum)
+    }
+
     @Test func `a shard is told once until it looks`() throws {
         let log = try LogUnderTest(SimulatedDisk())
         let number = log.stores[0].makeSession("s")

@@ -267,6 +267,7 @@ struct SimulatedNetwork: LoopNetwork {
     }
 
     func now() -> Int64 { kernel.now }
+    func nanoseconds() -> Int64 { kernel.now * 1_000_000 }
 
     mutating func wait(timeoutMilliseconds: Int64?) -> Int {
         events = kernel.wait(loop)

@@ -50,6 +50,8 @@ class ForwardingStore: MessageStore, @unchecked Sendable {
     func dequeue(for session: SessionHandle) -> Dequeued { memory.dequeue(for: session) }
     func backlog(of session: SessionHandle) -> (messages: Int, bytes: Int) { memory.backlog(of: session) }
 
+    var waitingTotal: QueueTotal { memory.waitingTotal }
+
     func takeShared(from session: SessionHandle, where condition: (SharedGroup) -> Bool) -> [Delivery] {
         memory.takeShared(from: session, where: condition)
     }

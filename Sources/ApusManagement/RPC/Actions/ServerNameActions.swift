@@ -30,6 +30,14 @@ enum ServerNameActions {
             guard entries.count <= mostEntries, Set(entries.map(\.domain)).count == entries.count else {
                 throw call.parameters.refusal(of: "SniConfig", "at most \(mostEntries) domains, each once")
             }
+            let domains = call.service.configuration.domains
+            if let entry = entries.first(where: { domains.reserves($0.domain, fromInstance: instance.id) }) {
+                throw call.parameters.refusal(
+                    of: "SniConfig",
+                    "'\(excerpt(entry.domain))' is one of the service's own names: \(domains.all.joined(separator: ", ")) "
+                        + "and what is below belong to it, but for \(domains.names(ofInstance: instance.id)[0])"
+                )
+            }
             let configuration = ServerNameConfiguration(
                 instance: instance.number,
                 defaultCertificate: standard,
