@@ -105,7 +105,7 @@ struct RESTAccessTests {
         var headers: HTTPFields = [.contentType: "application/json"]
         headers[.authorization] = "Basic " + Base64.encode(Array("\(Fixture.admin.id):\(Fixture.admin.secret)".utf8))
         if let site { headers[try #require(HTTPField.Name("Sec-Fetch-Site"))] = site }
-        let path = "/api/v1\(instance)/groups"
+        let path = "/api/v1/instances/\(Fixture.first)/groups"
         let body = Array(#"{"id":"GID_fetched"}"#.utf8)
         let answer = await fixture.send(APIRequest(method: .post, target: path, headers: headers, body: body))
         let isRefused = site == "cross-site"
