@@ -20,7 +20,7 @@ package import MQTTCodec
 /// order and with the same identifiers [MQTT-4.4.0-1], within the new connection's window [MQTT-3.3.4-9]. Nothing is
 /// repeated within a connection [MQTT-4.4.0-1].
 ///
-/// Public for `hasRoom`, which each message asks for: no `package` property is inlined across modules.
+/// Public for `hasRoom` and `underWayCount`, which each message asks for: no `package` property is inlined across modules.
 public struct OutboundPublishes: Sendable {
     fileprivate enum Progress: UInt8, Sendable {
         case finished
@@ -42,7 +42,7 @@ public struct OutboundPublishes: Sendable {
     /// The identifier of `ring[0]`.
     private var first: PacketIdentifier = 1
     /// Unfinished entries, of this connection or an earlier one.
-    private var unfinishedEntries: UInt16 = 0
+    @usableFromInline var unfinishedEntries: UInt16 = 0
     /// Unfinished entries that this connection has sent (again).
     @usableFromInline var outstanding = 0
     /// The next entry to send again; everything before it was sent on this connection.
@@ -69,7 +69,7 @@ public struct OutboundPublishes: Sendable {
     package var isEmpty: Bool { ring.isEmpty }
 
     /// As many as `underWay` has.
-    package var underWayCount: Int { Int(unfinishedEntries) }
+    @inlinable public var underWayCount: Int { Int(unfinishedEntries) }
 
     // MARK: - Sending
 
