@@ -6,7 +6,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     do {
         try checkConnections(Array(UnsafeBufferPointer(start: start, count: count)))
     } catch {
-        preconditionFailure(error.description)
+        fatalError(error.description)
     }
     return 0
 }
