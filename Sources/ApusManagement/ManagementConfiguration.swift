@@ -25,10 +25,12 @@ package struct ManagementConfiguration: Sendable {
     package var connectionsPerAddress = 256
     /// Seconds for which a connection may be silent.
     package var idleSeconds = 60
-    /// Seconds within which a request must have come as a whole, and as many for taking its answer.
+    /// Seconds within which a request's head must have come as a whole, as many for its body and for taking its answer.
     package var transferSeconds = 120
     /// Bytes of the bodies of all requests that are being received or answered.
     package var bodyMemory = 64 << 20
+    /// Bytes of the heads of all requests that are being received.
+    package var headMemory = 16 << 20
 
     package init(host: String = "127.0.0.1", port: Int) {
         self.host = host

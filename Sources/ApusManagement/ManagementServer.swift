@@ -25,10 +25,13 @@ package final class ManagementServer: Sendable {
 
     /// Of a body that was refused, so much is read over so that the answer can be read.
     private static let mostDrained = 8 << 20
+    /// Bytes of each body and of each head that come through while others take all memory: most requests are smaller.
+    static let uncountedOfBodies = 64 << 10
+    static let uncountedOfHeads = 16 << 10
 
     private let configuration: ManagementConfiguration
     private let handler: APIHandler
-    private let bodyMemory: BodyMemory
+    private let bodyMemory: RequestMemory
     private let state = Guarded(State.fresh)
 
     /// - Parameters:
@@ -44,7 +47,7 @@ package final class ManagementServer: Sendable {
         self.configuration = configuration
         let service = ManagementService(configuration: configuration, manager: manager, broker: broker, clock: clock)
         handler = APIHandler(service: service, isReady: isReady)
-        bodyMemory = BodyMemory(bytes: configuration.bodyMemory)
+        bodyMemory = RequestMemory(bytes: configuration.bodyMemory, uncounted: Self.uncountedOfBodies)
     }
 
     /// Serves until `stop` or until its task is cancelled; requests under way are answered first.
@@ -57,7 +60,7 @@ package final class ManagementServer: Sendable {
         let logger = Logger(label: "apus.management") { _ in SwiftLogNoOpLogHandler() }
         let http = HTTP1Channel(
             responder: { [self] request, writer, channel in try await respond(to: request, writer, channel) },
-            configuration: Self.channelConfiguration(configuration)
+            configuration: Self.channelConfiguration(configuration, handler.statistics)
         )
         func server(_ channel: some ServerChildChannel) -> any Service {
             channel.server(
@@ -107,10 +110,17 @@ package final class ManagementServer: Sendable {
         Task { await services.triggerGracefulShutdown() }
     }
 
-    private static func channelConfiguration(_ configuration: ManagementConfiguration) -> HTTP1Channel.Configuration {
+    private static func channelConfiguration(
+        _ configuration: ManagementConfiguration,
+        _ statistics: APIStatistics,
+    ) -> HTTP1Channel.Configuration {
         let shares = AddressShares(most: configuration.connectionsPerAddress)
+        let heads = RequestMemory(bytes: configuration.headMemory, uncounted: uncountedOfHeads)
         return HTTP1Channel.Configuration(
-            additionalChannelHandlers: [AddressShareHandler(shares)],
+            additionalChannelHandlers: [
+                AddressShareHandler(shares, statistics),
+                HeadEnds(HeadMeter(heads, seconds: configuration.transferSeconds, statistics)),
+            ],
             idleTimeout: .seconds(Int64(configuration.idleSeconds)),
             // Most actions have their parameters in the query: 64 KiB of payload are 192 KiB there.
             httpDecoderConfiguration: .init(
@@ -144,7 +154,7 @@ package final class ManagementServer: Sendable {
         var body: [UInt8] = []
         var length = 0
         var hasRoom = true
-        let receiving = deadline(of: channel)
+        let receiving = deadline(of: channel, .slowRequest)
         defer { receiving.cancel() }
         for try await buffer in request.body {
             length += buffer.readableBytes
@@ -169,7 +179,7 @@ package final class ManagementServer: Sendable {
         if request.method == .head { response.body = [] }
         // These have no body, and must not say how long it is.
         if response.status == .noContent { head.headerFields[.contentLength] = nil }
-        let sending = deadline(of: channel)
+        let sending = deadline(of: channel, .slowAnswer)
         defer { sending.cancel() }
         try await writer.write(response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: response.body)))
         // What is left of the body is not worth reading.
@@ -177,8 +187,10 @@ package final class ManagementServer: Sendable {
     }
 
     /// Ends the connection of who is too slow, so that nobody keeps one from others.
-    private func deadline(of channel: any Channel) -> Scheduled<Void> {
-        channel.eventLoop.scheduleTask(in: .seconds(Int64(configuration.transferSeconds))) {
+    private func deadline(of channel: any Channel, _ reason: APIStatistics.Closing) -> Scheduled<Void> {
+        let statistics = handler.statistics
+        return channel.eventLoop.scheduleTask(in: .seconds(Int64(configuration.transferSeconds))) {
+            statistics.count(reason)
             channel.close(promise: nil)
         }
     }

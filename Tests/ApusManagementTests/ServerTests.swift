@@ -131,7 +131,7 @@ struct ServerTests {
     @Test func `a body for which there is no memory is refused, a small one is not`() async throws {
         var configuration = ManagementConfiguration(port: 0)
         configuration.bodyMemory = 1_000
-        let large = [UInt8](repeating: UInt8(ascii: "x"), count: BodyMemory.uncounted + 1_001)
+        let large = [UInt8](repeating: UInt8(ascii: "x"), count: ManagementServer.uncountedOfBodies + 1_001)
         for (path, status) in [("/api/v1/accounts", "503"), ("/", "500")] {
             let head = Self.head("POST \(path) HTTP/1.1", ["Content-Length: \(large.count)"])
             let answer = try await withServer(configuration) { try await Self.exchange(head + large, port: $0) }
@@ -150,6 +150,35 @@ struct ServerTests {
     {
         let head = Self.head("POST /api/v1/accounts HTTP/1.1", ["Content-Length: 10"])
         let answer = try await withServer(Self.impatient) { try await Self.exchange(head + [0x7B], port: $0) }
+        #expect(answer.isEmpty)
+    }
+
+    @Test func `a head for which there is no memory is refused, and counted; a small one is not`() async throws {
+        var configuration = ManagementConfiguration(port: 0)
+        configuration.headMemory = 1_000
+        let query = String(repeating: "x", count: ManagementServer.uncountedOfHeads + 1_001)
+        let answers = try await withServer(configuration) { port in
+            var answers: [String] = []
+            // Twice: what the first took must be there again.
+            for _ in 0..<2 {
+                answers.append(try await Self.exchange(Self.head("GET /healthz?\(query) HTTP/1.1"), port: port))
+                answers.append(
+                    try await Self.exchange(Self.head("GET /healthz?\(query.prefix(16_000)) HTTP/1.1"), port: port)
+                )
+            }
+            return answers + [try await Self.exchange(Self.head("GET /metrics HTTP/1.1"), port: port)]
+        }
+        for refused in [answers[0], answers[2]] {
+            #expect(refused.hasPrefix("HTTP/1.1 503 ") && refused.contains("memory"))
+        }
+        for taken in [answers[1], answers[3]] { #expect(taken.hasPrefix("HTTP/1.1 200 ")) }
+        #expect(answers[4].contains("\napus_api_connections_closed_total{reason=\"head-memory\"} 2\n"))
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a head that does not come to its end ends with its connection`() async throws {
+        let answer = try await withServer(Self.impatient) { port in
+            try await Self.exchange(Array("GET /healthz HTTP/1.1\r\nHost:".utf8), port: port)
+        }
         #expect(answer.isEmpty)
     }
 

@@ -40,14 +40,20 @@ final class AddressShareHandler: ChannelInboundHandler, RemovableChannelHandler 
     typealias InboundIn = NIOAny
 
     private let shares: AddressShares
+    private let statistics: APIStatistics
     /// What is to be given back.
     private var address: String?
 
-    init(_ shares: AddressShares) { self.shares = shares }
+    init(_ shares: AddressShares, _ statistics: APIStatistics) {
+        self.shares = shares
+        self.statistics = statistics
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
         let address = AddressShares.name(of: context.remoteAddress)
-        if shares.open(address) { self.address = address } else { context.close(promise: nil) }
+        guard !shares.open(address) else { return self.address = address }
+        statistics.count(.addressShare)
+        context.close(promise: nil)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {

@@ -10,6 +10,18 @@ final class APIStatistics: Sendable {
         case rpc, rest
     }
 
+    /// Why the server itself ended a connection.
+    enum Closing: String, Sendable, CaseIterable {
+        /// Its address has as many as one may have.
+        case addressShare = "address-share"
+        /// The heads of requests took all memory that there is for them.
+        case headMemory = "head-memory"
+        /// The request did not come as a whole in time.
+        case slowRequest = "slow-request"
+        /// The answer was not taken in time.
+        case slowAnswer = "slow-answer"
+    }
+
     private struct Call: Hashable {
         var api: String
         var operation: String
@@ -19,6 +31,7 @@ final class APIStatistics: Sendable {
     private struct State {
         var calls: [Call: Int] = [:]
         var durations: [API: DurationHistogram] = [:]
+        var closings: [Closing: Int] = [:]
     }
 
     private let state = Guarded(State())
@@ -32,8 +45,10 @@ final class APIStatistics: Sendable {
         }
     }
 
+    func count(_ closing: Closing) { state.withLock { $0.closings[closing, default: 0] += 1 } }
+
     var samples: [BrokerMetrics.Sample] {
-        let (calls, durations) = state.withLock { ($0.calls, $0.durations) }
+        let (calls, durations, closings) = state.withLock { ($0.calls, $0.durations, $0.closings) }
         let sorted = calls.sorted {
             ($0.key.api, $0.key.operation, $0.key.code) < ($1.key.api, $1.key.operation, $1.key.code)
         }
@@ -54,6 +69,15 @@ final class APIStatistics: Sendable {
                 durations: durations[api] ?? DurationHistogram()
             )
         }
-        return counts + times
+        let ends = Closing.allCases.map { closing in
+            BrokerMetrics.Sample(
+                name: "apus_api_connections_closed_total",
+                help: "Connections that the management API ended before their request was answered, by reason.",
+                kind: .counter,
+                labels: [("reason", closing.rawValue)],
+                value: Double(closings[closing] ?? 0)
+            )
+        }
+        return counts + times + ends
     }
 }
