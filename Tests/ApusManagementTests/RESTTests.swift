@@ -57,6 +57,22 @@ struct RESTTests {
         }
     }
 
+    @Test func `keys of an account share the rate of an operation; other operations and accounts have their own`() async
+    {
+        for _ in 0..<RESTService.callsPerSecond {
+            #expect(await fixture.rest(.get, "/instances", key: Fixture.manager).status == 200)
+        }
+        let answer = await fixture.rest(.get, "/instances", key: Fixture.data)
+        #expect(answer.status == 429)
+        #expect(answer.code == "Throttled")
+        #expect(answer.headers[.retryAfter] == "1")
+        #expect(answer.message.contains("1000 times a second"))
+        #expect(await fixture.rest(.get, instance, key: Fixture.data).status == 200)
+        #expect(await fixture.rest(.get, "/instances", key: Fixture.rival).status == 200)
+        fixture.now += 1
+        #expect(await fixture.rest(.get, "/instances", key: Fixture.data).status == 200)
+    }
+
     @Test func `another account's instance is not there`() async {
         for path in ["", "/topics", "/clients", "/retained"] {
             let answer = await fixture.rest(.get, "/instances/\(Fixture.foreign)\(path)", key: Fixture.manager)

@@ -108,7 +108,7 @@ enum OpenAPIDocument {
                 (.notFound, "There is no such thing for this key."),
                 (.conflict, "What is there already does not allow it."),
                 (.unprocessableContent, "The request is of this form, but its content is not possible."),
-                (.tooManyRequests, "Too many wrong secrets."),
+                (.tooManyRequests, "Too many wrong secrets, or too many calls a second."),
             ]
         }
         return found.sorted { $0.0.code < $1.0.code }

@@ -17,8 +17,17 @@ struct RESTService: Sendable {
     /// A resources file may be larger than other bodies.
     static func largestBody(path: String) -> Int { path == "\(root)/apply" ? 16 << 20 : 1 << 20 }
 
+    /// Calls of one operation by all keys of one account, so that none keeps the others from theirs.
+    static let callsPerSecond = 1_000
+
     let service: ManagementService
     let access: RESTAccess
+    private let throttle = ActionThrottle()
+
+    init(service: ManagementService, access: RESTAccess) {
+        self.service = service
+        self.access = access
+    }
 
     func respond(to request: APIRequest, requestID: String) async -> Outcome {
         var operation = "unknown"
@@ -55,6 +64,7 @@ struct RESTService: Sendable {
         var caller: Caller?
         if operation.rights != nil {
             let known = try access.caller(of: request)
+            try checkRate(operation, known)
             caller = known
         }
         var call = RESTCall(operation: operation, caller: caller, service: service, now: service.clock())
@@ -76,6 +86,21 @@ struct RESTService: Sendable {
             throw error
         }
         return operation.answer == nil ? APIResponse(operation.status) : APIResponse(operation.status, json: answer)
+    }
+
+    private func checkRate(_ operation: RESTOperation, _ caller: Caller) throws(RESTError) {
+        let rate = Self.callsPerSecond
+        guard
+            service.configuration.isThrottled,
+            !throttle.take(operation.id, account: caller.key.account, rate: rate, now: service.clock())
+        else { return }
+        var error = RESTError(
+            .tooManyRequests,
+            "Throttled",
+            "'\(operation.id)' may be called \(rate) times a second by the keys of an account; try again in a second"
+        )
+        error.headers[.retryAfter] = "1"
+        throw error
     }
 
     private static func matches(_ operation: RESTOperation, _ segments: [String]) -> Bool {
