@@ -29,6 +29,7 @@ package struct Configuration: Sendable, Equatable {
         package var passwordFile: String?
         package var scram = true
         package var userNameFromCertificate = false
+        package var failuresPerAddress = 5
         /// Blank-separated.
         package var certificateInstances: String?
         package var jwt: [JWTLogin] = []

@@ -94,6 +94,14 @@ extension Setting {
             \.authentication.userNameFromCertificate,
             "Whether the common name of a client certificate is the user name, instead of what the client says.",
         ),
+        .count(
+            "authentication.failuresPerAddress",
+            \.authentication.failuresPerAddress,
+            0...1_000_000,
+            "Failed logins of one address within 5 minutes that cost nothing; after each further one the address must wait, "
+                + "1 s at first, doubling up to 60 s. More suits networks whose devices share one address. Devices that "
+                + "logged in lately with the same password do not wait.",
+        ),
         .optionalText(
             "authentication.certificateInstances",
             \.authentication.certificateInstances,

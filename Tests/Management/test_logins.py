@@ -6,10 +6,10 @@ import pytest
 
 from apus import eventually
 from device import (
-    BAD_CLIENT_ID, BANNED, LOGIN_REFUSED, NOT_AUTHORIZED, SUCCESS, V3, Device, credential_login, refusal, signature,
-    token_login,
+    BAD_CLIENT_ID, BANNED, LOGIN_REFUSED, NOT_AUTHORIZED, SUCCESS, V3, Device, Refused, credential_login, refusal,
+    signature, token_login,
 )
-from service import ADMIN, DATA, FIRST, FOREIGN, MANAGER, RIVAL, SECOND, STANDARD, hmac_sha1, now
+from service import ADMIN, DATA, FIRST, FOREIGN, MANAGER, RIVAL, SECOND, STANDARD, Service, hmac_sha1, now
 
 REFUSED = (*LOGIN_REFUSED, BAD_CLIENT_ID, BANNED)
 
@@ -355,3 +355,19 @@ def test_a_key_that_is_disabled_or_deleted(service, name, client_id):
         pass
     assert service.rest("DELETE", f"/keys/{key[0]}")[0] == 204
     assert refusal(service, client_id, signature(client_id, FIRST, key)).code in LOGIN_REFUSED
+
+
+@pytest.mark.parametrize("free, is_let_in", [(0, False), (20, True)], ids=["none is free", "a network's devices"])
+def test_how_many_failures_an_address_has_free_is_configured(tmp_path, free, is_let_in):
+    (tmp_path / "apus.yaml").write_text(f"authentication: {{failuresPerAddress: {free}}}\n")
+    with Service("--config", tmp_path / "apus.yaml") as service:
+        for number in range(12):
+            device = f"GID_apus@@@broken-{number}"
+            with pytest.raises(Refused):
+                Device(service, device, (signature(device)[0], "wrong"))
+        neighbour = "GID_apus@@@neighbour"
+        if is_let_in:
+            Device(service, neighbour, signature(neighbour)).disconnect()
+        else:
+            with pytest.raises(Refused, match="too many failed logins from this address"):
+                Device(service, neighbour, signature(neighbour))

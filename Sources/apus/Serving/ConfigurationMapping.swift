@@ -62,6 +62,7 @@ extension PasswordAuthenticator.Options {
         listenersWithoutAnonymous = configuration.listenersWithoutAnonymous
         scram = configuration.authentication.scram
         userNameFromCertificate = configuration.authentication.userNameFromCertificate
+        failures = FailurePolicy(freeFailures: configuration.authentication.failuresPerAddress)
     }
 }
 

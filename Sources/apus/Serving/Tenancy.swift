@@ -58,6 +58,7 @@ final class Tenancy: Sendable {
         options.listenersWithoutAnonymous = configuration.listenersWithoutAnonymous
         options.anonymousOnLoopback = configuration.authentication.anonymous == .loopback
         options.userNameFromCertificate = configuration.authentication.userNameFromCertificate
+        options.addressFailures = FailurePolicy(freeFailures: configuration.authentication.failuresPerAddress)
         let manager = self.manager
         options.newDeviceCertificate = { certificate in
             // Of a shard's thread, which must not wait for the disk.
