@@ -311,9 +311,9 @@ extension Shard {
         connections[slot].acceptedPacketBytes = UInt32(clamping: limits.packetBytes)
         details.cleanStart = connect.cleanStart
         let allowedAliases = topicAliases(slot)
-        details.inboundAliases = InboundTopicAliases(maximum: allowedAliases)
+        details.inboundAliasMaximum = allowedAliases
         let aliases = min(connect.topicAliasMaximum, allowedAliases)
-        details.outboundAliases = OutboundTopicAliases(maximum: aliases)
+        details.outboundAliasMaximum = aliases
         connections[slot].usesTopicAliases = aliases > 0
         startKeepAlive(slot, connect)
         let answer = connAck(slot, connect, present: present, authenticationData: authenticationData)

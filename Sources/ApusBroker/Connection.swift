@@ -112,15 +112,17 @@ final class ConnectionDetails {
     let acceptedAt: Timestamp
     var clientID = ""
     var principal = Principal(clientID: "", userName: nil)
-    /// `nil` except while who it is is being proven: its parts take more memory than all the rest.
+    /// `nil` except while who it is is being proven, and for who does so by an enhanced authentication: its parts take more
+    /// memory than all the rest.
     private var login: Login?
-    /// The method of CONNECT; a re-authentication must use the same [MQTT-4.12.1-1].
-    var authenticationMethod: String?
     var isReauthenticating = false
     /// Whether reason strings and user properties may be sent outside CONNACK, PUBLISH and DISCONNECT [MQTT-3.1.2-29].
     var wantsProblemInformation = true
-    var inboundAliases = InboundTopicAliases(maximum: 0)
-    var outboundAliases = OutboundTopicAliases(maximum: 0)
+    /// The Topic Alias Maximum that the broker announced, and what it uses itself: the client's, or less; 0 for none.
+    var inboundAliasMaximum: UInt16 = 0
+    var outboundAliasMaximum: UInt16 = 0
+    /// `nil` until one is set.
+    private var aliases: Aliases?
     /// Whether the peer has named an MQTT version, so that a CONNACK makes sense to it.
     var hasAnnouncedVersion = false
     var assignedClientID = false
@@ -133,9 +135,9 @@ final class ConnectionDetails {
     var retainedReplays: [RetainedReplay] = []
     /// Whether a timer will go on with them.
     var isReplayScheduled = false
-    /// The second in which `publishCount` PUBLISH packets have come, for the limit of a client.
-    var publishSecond: Int64 = 0
-    var publishCount = 0
+    /// The second, of those since 1970, in which `publishCount` PUBLISH packets have come, for the limit of a client.
+    var publishSecond: UInt32 = 0
+    var publishCount: UInt32 = 0
     /// Whether it waited for the second because the instance had sent all that it may.
     var isRationed = false
     /// What the trace knows the connection by: a number as messages have.
@@ -153,6 +155,37 @@ final class ConnectionDetails {
     private final class Login {
         var connect: Connect?
         var exchange: (any EnhancedAuthentication)?
+        var method: String?
+        var isEmpty: Bool { connect == nil && exchange == nil && method == nil }
+    }
+
+    private final class Aliases {
+        var inbound: InboundTopicAliases
+        var outbound: OutboundTopicAliases
+
+        init(_ inbound: UInt16, _ outbound: UInt16) {
+            self.inbound = InboundTopicAliases(maximum: inbound)
+            self.outbound = OutboundTopicAliases(maximum: outbound)
+        }
+    }
+
+    private var ownAliases: Aliases {
+        if let aliases { return aliases }
+        let new = Aliases(inboundAliasMaximum, outboundAliasMaximum)
+        aliases = new
+        return new
+    }
+
+    /// Aliases that the client sets.
+    var inboundAliases: InboundTopicAliases {
+        _read { yield ownAliases.inbound }
+        _modify { yield &ownAliases.inbound }
+    }
+
+    /// Aliases towards the client.
+    var outboundAliases: OutboundTopicAliases {
+        _read { yield ownAliases.outbound }
+        _modify { yield &ownAliases.outbound }
     }
 
     /// CONNECT while its authentication is under way.
@@ -166,9 +199,15 @@ final class ConnectionDetails {
         set { changeLogin { $0.exchange = newValue } }
     }
 
+    /// The method of CONNECT; a re-authentication must use the same [MQTT-4.12.1-1].
+    var authenticationMethod: String? {
+        get { login?.method }
+        set { changeLogin { $0.method = newValue } }
+    }
+
     private func changeLogin(_ change: (Login) -> Void) {
         let login = login ?? Login()
         change(login)
-        self.login = login.connect == nil && login.exchange == nil ? nil : login
+        self.login = login.isEmpty ? nil : login
     }
 }

@@ -15,13 +15,14 @@ extension Shard {
         guard tenants[tenant].hasRate else { return true }
         let second = now.milliseconds / 1000
         let details = connections[slot].details
-        if details.publishSecond != second {
-            details.publishSecond = second
+        let short = UInt32(truncatingIfNeeded: second)
+        if details.publishSecond != short {
+            details.publishSecond = short
             details.publishCount = 0
         }
         let perClient = tenants[tenant].limits.clientPublishPerSecond
         let next = Timestamp(milliseconds: (second + 1) * 1000)
-        guard perClient == 0 || details.publishCount < perClient else {
+        guard perClient == 0 || Int(details.publishCount) < perClient else {
             throttle(slot, until: next, tenant)
             return false
         }

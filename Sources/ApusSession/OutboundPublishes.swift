@@ -43,16 +43,26 @@ public struct OutboundPublishes: Sendable {
     private var first: PacketIdentifier = 1
     /// Unfinished entries, of this connection or an earlier one.
     @usableFromInline var unfinishedEntries: UInt16 = 0
-    /// Unfinished entries that this connection has sent (again).
-    @usableFromInline var outstanding = 0
-    /// The next entry to send again; everything before it was sent on this connection.
-    @usableFromInline var nextToRepeat = 0
+    // Half as wide as they could be: each session has them.
+    @usableFromInline var outstanding32: UInt32 = 0
+    @usableFromInline var nextToRepeat32: UInt32 = 0
     /// How many unfinished messages this connection may have.
-    @usableFromInline var window: Int
+    @usableFromInline var window: UInt16
+
+    /// Unfinished entries that this connection has sent (again).
+    @inlinable var outstanding: Int {
+        get { Int(outstanding32) }
+        set { outstanding32 = UInt32(newValue) }
+    }
+    /// The next entry to send again; everything before it was sent on this connection.
+    @inlinable var nextToRepeat: Int {
+        get { Int(nextToRepeat32) }
+        set { nextToRepeat32 = UInt32(newValue) }
+    }
     /// How many packet identifiers there are.
     @inlinable static var identifiers: Int { 65_535 }
 
-    package init(window: UInt16) { self.window = Int(window) }
+    package init(window: UInt16) { self.window = window }
 
     /// Whether another message may be sent now.
     @inlinable public var hasRoom: Bool {
@@ -103,7 +113,7 @@ public struct OutboundPublishes: Sendable {
 
     /// A connection of the session starts with the given window.
     package mutating func connectionStarted(window: UInt16) {
-        self.window = Int(window)
+        self.window = window
         outstanding = 0
         nextToRepeat = 0
         skipFinished()
