@@ -2,7 +2,8 @@
 ///
 /// A hit takes no lock and allocates nothing: hash of the topic, comparison of tag and bytes, four loads for the
 /// version. Eight entries share a set, with their tags side by side; when a set is full, the table doubles, and at its
-/// largest some entry of the set makes room.
+/// largest some entry of the set makes room: for a topic that comes a second time before another of the set. So topics
+/// that come once, as when there are far more of them than entries, neither cost an entry nor drive out what comes often.
 ///
 /// **Bounds.** At most `capacity` entries (the table starts with 256) of about 170 bytes; topics longer than 128 bytes
 /// are not cached, so that all lie in one flat buffer; the matches together hold at most `subscriberLimit` subscribers
@@ -14,6 +15,8 @@ package struct MatchCache: ~Copyable {
     private var entries: [Entry]
     /// The topics of the entries, ``longestTopic`` bytes for each.
     private var topics: [UInt8]
+    /// Of each set, the hash of the last topic that found no place; 0 for none.
+    private var passedOver: [UInt64] = []
     private var used = 0
     private var weight = 0
     private var victim = 0
@@ -80,6 +83,7 @@ package struct MatchCache: ~Copyable {
     package mutating func removeAll() {
         tags = Array(repeating: 0, count: tags.count)
         entries = Array(repeating: Entry(), count: entries.count)
+        passedOver = []
         used = 0
         weight = 0
     }
@@ -115,7 +119,8 @@ package struct MatchCache: ~Copyable {
         return match
     }
 
-    /// Enters a match into its set: at a free place, after growing if there is none, or in the place of another.
+    /// Enters a match into its set: at a free place, after growing if there is none, or in the place of another, if the
+    /// topic has just been passed over there.
     private mutating func put(
         _ key: TopicKey,
         _ version: UInt64,
@@ -133,12 +138,13 @@ package struct MatchCache: ~Copyable {
             at = place
             used += 1
         } else {
+            guard isSecond(key.hash) else { return }
             victim = (victim + 1) % Self.ways
             at = set(key.hash) + victim
             weight -= Int(entries[at].weight)
         }
         tags[at] = Self.tag(key.hash)
-        for index in 0..<topic.count { topics[at * Self.longestTopic + index] = topic[index] }
+        keep(topic, at)
         weight += match.weight
         entries[at] = Entry(
             version: version,
@@ -156,6 +162,20 @@ package struct MatchCache: ~Copyable {
     private func freePlace(_ hash: UInt64) -> Int? {
         let set = set(hash)
         return (set..<set + Self.ways).first { tags[$0] == 0 }
+    }
+
+    /// Whether the topic is the one that its set passed over last; if not, it is now.
+    private mutating func isSecond(_ hash: UInt64) -> Bool {
+        if passedOver.isEmpty { passedOver = Array(repeating: 0, count: tags.count / Self.ways) }
+        let at = set(hash) / Self.ways
+        if passedOver[at] == hash | 1 { return true }
+        passedOver[at] = hash | 1
+        return false
+    }
+
+    private mutating func keep(_ topic: Span<UInt8>, _ at: Int) {
+        var kept = topics.mutableSpan
+        kept.copyBytes(of: topic, to: at * Self.longestTopic)
     }
 
     private mutating func grow() {

@@ -34,3 +34,25 @@ extension RawSpan {
     @inline(__always)
     func byte(_ offset: Int) -> UInt8 { unsafeLoadUnaligned(fromByteOffset: offset, as: UInt8.self) }
 }
+
+extension MutableSpan<UInt8> {
+    /// Takes over bytes from a place on, eight at a time.
+    @inline(__always)
+    mutating func copyBytes(of other: Span<UInt8>, to start: Int) {
+        let count = other.count
+        guard count >= 8 else {
+            for at in 0..<count { self[start &+ at] = other[at] }
+            return
+        }
+        let words = other.bytes
+        let last = count &- 8
+        var bytes = mutableBytes
+        var at = 0
+        while at < last {
+            bytes.storeBytes(of: words.word(at), toByteOffset: start &+ at, as: UInt64.self)
+            at &+= 8
+        }
+        // The last word overlaps the one before it.
+        bytes.storeBytes(of: words.word(last), toByteOffset: start &+ last, as: UInt64.self)
+    }
+}

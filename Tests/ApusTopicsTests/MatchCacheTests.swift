@@ -84,6 +84,46 @@ struct MatchCacheTests {
         #expect(cache.count == 0)
     }
 
+    @Test func `topics that come once do not drive out what comes often`() throws {
+        // A known hash, so that each of the eight sets has room for those that come often.
+        let index = SubscriptionIndex(hasher: TopicHasher(first: 0x9E37_79B9_7F4A_7C15, second: 0xBF58_476D_1CE4_E5B9))
+        var cache = MatchCache(capacity: 64)
+        index.subscribe(try TopicFilter("often/#"), member(1))
+        index.subscribe(try TopicFilter("once/#"), member(2))
+        let often = (0..<16).map { "often/\($0)" }
+        let matches = often.map { cache.match($0, in: index) }
+        try #require(cache.count == often.count)
+        for number in 0..<2_000 { #expect(cache.match("once/\(number)", in: index).subscribers == [member(2)]) }
+        #expect(cache.count == 64)
+        for (topic, match) in zip(often, matches) { #expect(cache.match(topic, in: index) === match) }
+    }
+
+    @Test func `a topic that comes again finds a place in a full cache`() throws {
+        var cache = MatchCache(capacity: 8)
+        index.subscribe(try TopicFilter("#"), member(1))
+        for number in 0..<8 { _ = cache.match("first/\(number)", in: index) }
+        #expect(cache.count == 8)
+        let once = cache.match("later", in: index)
+        let again = cache.match("later", in: index)
+        #expect(once !== again)
+        #expect(cache.match("later", in: index) === again)
+        #expect(cache.count == 8)
+    }
+
+    @Test(arguments: 0...20)
+    func `topics of any length are kept whole`(length: Int) throws {
+        var cache = MatchCache(capacity: 8)
+        index.subscribe(try TopicFilter("#"), member(1))
+        let topic = String("abcdefghijklmnopqrstuvwxyz".prefix(length))
+        let match = cache.match(topic, in: index)
+        #expect(cache.match(topic, in: index) === match)
+        for at in 0..<length {
+            var other = Array(topic)
+            other[at] = "-"
+            #expect(cache.match(String(other), in: index) !== match)
+        }
+    }
+
     @Test func `long topics are matched and not cached`() throws {
         var cache = MatchCache()
         index.subscribe(try TopicFilter("#"), member(1))
