@@ -97,6 +97,9 @@ package final class Broker: Sendable {
         live.withLock { Array($0.values) }.sorted { $0.number < $1.number }
     }
 
+    /// `nil` until anything has come to it.
+    func liveInstance(_ number: InstanceNumber) -> BrokerInstance? { live.withLock { $0[number] } }
+
     /// An instance was changed, stopped or deleted: the shards look at what `instances` says of it now.
     package func instanceChanged(_ number: InstanceNumber) { postToAll(.instanceChanged(number)) }
 

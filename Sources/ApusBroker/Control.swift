@@ -3,6 +3,7 @@ internal import ApusSession
 internal import ApusStore
 internal import ApusTopics
 internal import MQTTCodec
+internal import Synchronization
 
 // Management's questions and orders, carried to the shards and back.
 
@@ -22,6 +23,11 @@ extension Broker: BrokerControl {
             answers.append(await ask(homeShard(of: clientID)) { $0.isConnected(instance, clientID) })
         }
         return answers
+    }
+
+    package func connectionCount(_ instance: InstanceNumber) -> Int {
+        // Without one until somebody comes.
+        liveInstance(instance)?.connectionCount.load(ordering: .relaxed) ?? 0
     }
 
     package func session(_ instance: InstanceNumber, clientID: String) async -> SessionDetails? {

@@ -13,6 +13,11 @@ package final class DataFolder: Sendable {
         descriptor = Descriptor(owning: number)
     }
 
+    /// Removes a folder that is empty.
+    package static func remove(_ path: String) throws(SystemError) {
+        guard rmdir(path) == 0 else { throw .current("rmdir \(path)") }
+    }
+
     package func path(of name: String) -> String { "\(path)/\(name)" }
 
     /// The names of all that is in the folder, in no order.

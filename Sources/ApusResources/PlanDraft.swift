@@ -25,9 +25,13 @@ struct PlanDraft {
     private var namedAccounts: Set<String> = []
     private var namedKeys: Set<String> = []
     private var namedInstances: Set<String> = []
+    private(set) var problems: DocumentProblems
 
-    /// - Parameter now: Unix milliseconds.
-    init(directory: ResourceDirectory, now: Int64) {
+    /// - Parameters:
+    ///   - problems: of the document's reading.
+    ///   - now: Unix milliseconds.
+    init(_ problems: [DocumentError.Problem], directory: ResourceDirectory, now: Int64) {
+        self.problems = DocumentProblems(problems)
         self.directory = directory
         self.now = now
     }
@@ -45,9 +49,9 @@ struct PlanDraft {
 extension PlanDraft {
     // MARK: - Accounts
 
-    mutating func bring(_ owner: ResourceDocument.Owner, at place: String) throws(ResourceError) {
+    mutating func bring(_ owner: ResourceDocument.Owner, at place: String) {
         guard namedAccounts.insert(owner.name.lowercased()).inserted else {
-            throw Self.twice("\(place).name", "account", owner.name)
+            return twice("\(place).name", "account", owner.name)
         }
         if directory.account(owner.name) == nil {
             let change = CatalogChange.putAccount(Account(name: owner.name, createdAt: now))
@@ -56,7 +60,7 @@ extension PlanDraft {
         var listed: Set<String> = []
         for (index, key) in owner.keys.enumerated() {
             listed.insert(key.id)
-            try bring(key, of: owner.name, at: "\(place).keys[\(index)]")
+            bring(key, of: owner.name, at: "\(place).keys[\(index)]")
         }
         for key in directory.accessKeys(ofAccount: owner.name) where !listed.contains(key.id) {
             let line = "- access key \(key.id) of \(owner.name)"
@@ -70,14 +74,14 @@ extension PlanDraft {
         _ key: ResourceDocument.Key,
         of account: String,
         at place: String,
-    ) throws(ResourceError) {
-        guard namedKeys.insert(key.id).inserted else { throw Self.twice("\(place).id", "access key", key.id) }
+    ) {
+        guard namedKeys.insert(key.id).inserted else { return twice("\(place).id", "access key", key.id) }
         let old = directory.accessKey(id: key.id)
         let new = AccessKey(
             id: key.id,
             secret: key.secret,
             account: account,
-            rights: try word(key.rights, "\(place).rights") ?? .data,
+            rights: chosen(key.rights, at: "\(place).rights") ?? .data,
             isEnabled: key.enabled ?? old?.isEnabled ?? true,
             createdAt: old?.createdAt ?? now,
             // Who has changed a secret does not want to go on with what the old one has given.
@@ -111,9 +115,9 @@ extension PlanDraft {
         _ tenant: ResourceDocument.Tenant,
         at place: String,
         _ index: Int,
-    ) throws(ResourceError) {
+    ) {
         guard namedInstances.insert(tenant.id.lowercased()).inserted else {
-            throw Self.twice("\(place).id", "instance", tenant.id)
+            return twice("\(place).id", "instance", tenant.id)
         }
         let old = directory.instance(id: tenant.id)
         let new = Instance(
@@ -121,10 +125,10 @@ extension PlanDraft {
             id: tenant.id,
             name: tenant.name,
             account: tenant.account,
-            profile: try word(tenant.profile, "\(place).profile") ?? .apsaramq,
-            policies: try tenant.policies.overrides(at: "\(place).policies"),
-            limits: try Self.limits(tenant.limits, at: "\(place).limits"),
-            state: try word(tenant.state, "\(place).state") ?? old?.state ?? .running,
+            profile: chosen(tenant.profile, at: "\(place).profile") ?? .apsaramq,
+            policies: policies(tenant.policies, at: "\(place).policies"),
+            limits: limits(tenant.limits, at: "\(place).limits"),
+            state: chosen(tenant.state, at: "\(place).state") ?? old?.state ?? .running,
             createdAt: old?.createdAt ?? now,
         )
         let before = instances.count
@@ -133,7 +137,7 @@ extension PlanDraft {
             name: "topic",
             limit: .parentTopics,
             had: old.map { directory.topics(of: $0.number).map(\.name) } ?? [],
-            wanted: tenant.topics,
+            wanted: once(tenant.topics, "topic", at: "\(place).topics"),
             place: "\(place).topics",
             put: { .putTopic(ParentTopic(instance: new.number, name: $0, createdAt: now)) },
             delete: { .deleteTopic(new.number, name: $0) },
@@ -142,13 +146,13 @@ extension PlanDraft {
             name: "group",
             limit: .groups,
             had: old.map { directory.groups(of: $0.number).map(\.id) } ?? [],
-            wanted: tenant.groups,
+            wanted: once(tenant.groups, "group", at: "\(place).groups"),
             place: "\(place).groups",
             put: { .putGroup(Group(instance: new.number, id: $0, createdAt: now, updatedAt: now)) },
             delete: { .deleteGroup(new.number, id: $0) },
         )
         // Those that go make room for a lower limit, and for those that come.
-        for kind in [topics, groups] { try remove(kind, of: new) }
+        for kind in [topics, groups] { remove(kind, of: new, at: place) }
         if new != old {
             instances.append(Step(change: .putInstance(new), line: Self.line(old, new), place: place))
         }
@@ -156,19 +160,41 @@ extension PlanDraft {
         if instances.count > before { changedInstances.insert(tenant.id) }
     }
 
-    private static func limits(_ limits: [String: Int], at place: String) throws(ResourceError) -> LimitOverrides {
+    /// A policy that is none of its words leaves the others.
+    private mutating func policies(_ fields: ResourceDocument.PolicyFields, at place: String) -> PolicyOverrides {
+        do throws(ResourceError) {
+            return try fields.overrides(at: place)
+        } catch {
+            note(error, at: place)
+            return PolicyOverrides()
+        }
+    }
+
+    private mutating func limits(_ limits: [String: Int], at place: String) -> LimitOverrides {
         var result = LimitOverrides()
         for (name, value) in limits.sorted(by: { $0.key < $1.key }) {
-            guard let limit = InstanceLimits.Name(rawValue: name) else {
-                let names = InstanceLimits.Name.allCases.map(\.rawValue).joined(separator: ", ")
-                throw ResourceError(
-                    .invalid(field: "\(place).\(name.legible(most: 64))"),
-                    "unknown limit `\(name.legible(most: 64))`; there are \(names)",
-                )
+            // Others are refused where the document is read.
+            guard let limit = InstanceLimits.Name(rawValue: name) else { continue }
+            do throws(ResourceError) {
+                try ResourceRules.checkLimit(limit, value, "\(place).\(name)")
+                result.values[limit] = value
+            } catch {
+                note(error, at: "\(place).\(name)")
             }
-            result.values[limit] = value
         }
         return result
+    }
+
+    /// Names with their index in the list, without those that stand there before.
+    private mutating func once(_ names: [String], _ what: String, at place: String) -> [(index: Int, name: String)] {
+        var known: Set<ExactText> = []
+        return names.enumerated().compactMap { index, name in
+            guard known.insert(ExactText(name)).inserted else {
+                twice("\(place)[\(index)]", what, name)
+                return nil
+            }
+            return (index, name)
+        }
     }
 
     /// What an instance has by name.
@@ -176,22 +202,22 @@ extension PlanDraft {
         let name: String
         let limit: InstanceLimits.Name
         let had: [String]
-        let wanted: [String]
+        let wanted: [(index: Int, name: String)]
         let place: String
         let put: (String) -> CatalogChange
         let delete: (String) -> CatalogChange
     }
 
-    private mutating func remove(_ kind: Kind, of instance: Instance) throws(ResourceError) {
-        let wanted = Set(kind.wanted.map(ExactText.init))
+    /// - Parameter owner: the instance's place.
+    private mutating func remove(_ kind: Kind, of instance: Instance, at owner: String) {
+        let wanted = Set(kind.wanted.map { ExactText($0.name) })
         // Also when a limit comes down to less than there is.
         let limit = instance.effectiveLimits[kind.limit]
-        guard limit == 0 || wanted.count <= limit else {
-            throw ResourceError(
-                .overLimit(kind.limit),
-                "\(kind.place) lists \(wanted.count), but the limit \(kind.limit.rawValue) of instance "
-                    + "`\(instance.id.legible(most: 64))` is \(limit); list fewer or raise the limit",
-            )
+        if limit > 0, wanted.count > limit, isKnown(kind.limit, of: owner) {
+            let message =
+                "it lists \(wanted.count), but the limit \(kind.limit.rawValue) of instance "
+                + "`\(instance.id.legible(most: 64))` is \(limit); list fewer or raise the limit"
+            problems.add(.init(place: kind.place, error: ResourceError(.overLimit(kind.limit), message)))
         }
         for name in kind.had where !wanted.contains(ExactText(name)) {
             let line = "- \(kind.name) \(name) of \(instance.id)"
@@ -199,9 +225,18 @@ extension PlanDraft {
         }
     }
 
+    /// Whether the limit of an instance is what the document means: it may stand there misspelt.
+    private func isKnown(_ limit: InstanceLimits.Name, of owner: String) -> Bool {
+        let others = InstanceLimits.Name.allCases.filter { $0 != limit }.map { "\(owner).limits.\($0.rawValue)" }
+        return !problems.all.contains { problem in
+            problem.place == "\(owner).profile" || problem.place == "\(owner).limits"
+                || problem.place.hasPrefix("\(owner).limits.") && !others.contains(problem.place)
+        }
+    }
+
     private mutating func add(_ kind: Kind, of instance: Instance) {
-        var known = Set(kind.had.map(ExactText.init))
-        for (index, name) in kind.wanted.enumerated() where known.insert(ExactText(name)).inserted {
+        let known = Set(kind.had.map(ExactText.init))
+        for (index, name) in kind.wanted where !known.contains(ExactText(name)) {
             let line = "+ \(kind.name) \(name) of \(instance.id)"
             instances.append(Step(change: kind.put(name), line: line, place: "\(kind.place)[\(index)]", isName: true))
         }
@@ -226,8 +261,27 @@ extension PlanDraft {
         return "~ instance \(new.id): \(parts.joined(separator: ", "))"
     }
 
-    private static func twice(_ field: String, _ what: String, _ name: String) -> ResourceError {
-        ResourceError(.invalid(field: field), "\(what) `\(name.legible(most: 64))` stands twice")
+    // MARK: - Problems
+
+    private mutating func twice(_ place: String, _ what: String, _ name: String) {
+        problems.add(.init(place, "\(what) `\(name.legible(most: 64))` stands twice"))
+    }
+
+    private mutating func note(_ error: ResourceError, at place: String) {
+        guard case .invalid(let field) = error.kind else { return problems.add(.init(place: place, error: error)) }
+        problems.add(.init(place: field, error: error))
+    }
+
+    private mutating func chosen<Word: RawRepresentable<String> & CaseIterable>(
+        _ text: String?,
+        at place: String,
+    ) -> Word? {
+        do throws(ResourceError) {
+            return try word(text, place)
+        } catch {
+            note(error, at: place)
+            return nil
+        }
     }
 }
 

@@ -4,21 +4,16 @@ extension ResourceState {
     /// Checks a transaction: each change against what those before it leave.
     ///
     /// Changes a copy of the tables that the transaction touches, unless it is one change only.
-    ///
-    /// - Parameter changed: is told before each change which one it is.
     static func rehearse(
         _ changes: [CatalogChange],
         in state: ResourceState,
-        changed: (Int) -> Void = { _ in },
     ) throws(ResourceError) {
         if changes.count == 1 {
-            changed(0)
             return try ResourceRules.check(changes[0], in: state)
         }
         var state = state
         var unnamed = 0
-        for (index, change) in changes.enumerated() {
-            changed(index)
+        for change in changes {
             try ResourceRules.check(change, in: state)
             if case .putInstance(var instance) = change, instance.number == .none {
                 // No other change names it; numbers from the end do not meet those that are named.

@@ -32,11 +32,16 @@ package final class ResourceDirectory: Sendable {
         return try body(state)
     }
 
+    /// A copy that may be changed, which costs what is changed.
+    var snapshot: ResourceState { state.withLock { $0 } }
+
     // MARK: - Accounts
 
     package func account(_ name: String) -> Account? { state.withLock { $0.accounts[ExactText(name)] } }
     package var accounts: [Account] { state.withLock { Array($0.accounts.values) }.sorted { $0.name < $1.name } }
     package func accessKey(id: String) -> AccessKey? { state.withLock { $0.accessKeys[ExactText(id)] } }
+    /// Whether anybody can manage the service.
+    package var hasAdministrator: Bool { state.withLock { $0.accessKeys.values.contains(where: \.isAdministrators) } }
     package func accessKeys(ofAccount name: String) -> [AccessKey] {
         state.withLock { $0.accessKeys.values.filter { $0.account == name } }.sorted { $0.id < $1.id }
     }

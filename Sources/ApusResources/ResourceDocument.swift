@@ -3,7 +3,7 @@ internal import MQTTCodec
 
 /// The resources file: accounts with their keys, and instances with what belongs to them.
 ///
-/// The shape is stable. An unknown key is refused with its place; what is left out of an instance's policies and limits is
+/// The shape is stable. An unknown key is refused with its place, as everything that cannot be read; what is left out of an instance's policies and limits is
 /// as in its profile.
 package struct ResourceDocument: Codable, Sendable, Equatable {
     package struct Key: Codable, Sendable, Equatable {
@@ -12,13 +12,17 @@ package struct ResourceDocument: Codable, Sendable, Equatable {
         package var rights: String
         /// `nil` leaves it as it is: who has disabled a key that leaked does not want the next apply to open it again.
         package var enabled: Bool?
+        var problems: [DocumentError.Problem] = []
+
+        private enum CodingKeys: String, CodingKey, CaseIterable { case id, secret, rights, enabled }
 
         package init(from decoder: any Decoder) throws {
-            let fields = try Fields(decoder, ["id", "secret", "rights", "enabled"])
-            id = try fields.text("id")
-            secret = try fields.text("secret")
-            rights = try fields.optional("rights") ?? AccessKey.Rights.data.rawValue
-            enabled = try fields.optional("enabled")
+            var fields = try DocumentFields(decoder, CodingKeys.allCases.map(\.rawValue))
+            id = fields.text("id")
+            secret = fields.text("secret")
+            rights = fields.optional("rights") ?? AccessKey.Rights.data.rawValue
+            enabled = fields.optional("enabled")
+            problems = fields.problems
         }
 
         init(_ key: AccessKey) {
@@ -32,11 +36,15 @@ package struct ResourceDocument: Codable, Sendable, Equatable {
     package struct Owner: Codable, Sendable, Equatable {
         package var name: String
         package var keys: [Key]
+        var problems: [DocumentError.Problem] = []
+
+        private enum CodingKeys: String, CodingKey, CaseIterable { case name, keys }
 
         package init(from decoder: any Decoder) throws {
-            let fields = try Fields(decoder, ["name", "keys"])
-            name = try fields.text("name")
-            keys = try fields.optional("keys") ?? []
+            var fields = try DocumentFields(decoder, CodingKeys.allCases.map(\.rawValue))
+            name = fields.text("name")
+            keys = fields.list("keys")
+            problems = fields.problems
         }
 
         init(name: String, keys: [Key]) {
@@ -56,19 +64,25 @@ package struct ResourceDocument: Codable, Sendable, Equatable {
         package var groups: [String]
         package var policies: PolicyFields
         package var limits: [String: Int]
+        var problems: [DocumentError.Problem] = []
+
+        private enum CodingKeys: String, CodingKey, CaseIterable {
+            case id, name, account, profile, state, topics, groups, policies, limits
+        }
 
         package init(from decoder: any Decoder) throws {
-            let names = ["id", "name", "account", "profile", "state", "topics", "groups", "policies", "limits"]
-            let fields = try Fields(decoder, names)
-            id = try fields.text("id")
-            name = try fields.optional("name")
-            account = try fields.text("account")
-            profile = try fields.optional("profile") ?? Profile.apsaramq.rawValue
-            state = try fields.optional("state")
-            topics = try fields.optional("topics") ?? []
-            groups = try fields.optional("groups") ?? []
-            policies = try fields.optional("policies") ?? PolicyFields()
-            limits = try fields.optional("limits", Numbers.self)?.values ?? [:]
+            var fields = try DocumentFields(decoder, CodingKeys.allCases.map(\.rawValue))
+            id = fields.text("id")
+            name = fields.optional("name")
+            account = fields.text("account")
+            profile = fields.optional("profile") ?? Profile.apsaramq.rawValue
+            state = fields.optional("state")
+            topics = fields.texts("topics")
+            groups = fields.texts("groups")
+            policies = fields.part("policies") ?? PolicyFields()
+            let numbers: LimitFields? = fields.part("limits")
+            limits = numbers?.values ?? [:]
+            problems = fields.problems
         }
 
         init(_ instance: Instance, topics: [String], groups: [String]) {
@@ -96,24 +110,27 @@ package struct ResourceDocument: Codable, Sendable, Equatable {
         package var anonymousOnLoopback: Bool?
         package var trace: Bool?
 
-        package static let names = [
-            "duplicateClientId", "onDenied", "maximumQoS", "requiresGroup", "requiresParentTopic", "persistentQoS2",
-            "p2p", "anonymousOnLoopback", "trace",
-        ]
+        var problems: [DocumentError.Problem] = []
+
+        private enum CodingKeys: String, CodingKey, CaseIterable {
+            case duplicateClientId, onDenied, maximumQoS, requiresGroup, requiresParentTopic, persistentQoS2, p2p
+            case anonymousOnLoopback, trace
+        }
 
         package init() {}
 
         package init(from decoder: any Decoder) throws {
-            let fields = try Fields(decoder, Self.names)
-            duplicateClientId = try fields.optional("duplicateClientId")
-            onDenied = try fields.optional("onDenied")
-            maximumQoS = try fields.optional("maximumQoS")
-            requiresGroup = try fields.optional("requiresGroup")
-            requiresParentTopic = try fields.optional("requiresParentTopic")
-            persistentQoS2 = try fields.optional("persistentQoS2")
-            p2p = try fields.optional("p2p")
-            anonymousOnLoopback = try fields.optional("anonymousOnLoopback")
-            trace = try fields.optional("trace")
+            var fields = try DocumentFields(decoder, CodingKeys.allCases.map(\.rawValue))
+            duplicateClientId = fields.optional("duplicateClientId")
+            onDenied = fields.optional("onDenied")
+            maximumQoS = fields.optional("maximumQoS")
+            requiresGroup = fields.optional("requiresGroup")
+            requiresParentTopic = fields.optional("requiresParentTopic")
+            persistentQoS2 = fields.optional("persistentQoS2")
+            p2p = fields.optional("p2p")
+            anonymousOnLoopback = fields.optional("anonymousOnLoopback")
+            trace = fields.optional("trace")
+            problems = fields.problems
         }
 
         package init(_ overrides: PolicyOverrides) {
@@ -151,11 +168,17 @@ package struct ResourceDocument: Codable, Sendable, Equatable {
 
     package var accounts: [Owner]
     package var instances: [Tenant]
+    /// What could not be read; the rest stands here, so that a plan finds what else is wrong, but none comes of it.
+    package private(set) var problems: [DocumentError.Problem] = []
 
+    private enum CodingKeys: String, CodingKey, CaseIterable { case accounts, instances }
+
+    /// - Throws: `DocumentError` when there is no object.
     package init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["accounts", "instances"])
-        accounts = try fields.optional("accounts") ?? []
-        instances = try fields.optional("instances") ?? []
+        var fields = try DocumentFields(decoder, CodingKeys.allCases.map(\.rawValue))
+        accounts = fields.list("accounts")
+        instances = fields.list("instances")
+        problems = Array(fields.problems.prefix(DocumentError.most))
     }
 
     /// The state of the catalog as a document; holds secrets.
@@ -185,94 +208,49 @@ func word<Word: RawRepresentable<String> & CaseIterable>(
 }
 
 /// Limits by name.
-private struct Numbers: Decodable {
+private struct LimitFields: DocumentPart {
+    static let unreadable = LimitFields()
     var values: [String: Int] = [:]
+    var problems: [DocumentError.Problem] = []
+
+    private init() {}
 
     init(from decoder: any Decoder) throws {
         let names = InstanceLimits.Name.allCases.map(\.rawValue)
-        let fields = try Fields(decoder, names)
-        for name in names { values[name] = try fields.optional(name, Int.self) }
+        var fields = try DocumentFields(decoder, names)
+        for name in names { values[name] = fields.optional(name) }
+        problems = fields.problems
     }
 }
 
-/// The members of a JSON object, of which none may be unknown.
-private struct Fields {
-    private let container: KeyedDecodingContainer<AnyKey>
-    private let place: String
+extension ResourceDocument.Key: DocumentPart {
+    static let unreadable = Self()
 
-    private struct AnyKey: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
+    private init() {
+        id = ""
+        secret = ""
+        rights = AccessKey.Rights.data.rawValue
     }
+}
 
-    init(_ decoder: any Decoder, _ names: [String]) throws {
-        place = Self.path(decoder.codingPath)
-        do {
-            container = try decoder.container(keyedBy: AnyKey.self)
-        } catch {
-            throw ResourceError(.invalid(field: place), "an object is expected, with \(names.joined(separator: ", "))")
-        }
-        guard let key = container.allKeys.map(\.stringValue).filter({ !names.contains($0) }).min() else { return }
-        let name = key.legible(most: 64)
-        throw ResourceError(
-            .invalid(field: Self.join(place, name)),
-            "unknown key `\(name)`; there are \(names.joined(separator: ", "))",
-        )
+extension ResourceDocument.Owner: DocumentPart {
+    static let unreadable = Self(name: "", keys: [])
+}
+
+extension ResourceDocument.Tenant: DocumentPart {
+    static let unreadable = Self()
+
+    private init() {
+        id = ""
+        account = ""
+        profile = Profile.apsaramq.rawValue
+        topics = []
+        groups = []
+        policies = ResourceDocument.PolicyFields()
+        limits = [:]
     }
+}
 
-    func text(_ name: String) throws -> String {
-        guard let value: String = try optional(name) else {
-            throw ResourceError(.invalid(field: Self.join(place, name)), "`\(name)` is missing")
-        }
-        return value
-    }
-
-    func optional<Value: Decodable>(_ name: String, _ type: Value.Type = Value.self) throws -> Value? {
-        do {
-            return try container.decodeIfPresent(Value.self, forKey: AnyKey(stringValue: name))
-        } catch let error as ResourceError {
-            throw error
-        } catch let error as DecodingError {
-            let (path, expected) = Self.place(error)
-            let right = expected.map { "; \($0) is expected" } ?? ""
-            throw ResourceError(
-                .invalid(field: path ?? Self.join(place, name)),
-                "`\(name)` is not of the right type\(right)",
-            )
-        } catch {
-            // JSONDecoder's own, without a place: a number that the type cannot hold.
-            throw ResourceError(.invalid(field: Self.join(place, name)), "`\(name)` is not of the right type")
-        }
-    }
-
-    private static func place(_ error: DecodingError) -> (path: String?, expected: String?) {
-        switch error {
-        case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
-            return (path(context.codingPath), expected(type))
-        case .keyNotFound(let key, let context): return (join(path(context.codingPath), key.stringValue), nil)
-        case .dataCorrupted(let context): return (path(context.codingPath), nil)
-        @unknown default: return (nil, nil)
-        }
-    }
-
-    private static func expected(_ type: Any.Type) -> String? {
-        switch type {
-        case is String.Type: "text"
-        case is Int.Type: "a whole number"
-        case is Bool.Type: "true or false"
-        case is any Sequence.Type: "a list or an object"
-        default: nil
-        }
-    }
-
-    private static func path(_ keys: [any CodingKey]) -> String {
-        keys.reduce("") { path, key in
-            key.intValue.map { "\(path)[\($0)]" } ?? join(path, key.stringValue)
-        }
-    }
-
-    private static func join(_ place: String, _ name: String) -> String { place.isEmpty ? name : "\(place).\(name)" }
+extension ResourceDocument.PolicyFields: DocumentPart {
+    static let unreadable = Self()
 }

@@ -13,20 +13,21 @@ package struct ResourcePlan: Sendable {
     package var isEmpty: Bool { changes.isEmpty }
 
     /// - Parameter now: Unix milliseconds.
-    /// - Throws: the first thing of the document that breaks a rule, a field by its place (`instances[0].topics[3]`);
-    ///   then nothing of the document may be done.
+    /// - Throws: all of the document that cannot be read or breaks a rule; then nothing of the document may be done.
     package static func make(
         _ document: ResourceDocument,
         _ directory: ResourceDirectory,
         now: Int64,
-    ) throws(ResourceError) -> ResourcePlan {
-        var draft = PlanDraft(directory: directory, now: now)
-        for (index, owner) in document.accounts.enumerated() { try draft.bring(owner, at: "accounts[\(index)]") }
+    ) throws(DocumentError) -> ResourcePlan {
+        var draft = PlanDraft(document.problems, directory: directory, now: now)
+        for (index, owner) in document.accounts.enumerated() { draft.bring(owner, at: "accounts[\(index)]") }
         for (index, tenant) in document.instances.enumerated() {
-            try draft.bring(tenant, at: "instances[\(index)]", index)
+            draft.bring(tenant, at: "instances[\(index)]", index)
         }
         let steps = draft.steps
-        try rehearse(steps, directory)
+        var rehearsal = PlanRehearsal(draft.problems, directory)
+        for step in steps { rehearsal.make(step) }
+        if let error = DocumentError(rehearsal.problems.all) { throw error }
         return ResourcePlan(
             changes: steps.map(\.change),
             lines: steps.map(\.line),
@@ -43,8 +44,8 @@ package struct ResourcePlan: Sendable {
         _ document: ResourceDocument,
         to manager: ResourceManager,
         by actor: ResourceManager.Actor,
-    ) throws(ResourceError) -> ResourcePlan {
-        try manager.change(by: actor, action: "apply") { () throws(ResourceError) in
+    ) throws(DocumentError) -> ResourcePlan {
+        let outcome = try manager.change(by: actor, action: "apply") { () throws(DocumentError) in
             let plan = try make(document, manager.directory, now: manager.now)
             let detail = plan.lines.prefix(mostLines).joined(separator: "; ")
             return ChangeProposal(
@@ -53,23 +54,14 @@ package struct ResourcePlan: Sendable {
                 detail + (plan.lines.count > mostLines ? "; …" : ""),
                 answer: plan,
             )
-        }.get()
+        }
+        do {
+            return try outcome.get()
+        } catch {
+            throw DocumentError(DocumentError.Problem(place: "", error: error))
+        }
     }
 
     /// Lines of a plan that the audit log takes.
     private static let mostLines = 20
-
-    /// Goes through all changes without making them.
-    private static func rehearse(_ steps: [PlanDraft.Step], _ directory: ResourceDirectory) throws(ResourceError) {
-        var current = 0
-        do {
-            try directory.inspect { (state) throws(ResourceError) in
-                try ResourceState.rehearse(steps.map(\.change), in: state) { current = $0 }
-            }
-        } catch {
-            guard case .invalid(let field) = error.kind, steps.indices.contains(current) else { throw error }
-            let step = steps[current]
-            throw ResourceError(.invalid(field: step.isName ? step.place : "\(step.place).\(field)"), error.message)
-        }
-    }
 }

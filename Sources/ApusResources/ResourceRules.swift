@@ -196,10 +196,16 @@ enum ResourceRules {
             try checkRoom(for: instance, instead: old, try tenant(instance.number, state))
         }
         for name in InstanceLimits.Name.allCases {
-            let range = name.range
-            guard let value = instance.limits.values[name], !range.contains(value) else { continue }
-            throw invalid("limits.\(name.rawValue)", "\(value) is not from \(range.lowerBound) to \(range.upperBound)")
+            guard let value = instance.limits.values[name] else { continue }
+            try checkLimit(name, value, "limits.\(name.rawValue)")
         }
+    }
+
+    /// - Parameter field: for the error.
+    static func checkLimit(_ name: InstanceLimits.Name, _ value: Int, _ field: String) throws(ResourceError) {
+        let range = name.range
+        guard !range.contains(value) else { return }
+        throw invalid(field, "\(value) is not from \(range.lowerBound) to \(range.upperBound)")
     }
 
     /// A limit does not come down to less than there is: a document of the instance could not be applied any more.

@@ -7,12 +7,7 @@ enum CommandHint {
     ///   - message: What the parser says.
     ///   - arguments: The command line without the executable.
     static func hint(_ message: String, _ arguments: [String]) -> String? {
-        var command: any ParsableCommand.Type = ApusCommand.self
-        var rest = arguments[...]
-        while let word = rest.first, let next = subcommand(word, of: command) {
-            command = next
-            rest = rest.dropFirst()
-        }
+        let (command, rest) = verb(of: arguments)
         if let word = rest.first, !word.hasPrefix("-"),
             // Where a verb has a default, the word may well be an argument of that.
             command.configuration.defaultSubcommand == nil || message.contains("Unexpected argument '\(word)'"),
@@ -23,7 +18,47 @@ enum CommandHint {
         if message.contains("Missing value for '-h ") {
             return "-h is the broker's host here, as with mosquitto_pub and mosquitto_sub; `--help` gives help"
         }
-        return hintForOptions(rest.prefix { $0 != "--" }, command, message)
+        return nil
+    }
+
+    /// The option that the verb does not have, and the nearest that it has.
+    ///
+    /// The parser looks for what is missing first, and a verb for what it is to do, and neither may come to what is misspelt.
+    ///
+    /// - Returns: `nil` where there is none, or where the parser's message is about it.
+    static func misspeltOption(_ message: String, _ arguments: [String]) -> String? {
+        // Of an option without its value the next word may look like an option, and be one that was meant as a value.
+        guard message.hasPrefix("Error: "), !message.contains("Missing value for"), !message.contains("Did you mean")
+        else { return nil }
+        let (command, rest) = verb(of: arguments)
+        let known = options(of: command)
+        for argument in rest.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
+            let option = String(argument.prefix { $0 != "=" })
+            if known.contains(option) { continue }
+            let meant = nearestName(to: option, among: known) ?? nearestBeginning(of: option, among: known)
+            return "`\(option)` is no option here" + (meant.map { "; did you mean `\($0)`?" } ?? "")
+        }
+        return nil
+    }
+
+    /// Of `--enabled`, `--enable-key`.
+    private static func nearestBeginning(of option: String, among known: [String]) -> String? {
+        func common(_ other: String) -> Int { zip(option, other).prefix { $0 == $1 }.count }
+        guard let best = known.max(by: { common($0) < common($1) }), common(best) >= "--abc".count else { return nil }
+        return best
+    }
+
+    /// - Returns: the verb, and the words behind it.
+    private static func verb(of arguments: [String]) -> (any ParsableCommand.Type, ArraySlice<String>) {
+        var command: any ParsableCommand.Type = ApusCommand.self
+        var rest = arguments[...]
+        while let word = rest.first, let next = subcommand(word, of: command) {
+            command = next
+            rest = rest.dropFirst()
+        }
+        // Options of `apus key` are those of `apus key list`.
+        if let usual = command.configuration.defaultSubcommand { command = usual }
+        return (command, rest)
     }
 
     private static func subcommand(
@@ -34,24 +69,6 @@ enum CommandHint {
     }
 
     private static func name(_ command: any ParsableCommand.Type) -> String { command._commandName }
-
-    /// The parser looks for what is missing first, and may not come to what is misspelt.
-    private static func hintForOptions(
-        _ arguments: ArraySlice<String>,
-        _ command: any ParsableCommand.Type,
-        _ message: String,
-    ) -> String? {
-        guard !message.contains("Did you mean") else { return nil }
-        let known = options(of: command)
-        for argument in arguments where argument.hasPrefix("--") {
-            let option = String(argument.prefix { $0 != "=" })
-            if known.contains(option) { continue }
-            if let meant = nearestName(to: option, among: known) {
-                return "`\(option)` is no option here; did you mean `\(meant)`?"
-            }
-        }
-        return nil
-    }
 
     /// The long options, as the help lists them.
     private static func options(of command: any ParsableCommand.Type) -> [String] {

@@ -54,6 +54,49 @@ struct ManagementOptionTests {
         #expect(try LifetimeText.seconds(text) == seconds)
     }
 
+    @Test(arguments: [60, 61, 3600, 2_592_000])
+    func `a token may live so long`(seconds: Int64) {
+        #expect(throws: Never.self) { try LifetimeText.checkToken(seconds) }
+    }
+
+    @Test(arguments: [
+        (["5s"], "60s at least; this is 5s"), (["59"], "60s at least"), (["31d"], "30d at most; this is 31d"),
+        (["721h"], "this is 721h"), (["2592001"], "this is 2592001s"),
+    ])
+    func `a token's life is refused before the service is asked`(words: [String], says: String) {
+        let error = #expect(throws: (any Error).self) {
+            try TokenCommand.Issue.parse(["orders/#", "--lifetime"] + words)
+        }
+        #expect(error.map { TokenCommand.Issue.message(for: $0) }?.contains(says) == true)
+    }
+
+    @Test(arguments: [
+        (["key", "change", "X", "--enabled", "no"], "`--enabled` is no option here; did you mean `--enable-key`?"),
+        (["key", "--acconut", "shop"], "`--acconut` is no option here; did you mean `--account`?"),
+        (["key", "change", "X", "--rights", "data", "--zzz=1"], "`--zzz` is no option here"),
+    ])
+    func `an option that a verb does not have is named, with the nearest`(words: [String], says: String) {
+        #expect(CommandHint.misspeltOption("Error: say what to change", words) == says)
+    }
+
+    @Test(arguments: [
+        ["key", "change", "X"], ["key", "change", "X", "--rights"], ["sub", "-t", "a", "--", "--topci"], [],
+    ])
+    func `where all options are known nothing is said of them`(words: [String]) {
+        #expect(CommandHint.misspeltOption("Error: say what to change", words) == nil)
+    }
+
+    @Test(arguments: [
+        (
+            #"{"policies":{"p2p":true,"trace":null},"limits":{"groups":5},"name":"x"}"#,
+            "policies.p2p = yes, policies.trace = default, limits.groups = 5, name = x"
+        ),
+        ("{}", ""), ("group GID_demo", "group GID_demo"), ("{broken", "{broken"), (#"{"a":{}}"#, "a = "),
+    ])
+    func `a change in the audit log reads as settings`(detail: String, text: String) {
+        #expect(AuditText.plain(detail) == text)
+    }
+
     @Test(arguments: ["", "0", "-1s", "1w", "s", "1.5h", "99999999999d"])
     func `what is no time is refused`(text: String) {
         #expect(throws: ValidationError.self) { try LifetimeText.seconds(text) }

@@ -49,6 +49,31 @@ struct ResourceFileTests {
         #expect(resources.place(of: field) == place)
     }
 
+    @Test func `all that is wrong is told from the top of the file to its end`() throws {
+        let resources = try file("accounts:\n  - name: a\ninstances:\n  - id: a\n    topics: [x,\n      y]\n")
+        let problems = [
+            ResourceFile.Problem(field: "instances[0].topics[1]", message: "four"),
+            ResourceFile.Problem(field: "instances[0].account", message: "two"),
+            ResourceFile.Problem(field: "instances[0].topics", message: "three"),
+            ResourceFile.Problem(field: "accounts[0].name", message: "one"),
+        ]
+        #expect(
+            resources.report(problems) == [
+                "r.yaml:2: accounts[0].name: one", "r.yaml:4: instances[0].account: two",
+                "r.yaml:5: instances[0].topics: three", "r.yaml:6: instances[0].topics[1]: four",
+                "4 problems; nothing was changed",
+            ]
+        )
+        let most = Array(repeating: problems[0], count: 20)
+        #expect(resources.report(most).last == "20 problems; there may be more; nothing was changed")
+    }
+
+    @Test(arguments: ["- a\n- b", "secretWord", "7"])
+    func `a file that is no mapping is told what it must be`(text: String) {
+        let error = #expect(throws: CommandFailure.self) { try file(text) }
+        #expect(error?.description == "r.yaml:1: the file must be a mapping with accounts and instances")
+    }
+
     @Test(arguments: ["", "a: [", "a: 1\na: 2", "? [x]\n: y"])
     func `what cannot be read is refused`(text: String) {
         #expect(throws: CommandFailure.self) { try file(text) }
@@ -66,7 +91,7 @@ struct ResourceFileTests {
     @Test(arguments: [
         #"{"accounts":[{"name":"shop","keys":[{"id":"LTAI","secret":"a: #b","rights":"data"}]}],"instances":[]}"#,
         #"{"a":"true","b":"007","c":"","d":" x","e":"-","f":"null","g":"1.5","h":"ä","i":"x\ny"}"#,
-        #"[[1,2],[{"a":[]},{}],null,true]"#, #"{"a":{"b":{"c":[1,{"d":"e","f":[2]}]}}}"#,
+        #"{"a":[[1,2],[{"a":[]},{}],null,true]}"#, #"{"a":{"b":{"c":[1,{"d":"e","f":[2]}]}}}"#,
     ])
     func `what is exported is read again`(json: String) throws {
         let value = try JSONReader.read(Array(json.utf8))

@@ -34,6 +34,10 @@ final class FakeBroker: BrokerControl {
         }
     }
 
+    func connectionCount(_ instance: InstanceNumber) -> Int {
+        content.withLock { $0.sessions[instance]?.count { $0.connection != nil } ?? 0 }
+    }
+
     func session(_ instance: InstanceNumber, clientID: String) async -> SessionDetails? {
         content.withLock { $0.sessions[instance]?.first { $0.clientID == clientID } }
     }

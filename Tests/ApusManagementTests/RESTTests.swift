@@ -469,6 +469,37 @@ struct RESTTests {
         #expect(answer.json["error"]?["field"]?.string == field)
     }
 
+    /// Documents, statuses, and the fields of all problems.
+    @Test(arguments: [
+        (
+            #"{"instances":[{"id":"new-one","account":"shop","topics":["one","or/ders","one"]},{"id":"no"}]}"#, 400,
+            ["instances[1].account", "instances[0].topics[2]", "instances[0].topics[1]", "instances[1].id"]
+        ),
+        (
+            #"{"instances":[{"id":"new-one","account":"labb","topics":["one","one"]}]}"#, 422,
+            ["instances[0].topics[1]", "instances[0].account"]
+        ),
+        (#"{"instances":[{"id":"new-one","account":"labb"}]}"#, 404, ["instances[0].account"]), ("[]", 400, ["body"]),
+    ])
+    func `all problems of a document are in the answer`(text: String, status: Int, fields: [String]) async throws {
+        let answer = await fixture.rest(.post, "/apply", try JSONReader.read(Array(text.utf8)))
+        #expect(answer.status == status)
+        #expect(answer.json["error"]?["field"]?.string == fields[0])
+        #expect(answer.json["error"]?["problems"]?.items?.compactMap { $0["field"]?.string } == fields)
+        #expect(fixture.manager.directory.instance(id: "new-one") == nil)
+    }
+
+    @Test func `an instance tells its live connections`() async throws {
+        #expect(await fixture.rest(.get, instance).json["connections"] == 0)
+        let number = try fixture.number()
+        fixture.broker.content.withLock { content in
+            content.sessions[number] = [
+                SessionDetails(Self.client, isConnected: true), SessionDetails("away", isConnected: false),
+            ]
+        }
+        #expect(await fixture.rest(.get, instance).json["connections"] == 1)
+    }
+
     @Test func `a document over a limit is refused whole, naming the limit`() async throws {
         let topics = (0..<26).map { "\"topic\($0)\"" }.joined(separator: ",")
         let text = #"{"instances":[{"id":"new-one","account":"shop","topics":[\#(topics)]}]}"#

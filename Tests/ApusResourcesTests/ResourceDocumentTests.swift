@@ -19,6 +19,15 @@ func document(_ json: String) throws -> ResourceDocument {
     try JSONDecoder().decode(ResourceDocument.self, from: Data(json.utf8))
 }
 
+/// What cannot be read of a document.
+private func unread(_ json: String) throws -> [DocumentError.Problem] {
+    do {
+        return try document(json).problems
+    } catch let error as DocumentError {
+        return error.problems
+    }
+}
+
 @Suite("The resources file")
 struct ResourceDocumentTests {
     @Test func `the example is read`() throws {
@@ -106,14 +115,43 @@ struct ResourceDocumentTests {
 
     @Test(arguments: wrong)
     func `what is not understood is refused with its place`(json: String, place: String, says: String) throws {
-        let error = try #require(throws: ResourceError.self) { try document(json) }
-        #expect(error.kind == .invalid(field: place))
-        #expect(error.message.contains(says), "\(error.message)")
+        let problem = try #require(try unread(json).first)
+        #expect(problem.place == place)
+        #expect(problem.error.kind == .invalid(field: place))
+        #expect(problem.error.message.contains(says), "\(problem.error.message)")
+    }
+
+    @Test func `all that is not understood is told, and what is understood is read`() throws {
+        let document = try document(
+            #"{"extra": 1, "accounts": [7, {"name": "a", "keys": [{"id": "k", "secret": 8}, 9]}],"#
+                + #" "instances": [{"id": "i", "topics": ["x", 7, "y"], "limits": {"connections": "1", "groups": 5}}]}"#
+        )
+        #expect(
+            document.problems.map(\.place) == [
+                "extra", "accounts[0]", "accounts[1].keys[1]", "accounts[1].keys[0].secret", "instances[0].account",
+                "instances[0].topics[1]", "instances[0].limits.connections",
+            ]
+        )
+        #expect(document.accounts.map(\.name) == ["", "a"], "those behind what cannot be read keep their places")
+        #expect(document.instances[0].topics == ["x", "", "y"])
+        #expect(document.instances[0].limits == ["groups": 5])
+    }
+
+    @Test(arguments: [
+        #"{"accounts": [{"name": "a", "keys": [{"id": "k", "secret:exampleSecret123": null}]}]}"#,
+        #"{"accounts": [{"name": "a", "keys": [{"id": "k", "secret": ["exampleSecret123"]}]}]}"#,
+        #"{"accounts": [{"name": "a", "keys": "exampleSecret123"}]}"#, #""exampleSecret123""#,
+        #"{"accounts": [{"name": "a", "keys": [{"id": "k", "secret": "exampleSecret123", "enabled": "no"}]}]}"#,
+    ])
+    func `a secret at the wrong place is not told`(json: String) throws {
+        let problems = try unread(json)
+        #expect(!problems.isEmpty)
+        #expect(!"\(problems)".contains("exampleSecret123"))
     }
 
     @Test func `a key of a megabyte does not fill the message`() throws {
         let flood = String(repeating: "x", count: 1 << 20)
-        let error = try #require(throws: ResourceError.self) { try document(#"{"\#(flood)": 1}"#) }
+        let error = try #require(try unread(#"{"\#(flood)": 1}"#).first?.error)
         #expect(error.message.utf8.count < 1_000)
         #expect(error.code.utf8.count < 1_000)
     }

@@ -26,11 +26,20 @@ struct ResourcePlanTests {
         return plan.lines
     }
 
-    private func refusal(_ json: String) throws -> ResourceError {
+    private func problems(_ json: String) throws -> [DocumentError.Problem] {
         let before = ResourceDocument(directory)
-        let error = try #require(throws: ResourceError.self) { try plan(json) }
+        let document = try document(json)
+        let error = try #require(throws: DocumentError.self) { try plan(json) }
+        #expect(throws: error) { try ResourcePlan.apply(document, to: manager, by: .local) }
         #expect(ResourceDocument(directory) == before)
-        return error
+        return error.problems
+    }
+
+    /// The only thing that is wrong.
+    private func refusal(_ json: String) throws -> ResourceError {
+        let problems = try problems(json)
+        #expect(problems.count == 1, "\(problems)")
+        return problems[0].error
     }
 
     /// A document with the example's account and one instance of the given members.
@@ -212,7 +221,7 @@ struct ResourcePlanTests {
     ])
     func `a file that takes the last administrator away is refused`(json: String) throws {
         try apply(keys(Self.key))
-        let error = try refusal(json)
+        let error = try problems(json)[0].error
         #expect(error.kind == .inUse)
         #expect(error.message.contains("last administrator"))
     }
@@ -311,5 +320,91 @@ struct ResourcePlanTests {
             #expect(error.message.utf8.count < 2_000)
             #expect(!error.message.utf8.contains(0))
         }
+    }
+
+    /// Documents, and the places of all that is wrong with them, as they are found.
+    static let several: [(String, [String])] = [
+        (
+            #"{"instances": [{"id": "abc", "account": "labb", "topics": ["one", "a/b", "two", "one"]}]}"#,
+            ["instances[0].topics[3]", "instances[0].account", "instances[0].topics[1]"]
+        ),
+        (
+            #"{"instances": [{"id": "abc", "account": "labb"}, {"id": "def", "account": "labb"}]}"#,
+            ["instances[0].account", "instances[1].account"]
+        ),
+        (
+            #"{"instances": [{"id": "a b", "account": "labb", "groups": ["GID_one", "GID_one", "GID-one"]}]}"#,
+            ["instances[0].groups[1]", "instances[0].account", "instances[0].id"]
+        ),
+        (
+            #"{"accounts": [{"name": "a", "keys": [{"id": "k", "secret": "short"}, {"id": "l", "secret": "tiny"}]}]}"#,
+            ["accounts[0].keys[0].secret", "accounts[0].keys[1].secret"]
+        ),
+        (
+            #"{"accounts": [{"name": "a", "keys": [{"id": "k", "secret": "longEnough"}, {"id": "k", "secret": "longEnough"}]}]}"#,
+            ["accounts[0].keys[1].id"]
+        ),
+        (
+            #"{"accounts": [{"name": "a"}], "instances": [{"id": "abc", "account": "a", "topics": ["one", "ONE", "One", "one"],"#
+                + #" "limits": {"connections": -1, "groups": -1}, "policies": {"onDenied": "shout"}, "state": "asleep"}]}"#,
+            [
+                "instances[0].policies.onDenied", "instances[0].limits.connections", "instances[0].limits.groups",
+                "instances[0].state", "instances[0].topics[3]", "instances[0].topics[1]", "instances[0].topics[2]",
+            ]
+        ),
+    ]
+
+    @Test(arguments: several)
+    func `all that is wrong is told at once`(json: String, places: [String]) throws {
+        #expect(try problems(json).map(\.place) == places)
+    }
+
+    /// Documents in which one thing is wrong, and others only follow from it.
+    @Test(arguments: [
+        (#"{"accounts": [{"name": 7}], "instances": [{"id": "abc", "account": "a"}]}"#, "accounts[0].name"),
+        (#"{"acounts": [{"name": "a"}], "instances": [{"id": "abc", "account": "a"}]}"#, "acounts"),
+        (#"{"accounts": [{"name": "a"}], "instances": [{"id": "abc"}]}"#, "instances[0].account"),
+        (#"{"accounts": [{"name": "a"}], "instances": [{"account": "a"}]}"#, "instances[0].id"),
+        (#"{"accounts": [{"name": "a", "keys": [7, {"id": "k", "secret": "longEnough"}]}]}"#, "accounts[0].keys[0]"),
+        (#"{"accounts": [7]}"#, "accounts[0]"), (#"{"instances": [[]]}"#, "instances[0]"),
+        (
+            #"{"accounts": [{"name": "a"}], "instances": [{"id": "abc", "account": "a", "limits": {"parentTopic": 1},"#
+                + #" "topics": [\#((1...26).map { "\"topic\($0)\"" }.joined(separator: ", "))]}]}"#,
+            "instances[0].limits.parentTopic"
+        ),
+    ])
+    func `what follows from it is not told`(json: String, place: String) throws {
+        #expect(try problems(json).map(\.place) == [place])
+    }
+
+    @Test func `an instance whose account is not there is named with it`() throws {
+        let error = try refusal(#"{"instances": [{"id": "post-cn-1", "account": "labb"}]}"#)
+        #expect(error.message.contains("`labb`") && error.message.contains("`post-cn-1`"))
+    }
+
+    @Test func `names of a list that is too long are looked at all the same`() throws {
+        let topics = (1...26).map { "\"topic\($0)\"" }.joined(separator: ", ")
+        let problems = try problems(instance(#""topics": [\#(topics), "a/b"]"#))
+        #expect(problems.map(\.place) == ["instances[0].topics", "instances[0].topics[26]"])
+        #expect(problems[0].error.kind == .overLimit(.parentTopics))
+    }
+
+    @Test func `a list that is too long is told beside another limit that is wrong`() throws {
+        let topics = (1...26).map { "\"topic\($0)\"" }.joined(separator: ", ")
+        let problems = try problems(instance(#""topics": [\#(topics)], "limits": {"groups": "many"}"#))
+        #expect(problems.map(\.place) == ["instances[0].limits.groups", "instances[0].topics"])
+    }
+
+    @Test func `a key that cannot take the administrator's place is the only thing that is told`() throws {
+        try apply(keys(Self.key))
+        let new = #"{"id": "LTAInew", "secret": "short", "rights": "administrator"}"#
+        #expect(try problems(keys(new)).map(\.place) == ["accounts[0].keys[0].secret"])
+    }
+
+    @Test func `20 problems are enough`() throws {
+        let names = Array(repeating: #""a/b/\u0007""#, count: 5_000).joined(separator: ", ")
+        #expect(try problems(instance(#""groups": [\#(names)]"#)).count == 20)
+        let numbers = Array(repeating: "7", count: 5_000).joined(separator: ", ")
+        #expect(try problems(instance(#""topics": [\#(numbers)], "groups": [\#(names)]"#)).count == 20)
     }
 }

@@ -198,3 +198,15 @@ def test_a_second_service_on_the_same_directory_is_refused():
         assert "is in use by another process" in done.stderr
     finally:
         service.stop()
+
+
+@pytest.mark.parametrize("place", ["data", "new/folders/data", "empty"])
+def test_of_a_backup_that_was_cut_off_nothing_stays(folder, place):
+    archive = folder / "archive"
+    with Service(resources=None) as service:
+        tool("backup", "--data", service.data_folder, "--to", archive)
+    archive.write_bytes(archive.read_bytes()[:3_000])
+    (folder / "empty").mkdir()
+    done = tool("restore", "--from", archive, "--data", folder / place, check=False)
+    assert done.returncode == 1 and "nothing was restored" in done.stderr
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")) == ["archive", "empty"]

@@ -40,3 +40,9 @@ def test_a_group_that_is_not_there_is_told(service):
     status, _, said = bench(service, "pairs", "--count", 1, client_id="GID_none@@@{role}{n}")
     assert status == 1
     assert "CONNECT refused: " in said or "closed the connection" in said
+
+
+def test_a_refusal_of_all_clients_is_told_once(service):
+    _, report, said = bench(service, "pairs", "--publishers", 10, "--count", 1, "-V", 5, client_id="{role}{n}")
+    assert len(report["problems"]) == 1, report["problems"]
+    assert said.count("CONNECT refused: ") == 1, said

@@ -100,3 +100,74 @@ def test_the_first_start_is_one_transaction(data):
     service.stop()
     with sqlite3.connect(data / "catalog.sqlite") as catalog:
         assert catalog.execute("SELECT COUNT(*) FROM audit WHERE action = 'FirstStart'").fetchone() == (1,)
+
+
+def administrator(data):
+    file = login(data)
+    return file["accessKeyId"], file["accessKeySecret"]
+
+
+RESOURCES_WITHOUT_ADMINISTRATOR = [
+    "{}",
+    "accounts: [{name: shop, keys: [{id: LTAIdata, secret: exampleSecret123, rights: data}]}]",
+    "accounts: [{name: shop, keys: [{id: LTAIoff, secret: exampleSecret123, rights: administrator, enabled: false}]}]",
+    "accounts: [{name: administrator}, {name: Administrator-2}]",
+    """
+accounts: [{name: default, keys: [{id: LTAIdata, secret: exampleSecret123, rights: manager}]}]
+instances: [{id: post-cn-shop, account: default, topics: [orders], groups: [GID_shop]}]
+""",
+]
+
+
+@pytest.mark.parametrize("resources", RESOURCES_WITHOUT_ADMINISTRATOR)
+def test_a_file_without_an_administrator_gets_one_that_its_next_application_leaves(data, resources):
+    service = Service(data=data, resources=resources)
+    try:
+        assert len(greeting(service)) == 1
+        key = administrator(data)
+        assert login(data)["api"] == service.api
+        status, instances = service.rest("GET", "/instances", key=key)
+        assert status == 200
+        assert [instance["id"] for instance in instances["items"]] == (["post-cn-shop"] if "post-cn" in resources else [])
+        assert any("pub " in line for line in service.announced) == ("post-cn" in resources)
+        before = service.rest("GET", "/export", key=key)
+    finally:
+        service.stop()
+    service = Service(data=data, resources=resources)
+    try:
+        assert greeting(service) == [] and administrator(data) == key
+        assert service.rest("GET", "/export", key=key) == before
+    finally:
+        service.stop()
+
+
+def test_what_the_greeting_says_of_a_files_instance_works(data):
+    service = Service(data=data, resources=RESOURCES_WITHOUT_ADMINISTRATOR[-1])
+    try:
+        line = next(line for line in service.announced if " pub " in line and "/hello" in line)
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=PATIENCE, env=environment())
+        assert done.returncode == 0, done.stderr
+    finally:
+        service.stop()
+
+
+def test_a_file_with_an_administrator_needs_no_other(data):
+    service = Service(data=data)
+    try:
+        assert greeting(service) == [] and not (data / "administrator.json").exists()
+    finally:
+        service.stop()
+
+
+def test_a_start_with_a_file_that_ended_before_it_told_the_key_tells_it_the_next_time(data):
+    service = Service(data=data, resources="{}")
+    first = greeting(service)
+    service.process.send_signal(signal.SIGKILL)
+    service.process.wait()
+    (data / "administrator.json").write_text(json.dumps(login(data) | {"api": ""}))
+    service = Service(data=data, resources="{}")
+    try:
+        assert greeting(service) == first and len(first) == 1
+        assert service.rest("GET", "/keys", key=administrator(data))[0] == 200
+    finally:
+        service.stop()

@@ -93,7 +93,7 @@ WRONG = [
     (document() + "extra: 1\n", ["extra"]),
     ("accounts: [", ["YAML"]),
     ("", []),
-    ("- 1\n- 2\n", []),
+    ("- 1\n- 2\n", ["the file must be a mapping with accounts and instances"]),
 ]
 
 
@@ -105,6 +105,61 @@ def test_a_file_with_a_mistake_is_refused_whole(service, text, words):
     for word in words:
         assert word in done.stderr, done.stderr
     assert service.command("export").stdout == before
+
+
+# What is wrong with each line that ends with a mark, and what is told of it.
+MANY = """accounts:
+  - name: shop
+    keys:
+      - {id: LTAIexampleAK, secret: exampleSecret123, rights: administrator}
+      - {id: LTAIexampleAK, secret: exampleSecret124}  # accounts[0].keys[1].id: access key `LTAIexampleAK` stands twice
+      - {id: LTAIb, secret: tiny}  # accounts[0].keys[2].secret: an access key's secret has 8 to 128 characters
+      - {id: LTAIc, secrt: exampleSecret125, secret: exampleSecret126}  # accounts[0].keys[3].secrt: unknown key
+instances:
+  - id: post-cn-1
+    account: labb  # instances[0].account: there is no account `labb`, which instance `post-cn-1` names
+    topics:
+      - orders
+      - orders  # instances[0].topics[1]: topic `orders` stands twice
+      - Orders  # instances[0].topics[2]: parent topic `orders` differs from `Orders` in case only
+    groups: [GID_apus, GID_apus]  # instances[0].groups[1]: group `GID_apus` stands twice
+  - id: post-cn-2
+    account: shop
+    topics: [TOPICS]  # instances[1].topics: it lists 26, but the limit parentTopics of instance `post-cn-2` is 25
+    limits: {connections: many}  # instances[1].limits.connections: `connections` is not of the right type
+""".replace("TOPICS", ", ".join(f"topic{number}" for number in range(26)))
+
+
+def told(said, file):
+    """The lines of the refusal, by the line of the file."""
+    return {int(line.split(f"{file}:")[1].split(":")[0]): line.split(f"{file}:")[1] for line in said.splitlines() if f"{file}:" in line}
+
+
+def test_all_that_is_wrong_is_told_at_once_with_its_line(service, folder):
+    file = folder / "r.yaml"
+    file.write_text(MANY)
+    marked = {number: line.split("  # ")[1] for number, line in enumerate(MANY.splitlines(), 1) if "  # " in line}
+    applied = service.command("apply", "-f", file, check=False)
+    served = run([BINARY, "serve", "--data", folder / "data", "--apply", file, "--listen", "mqtt://127.0.0.1:0", "--api",
+                  "http://127.0.0.1:0"], check=False)
+    for done in [applied, served]:
+        assert done.returncode == 1 and "nothing was changed" in done.stderr
+        lines = told(done.stderr, file)
+        assert lines.keys() == marked.keys(), done.stderr
+        for number, words in marked.items():
+            assert lines[number].startswith(f"{number}: {words}"), done.stderr
+        assert "exampleSecret" not in done.stderr + done.stdout
+
+
+def test_the_api_tells_all_problems_of_a_document(service):
+    wrong = {"instances": [{"id": "abc", "account": "nobody", "topics": ["a/b"]}], "more": 1}
+    status, answer = service.rest("POST", "/apply", wrong)
+    problems = answer["error"]["problems"]
+    assert status == 400 and answer["error"]["field"] == "more"
+    assert [problem["field"] for problem in problems] == ["more", "instances[0].topics[0]"]
+    status, answer = service.rest("POST", "/apply", [wrong])
+    assert (status, answer["error"]["field"]) == (400, "body")
+    assert "accounts, instances" in answer["error"]["message"]
 
 
 def test_a_mistake_has_its_line(service, folder):

@@ -188,9 +188,7 @@ extension Worker {
     // MARK: - MQTT
 
     private mutating func sendConnect(_ index: Int) {
-        let role = clients[index].role
-        let number = clients[index].number
-        let name = names.clientID(role, role == .publisher ? publishers[number].index : subscribers[number].index)
+        let name = clientID(index)
         var packet = Connect(
             version: plan.version,
             clientIdentifier: name,
@@ -205,6 +203,17 @@ extension Worker {
         send(.connect(packet), index)
     }
 
+    private func clientID(_ index: Int) -> String {
+        let role = clients[index].role
+        let number = clients[index].number
+        return names.clientID(role, role == .publisher ? publishers[number].index : subscribers[number].index)
+    }
+
+    /// What the broker said, without the client's id: the same reason is one problem, whoever hears it.
+    func anonymous(_ reason: String?, _ index: Int) -> String? {
+        reason?.replacing(clientID(index), with: "…")
+    }
+
     private mutating func send(_ packet: Packet, _ index: Int) {
         scratch.removeAll(keepingCapacity: true)
         packet.encode(into: &scratch, version: plan.version)
@@ -214,7 +223,7 @@ extension Worker {
 
     mutating func accepted(_ packet: ConnAck, _ index: Int) {
         guard packet.reasonCode == .success else {
-            return lose(index, .connectRefused(packet.reasonCode, packet.reasonString))
+            return lose(index, .connectRefused(packet.reasonCode, anonymous(packet.reasonString, index)))
         }
         connectLatency.record(now - clients[index].began)
         if packet.sessionPresent { tally.sessionsPresent += 1 }
@@ -248,7 +257,7 @@ extension Worker {
         }
         for code in packet.reasonCodes {
             guard let granted = QoS(rawValue: code.rawValue) else {
-                return lose(index, .subscribeRefused(code, packet.reasonString))
+                return lose(index, .subscribeRefused(code, anonymous(packet.reasonString, index)))
             }
             tally.leastGranted = min(tally.leastGranted ?? granted, granted)
             tally.filters += 1

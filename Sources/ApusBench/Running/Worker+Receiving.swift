@@ -10,7 +10,7 @@ extension Worker {
         case .publish: try takePublish(bytes, frame, index)
         case .pubAck, .pubRec, .pubComp:
             let view = try AcknowledgementView.decode(bytes, frame: frame, version: plan.version)
-            if view.reasonCode.isError { try noteRefusal(bytes, frame) }
+            if view.reasonCode.isError { try noteRefusal(bytes, frame, index) }
             try acknowledged(view, frame.type, index)
         case .pubRel:
             let view = try AcknowledgementView.decode(bytes, frame: frame, version: plan.version)
@@ -29,15 +29,16 @@ extension Worker {
         case .pingResp:
             pongs += 1
             progress = now
-        case .disconnect(let packet): lose(index, .disconnected(packet.reasonCode, packet.reasonString))
+        case .disconnect(let packet):
+            lose(index, .disconnected(packet.reasonCode, anonymous(packet.reasonString, index)))
         default: lose(index, .protocolViolation("the broker sent \(frame.type), which nobody waits for"))
         }
     }
 
-    private mutating func noteRefusal(_ bytes: Span<UInt8>, _ frame: Frame) throws(DecodeError) {
+    private mutating func noteRefusal(_ bytes: Span<UInt8>, _ frame: Frame, _ index: Int) throws(DecodeError) {
         let packet = try Packet.decode(bytes, frame: frame, version: plan.version, sender: .server)
         guard case .acknowledgement(let answer) = packet else { return }
-        tally.add(.publishRefused(answer.reasonCode, answer.reasonString))
+        tally.add(.publishRefused(answer.reasonCode, anonymous(answer.reasonString, index)))
     }
 
     @inline(__always)

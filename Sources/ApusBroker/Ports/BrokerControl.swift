@@ -13,6 +13,9 @@ package protocol BrokerControl: Sendable {
     /// Which of the client ids are connected, in the order given.
     func areConnected(_ instance: InstanceNumber, clientIDs: [String]) async -> [Bool]
 
+    /// Live connections of the instance on all shards.
+    func connectionCount(_ instance: InstanceNumber) -> Int
+
     /// A session, connected or not; `nil` when there is none.
     func session(_ instance: InstanceNumber, clientID: String) async -> SessionDetails?
 

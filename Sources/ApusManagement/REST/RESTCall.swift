@@ -18,6 +18,14 @@ struct RESTCall: Sendable {
     var directory: ResourceDirectory { service.directory }
     var broker: any BrokerControl { service.broker }
 
+    /// What of the body its schema does not allow, where the operation looks at that itself.
+    var breach: RESTError? {
+        do throws(RESTError) {
+            try operation.body?.check(body, at: "")
+            return nil
+        } catch { return error }
+    }
+
     /// The path's parameter of that name.
     func part(_ name: String) -> String { path[name] ?? "" }
 

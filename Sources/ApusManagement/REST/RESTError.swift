@@ -2,8 +2,13 @@ internal import ApusMessage
 internal import ApusResources
 internal import HTTPTypes
 
-/// A refusal of the REST API: `{"error":{"code","message","field","limit","requestId"}}`.
+/// A refusal of the REST API: `{"error":{"code","message","field","limit","problems","requestId"}}`.
 struct RESTError: Error, Equatable {
+    struct Problem: Equatable {
+        var field: String
+        var message: String
+    }
+
     var status: HTTPResponse.Status
     var code: String
     /// What is wrong and what would be right.
@@ -12,6 +17,8 @@ struct RESTError: Error, Equatable {
     var field = ""
     /// The limit that was reached; empty for none.
     var limit = ""
+    /// All that is wrong, where more than the first thing is looked for; otherwise empty.
+    var problems: [Problem] = []
     var headers: HTTPFields = [:]
     /// Whether the audit log has it already.
     var isRecorded = false
@@ -30,6 +37,7 @@ struct RESTError: Error, Equatable {
                 "error": [
                     "code": .string(code), "message": .string(message),
                     "field": field.isEmpty ? nil : .string(field), "limit": limit.isEmpty ? nil : .string(limit),
+                    "problems": problems.isEmpty ? nil : .array(problems.map(\.json)),
                     "requestId": .string(requestID),
                 ]
             ]
@@ -82,4 +90,20 @@ struct RESTError: Error, Equatable {
             limit = name.rawValue
         }
     }
+
+    init(_ error: DocumentError) {
+        self.init(error.first.error)
+        field = Self.field(error.first)
+        guard error.first.error.kind != .storage else { return }
+        problems = error.problems.map { Problem(field: Self.field($0), message: $0.error.message) }
+    }
+
+    /// The body is the document.
+    private static func field(_ problem: DocumentError.Problem) -> String {
+        problem.place.isEmpty ? "body" : problem.place
+    }
+}
+
+extension RESTError.Problem {
+    fileprivate var json: JSONValue { ["field": .string(field), "message": .string(message)] }
 }

@@ -30,6 +30,8 @@ struct RESTOperation: Sendable {
     var query: [QueryParameter] = []
     /// The schema of the body; `nil` when it takes none.
     var body: Schema?
+    /// Whether it looks at the body's form itself, to tell all that is wrong and not only the first.
+    var findsAllProblems: Bool
     /// The status when it has worked.
     var status: HTTPResponse.Status
     /// The schema of the answer; `nil` when it has none.
@@ -44,6 +46,7 @@ struct RESTOperation: Sendable {
         rights: AccessKey.Rights?,
         query: [QueryParameter] = [],
         body: Schema? = nil,
+        findsAllProblems: Bool = false,
         status: HTTPResponse.Status = .ok,
         answer: Schema? = nil,
         perform: @escaping Perform,
@@ -55,6 +58,7 @@ struct RESTOperation: Sendable {
         self.rights = rights
         self.query = query
         self.body = body
+        self.findsAllProblems = findsAllProblems
         self.status = status
         self.answer = answer
         self.perform = perform

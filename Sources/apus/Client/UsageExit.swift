@@ -10,9 +10,14 @@ extension ApusCommand {
         } catch {
             guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
             let message = fullMessage(for: error)
-            StandardError.write(message + "\n")
-            if let hint = CommandHint.hint(message, Array(CommandLine.arguments.dropFirst())) {
-                StandardError.write("Hint: \(hint)\n")
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            if let misspelt = CommandHint.misspeltOption(message, arguments) {
+                // What the parser says follows from it, or comes after it.
+                let usage = message.split(separator: "\n", omittingEmptySubsequences: false).dropFirst()
+                StandardError.write((["Error: \(misspelt)"] + usage.map(String.init)).joined(separator: "\n") + "\n")
+            } else {
+                StandardError.write(message + "\n")
+                if let hint = CommandHint.hint(message, arguments) { StandardError.write("Hint: \(hint)\n") }
             }
             exit(withError: ExitCode(2))
         }

@@ -124,7 +124,9 @@ struct APIFailure: Error, CustomStringConvertible {
     let code: String
     /// The part of the request that is wrong.
     let field: String?
-    let message: String
+    private(set) var message: String
+    /// All that is wrong with a resources document.
+    let problems: [ResourceFile.Problem]
 
     init(_ response: HTTPResponse) {
         status = response.status
@@ -139,9 +141,19 @@ struct APIFailure: Error, CustomStringConvertible {
         field = error?["field"]?.string
         let words = error?["message"]?.string ?? "the service answered with status \(response.status)"
         message = (field.map { "\($0): " } ?? "") + words
+        problems = (error?["problems"]?.items ?? []).map {
+            ResourceFile.Problem(field: $0["field"]?.string ?? "", message: $0["message"]?.string ?? "")
+        }
     }
 
     var description: String { "\(message) (\(code))" }
+
+    /// The same about one of several things.
+    func about(_ thing: String) -> APIFailure {
+        var failure = self
+        failure.message = "\(thing): \(message)"
+        return failure
+    }
 }
 
 /// No connection, no answer, or one that makes no sense; another attempt may help.

@@ -9,8 +9,8 @@ struct ApplyCommand: ManagementCommand {
             Prints what it changes: + made, ~ changed, - removed. Accounts and instances that the file does not name are \
             left alone; of those that it names, keys, topics and groups that it does not list are removed. \
             A key that was disabled and an instance that was stopped stay so unless the file says `enabled: true` or \
-            `state: running`. All or \
-            nothing: a file that cannot be understood, or that breaks a limit, changes nothing.
+            `state: running`. All or nothing: a file that cannot be understood, or that breaks a limit, changes nothing, \
+            and all that is wrong with it is told, each with its line.
             """,
     )
 
@@ -29,7 +29,8 @@ struct ApplyCommand: ManagementCommand {
             let query: [(name: String, value: String?)] = [("dryRun", dryRun ? "true" : nil)]
             report = try client.call("POST", ["apply"], query: query, body: resources.document)
         } catch let error as APIFailure {
-            Voice(level: .usual).say("\(resources.place(of: error.field)): \(error)")
+            guard !error.problems.isEmpty else { throw error }
+            for line in resources.report(error.problems) { Voice(level: .usual).say(line) }
             throw ExitCode(1)
         }
         if options.json { return try write(report.indented + "\n") }

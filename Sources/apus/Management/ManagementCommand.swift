@@ -37,6 +37,22 @@ extension ManagementCommand {
         try write(options.json ? item.indented + "\n" : Column.sheet(item, columns))
     }
 
+    /// Does the same with each of several things; what is refused of one does not keep the others from it.
+    ///
+    /// - Parameter kind: of the things, `topic`.
+    func each(_ names: [String], _ kind: String, _ body: (String) throws -> Void) throws {
+        var refusals = 0
+        for name in names {
+            do {
+                try body(name)
+            } catch let error as APIFailure {
+                refusals += 1
+                Voice(level: .usual).say(error.about("\(kind) \(StorageText.shown(name))").description)
+            }
+        }
+        if refusals > 0 { throw ExitCode(1) }
+    }
+
     /// Tells a person what was done, or a program what came of it.
     func done(_ words: String, _ item: JSONValue = .null) throws {
         try write(options.json ? (item == .null ? "{}" : item.indented) + "\n" : words + "\n")

@@ -191,8 +191,26 @@ struct AuditCommand: ManagementCommand {
         let entries = try client.list(["audit"], query: query, cursor: "before", limit: limit)
         let columns = [
             Column.time("time", "time"), Column("who", "actor"), Column("from", "source"), Column("action", "action"),
-            Column("instance", "instance"), Column("outcome", "outcome"), Column("detail", "detail"),
+            Column("instance", "instance"), Column("outcome", "outcome"),
+            Column("detail") { AuditText.plain($0["detail"]?.string ?? "") },
         ]
         try show(entries, as: columns, nothing: "there is no entry")
+    }
+}
+
+/// What an entry of the audit log says of a change.
+enum AuditText {
+    /// A request's body, which is JSON, as `policies.p2p = no, limits.groups = 5`; other words as they are.
+    static func plain(_ detail: String) -> String {
+        guard detail.hasPrefix("{"), let value = try? JSONReader.read(Array(detail.utf8)) else { return detail }
+        return settings(value, "").joined(separator: ", ")
+    }
+
+    private static func settings(_ value: JSONValue, _ path: String) -> [String] {
+        guard case .object(let members) = value, !members.isEmpty else {
+            // As null takes a setting back.
+            return [path.isEmpty ? "" : "\(path) = \(value == .null ? "default" : Column.plain(value))"]
+        }
+        return members.flatMap { settings($0.value, path.isEmpty ? $0.key : "\(path).\($0.key)") }
     }
 }

@@ -35,7 +35,7 @@ struct TopicCommand: ParsableCommand {
 
         func run(_ client: APIClient) throws {
             let id = try instance.id(client)
-            for name in names {
+            try each(names, "topic") { name in
                 let body = JSONValue.object(["name": .string(name), "remark": remark.map { .string($0) }])
                 try done("topic \(name) is created", try client.call("POST", ["instances", id, "topics"], body: body))
             }
@@ -53,7 +53,7 @@ struct TopicCommand: ParsableCommand {
 
         func run(_ client: APIClient) throws {
             let id = try instance.id(client)
-            for name in names {
+            try each(names, "topic") { name in
                 _ = try client.call("DELETE", ["instances", id, "topics", name])
                 try done("topic \(name) is deleted")
             }
@@ -95,7 +95,7 @@ struct GroupCommand: ParsableCommand {
 
         func run(_ client: APIClient) throws {
             let place = try instance.id(client)
-            for id in ids {
+            try each(ids, "group") { id in
                 let body = JSONValue.object(["id": .string(id)])
                 try done("group \(id) is created", try client.call("POST", ["instances", place, "groups"], body: body))
             }
@@ -113,7 +113,7 @@ struct GroupCommand: ParsableCommand {
 
         func run(_ client: APIClient) throws {
             let place = try instance.id(client)
-            for id in ids {
+            try each(ids, "group") { id in
                 _ = try client.call("DELETE", ["instances", place, "groups", id])
                 try done("group \(id) is deleted")
             }

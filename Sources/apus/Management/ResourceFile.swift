@@ -3,6 +3,13 @@ internal import Yams
 
 /// A resources file as a person writes it, in YAML, and as the API takes it, in JSON.
 struct ResourceFile {
+    /// What is wrong with a part.
+    struct Problem {
+        /// As the API names it; `body` or empty for all of the file.
+        var field: String
+        var message: String
+    }
+
     let path: String
     let document: JSONValue
     /// Where each part stands, by its path as the API names it: `instances[0].topics[3]`.
@@ -37,6 +44,10 @@ struct ResourceFile {
         }
         var lines: [String: Int] = [:]
         guard let root else { throw CommandFailure("\(path) is empty") }
+        guard root.mapping != nil else {
+            let line = root.mark.map { ":\($0.line)" } ?? ""
+            throw CommandFailure("\(path)\(line): the file must be a mapping with accounts and instances")
+        }
         document = try Self.value(root, at: "", file: path, depth: 0, &lines)
         self.lines = lines
     }
@@ -60,14 +71,36 @@ struct ResourceFile {
     private static let deepest = 32
     private static let most = 100_000
 
-    /// What the API says about a part, with the place where it stands.
+    /// The place where a part stands.
     func place(of field: String?) -> String {
-        guard var field = field?[...] else { return path }
+        line(of: field ?? "").map { "\(path):\($0)" } ?? path
+    }
+
+    /// Lines for people: what is wrong, from the top of the file to its end, and that nothing came of it.
+    func report(_ problems: [Problem]) -> [String] {
+        // The service finds them in the order of its own work.
+        let sorted = problems.enumerated()
+            .sorted { (line(of: $0.element.field) ?? 0, $0.offset) < (line(of: $1.element.field) ?? 0, $1.offset) }
+            .map(\.element)
+        let lines = sorted.map { problem in
+            let field = problem.field.isEmpty ? "" : "\(problem.field): "
+            return StorageText.shown("\(place(of: problem.field)): \(field)\(problem.message)", atMost: 1000)
+        }
+        let more = problems.count < Self.mostProblems ? "" : "; there may be more"
+        return lines + ["\(StorageText.count(problems.count, "problem"))\(more); nothing was changed"]
+    }
+
+    /// As many as a report of the service has.
+    private static let mostProblems = 20
+
+    /// Of a part, or of what it belongs to.
+    private func line(of field: String) -> Int? {
+        var field = field[...]
         while !field.isEmpty {
-            if let line = lines[String(field)] { return "\(path):\(line)" }
+            if let line = lines[String(field)] { return line }
             field = field[..<(field.lastIndex { $0 == "." || $0 == "[" } ?? field.startIndex)]
         }
-        return path
+        return nil
     }
 
     private static func value(

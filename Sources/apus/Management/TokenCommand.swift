@@ -38,8 +38,12 @@ struct TokenCommand: ParsableCommand {
         @OptionGroup var instance: InstanceOptions
         @OptionGroup var options: APIOptions
 
+        func validate() throws { try LifetimeText.checkToken(lifetime) }
+
         func run(_ client: APIClient) throws {
-            let end = Int64((Date().timeIntervalSince1970 * 1000).rounded()) + lifetime * 1000
+            // The shortest is to have its 60 s still when it comes to the service.
+            let life = max(lifetime * 1000, LifetimeText.shortestToken * 1000 + 1000)
+            let end = Int64((Date().timeIntervalSince1970 * 1000).rounded()) + life
             let body = JSONValue.object([
                 "actions": .string(actions == .both ? "R,W" : actions.rawValue),
                 "resources": .array(resources.map { .string($0) }), "expiresAt": .number(end),
@@ -104,6 +108,24 @@ enum TokenText {
 
 /// Times as people write them: `90s`, `15m`, `12h`, `30d`, or seconds without a letter.
 enum LifetimeText {
+    static let shortestToken: Int64 = 60
+    private static let longestToken: Int64 = 30 * 86_400
+
+    /// The service cuts what is longer, and whoever counts on the 31st day finds out on that day (apsaramq-facts 2.4).
+    static func checkToken(_ seconds: Int64) throws {
+        guard seconds >= shortestToken else {
+            throw ValidationError("--lifetime: a token lives 60s at least; this is \(seconds)s")
+        }
+        guard seconds <= longestToken else {
+            throw ValidationError("--lifetime: a token lives 30d at most; this is \(words(seconds))")
+        }
+    }
+
+    private static func words(_ seconds: Int64) -> String {
+        let units: [(String, Int64)] = [("d", 86_400), ("h", 3600), ("m", 60)]
+        return units.first { seconds % $1 == 0 }.map { "\(seconds / $1)\($0)" } ?? "\(seconds)s"
+    }
+
     static func seconds(_ text: String) throws -> Int64 {
         let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
         let unit = text.last.flatMap { units[$0] }

@@ -7,8 +7,13 @@ internal import FoundationEssentials
 
 /// What a message service has from its first start on, so that a client can connect at once: an account with an
 /// administrator's key, an instance with a parent topic and a group, and one that takes any MQTT client on this machine.
+///
+/// Where a resources file says what there is, only the key, and only if the file has none of an administrator: nobody could
+/// manage the service.
 struct FirstStart {
     static let account = "default"
+    /// Of the key beside a resources file; one that the file does not name, or its next application would take the key away.
+    static let accountBesideFile = "administrator"
     static let instance = "post-cn-apus00001"
     /// Of the `standard` profile; the first one, so that clients whose user name carries no instance belong to it.
     static let plainInstance = "local"
@@ -27,32 +32,34 @@ struct FirstStart {
         var instance: String
     }
 
-    /// The key to tell somebody: that of a first start that has not come to its end, or a new one, made with the rest when
-    /// the catalog has no account yet.
+    /// The key to tell somebody: that of a first start that has not come to its end, or a new one, made when the catalog
+    /// has no administrator's.
     ///
     /// - Parameters:
     ///   - directory: the data directory. The file stands there before the catalog has the key, so that a start that ends
     ///     in between, whyever, does not take the only way in with it.
-    ///   - makesNew: whether an empty catalog is filled.
+    ///   - hasResources: whether a resources file has said what there is; else an empty catalog is filled.
     /// - Returns: `nil` when there is nothing to tell.
     static func prepare(
         _ manager: ResourceManager,
         in directory: String,
-        makesNew: Bool = true,
+        hasResources: Bool,
     ) throws(CommandFailure) -> AccessKey? {
         do {
             let folder = try PrivateFolder(creating: directory)
             if let key = try untold(folder, manager.directory) { return key }
-            guard makesNew, manager.directory.accounts.isEmpty else { return nil }
+            guard !manager.directory.hasAdministrator else { return nil }
+            let isEmpty = !hasResources && manager.directory.accounts.isEmpty
             let key = AccessKey(
                 id: "LTAI" + Hex.encode(try randomBytes(8)),
                 secret: Hex.encode(try randomBytes(16)),
-                account: account,
+                account: isEmpty ? account : freeAccount(manager.directory),
                 rights: .administrator,
                 createdAt: manager.now,
             )
-            try write(Login(key, api: ""), in: folder)
-            try fill(manager, key)
+            let instance = isEmpty ? instance : Example(manager.directory)?.instance ?? ""
+            try write(Login(key, api: "", instance: instance), in: folder)
+            if isEmpty { try fill(manager, key) } else { try add(key, manager) }
             return key
         } catch let failure as CommandFailure {
             throw failure
@@ -67,6 +74,24 @@ struct FirstStart {
             let key = directory.accessKey(id: login.accessKeyId), key.secret == login.accessKeySecret
         else { return nil }
         return key
+    }
+
+    /// `administrator`, or with a number, `administrator-2`.
+    private static func freeAccount(_ directory: ResourceDirectory) -> String {
+        let taken = Set(directory.accounts.map { $0.name.lowercased() })
+        let more = (2...(taken.count + 2)).lazy.map { "\(accountBesideFile)-\($0)" }
+        return taken.contains(accountBesideFile)
+            ? more.first { !taken.contains($0) } ?? accountBesideFile : accountBesideFile
+    }
+
+    private static func add(_ key: AccessKey, _ manager: ResourceManager) throws(ResourceError) {
+        try manager.change(
+            [.putAccount(Account(name: key.account, createdAt: key.createdAt)), .putAccessKey(key)],
+            by: .local,
+            action: "FirstStart",
+            instance: "",
+            detail: "account \(key.account) with an administrator's key, for there was none",
+        )
     }
 
     /// One transaction: there is all of it or nothing.
@@ -94,13 +119,12 @@ struct FirstStart {
 
     /// Writes or refreshes the file by which the command line finds its way.
     ///
-    /// - Parameter key: of the first start; later the file keeps the key that it has.
+    /// - Parameter key: of the first start, which the file has.
     static func writeLogin(_ key: AccessKey?, api: String, in directory: String) throws(CommandFailure) {
         do {
             let folder = try PrivateFolder(creating: directory)
-            guard var login = try key.map({ Login($0, api: api) }) ?? read(folder) else { return }
             // Of a first start that ended before the catalog had its key: it opens nothing.
-            guard key != nil || !login.api.isEmpty else { return }
+            guard var login = try read(folder), key != nil || !login.api.isEmpty else { return }
             login.api = api
             try write(login, in: folder)
         } catch {
@@ -125,8 +149,20 @@ struct FirstStart {
     ///   - api: the API's URL.
     ///   - endpoint: the URL of a listener.
     ///   - data: the data directory.
-    static func greeting(_ key: AccessKey, api: String, endpoint: String?, data: String) -> [String] {
+    static func greeting(
+        _ key: AccessKey,
+        _ directory: ResourceDirectory,
+        api: String,
+        endpoint: String?,
+        data: String,
+    ) -> [String] {
         let apus = CommandLine.arguments.first ?? "apus"
+        let told = "administrator's access key \(key.id), secret \(key.secret); kept in \(fileName), shown this once"
+        let verbs = "look and change with \(apus) instance|topic|group|client|… --data \(data), for example:"
+        guard let example = Example(directory) else {
+            return [told, verbs, "  \(apus) instance list --data \(data)"]
+        }
+        let (instance, topic, group) = (example.instance, example.topic, example.group)
         let isSecure = api.hasPrefix("https:")
         func login(_ device: String) -> String {
             let clientID = "\(group)@@@\(device)"
@@ -135,12 +171,12 @@ struct FirstStart {
             return "-i \(clientID) -u 'Signature|\(key.id)|\(instance)' -P '\(password)'\(place)"
         }
         return [
-            "administrator's access key \(key.id), secret \(key.secret); kept in \(fileName), shown this once",
+            told,
             "try in other terminals:",
             "  \(apus) sub \(login("phone-1")) -t '\(topic)/#' -q 1 -v",
             "  \(apus) pub \(login("phone-2")) -t \(topic)/hello -m hello -q 1",
             "  \(apus) pub \(login("phone-2")) -t '\(topic)/p2p/\(group)@@@phone-1' -m 'to you alone' -q 1",
-            "look and change with \(apus) instance|topic|group|client|… --data \(data), for example:",
+            verbs,
             "  \(apus) client list -I \(instance) --data \(data)",
             "or with the vendor's SDK (pip install alibabacloud-onsmqtt20200420), in Python:",
             "from alibabacloud_tea_openapi.models import Config",
@@ -153,14 +189,37 @@ struct FirstStart {
     }
 }
 
+extension FirstStart {
+    /// Where the greeting's commands work: that of the first start, or the first of the resources file that will do.
+    struct Example {
+        var instance: String
+        var topic: String
+        var group: String
+
+        init?(_ directory: ResourceDirectory) {
+            for instance in directory.instances where instance.state == .running && instance.profile == .apsaramq {
+                let (topics, groups) = (directory.topics(of: instance.number), directory.groups(of: instance.number))
+                guard instance.effectivePolicies.p2p, let topic = topics.first, let group = groups.first else {
+                    continue
+                }
+                self.instance = instance.id
+                self.topic = topic.name
+                self.group = group.id
+                return
+            }
+            return nil
+        }
+    }
+}
+
 extension FirstStart.Login {
-    init(_ key: AccessKey, api: String) {
+    init(_ key: AccessKey, api: String, instance: String) {
         self.init(
             api: api,
             accessKeyId: key.id,
             accessKeySecret: key.secret,
             account: key.account,
-            instance: FirstStart.instance,
+            instance: instance,
         )
     }
 }

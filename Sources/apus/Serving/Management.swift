@@ -45,7 +45,7 @@ final class Management: Sendable {
         firstKey = try FirstStart.prepare(
             tenancy.manager,
             in: configuration.data.directory,
-            makesNew: resources == nil
+            hasResources: resources != nil,
         )
         for warning in tenancy.loginWarnings(configuration) {
             events.record(BrokerEvent(.warning, "configuration.warning", [("explanation", warning)]))
@@ -105,8 +105,10 @@ final class Management: Sendable {
         events.record(BrokerEvent(.notice, "api.started", [("endpoint", api)]))
         try FirstStart.writeLogin(firstKey, api: api, in: configuration.data.directory)
         let data = configuration.data.directory
-        let greeting = firstKey.map { FirstStart.greeting($0, api: api, endpoint: endpoints.first, data: data) } ?? []
-        return ["api \(api)"] + greeting
+        let greeting = firstKey.map {
+            FirstStart.greeting($0, tenancy.manager.directory, api: api, endpoint: endpoints.first, data: data)
+        }
+        return ["api \(api)"] + (greeting ?? [])
     }
 
     func stop() {

@@ -9,7 +9,7 @@ internal import FoundationEssentials
 
 /// The catalog and what the broker knows from it: the message service's part of a running Apus.
 ///
-/// Order of use: `init` opens the catalog; `apply` or `prepareFirstStart`; `watch` once there is a broker.
+/// Order of use: `init` opens the catalog; `apply`; `watch` once there is a broker.
 final class Tenancy: Sendable {
     let manager: ResourceManager
     let resolver: ServiceInstanceResolver
@@ -168,11 +168,9 @@ extension Tenancy {
         do {
             let document = try JSONDecoder().decode(ResourceDocument.self, from: Data(file.document.text.utf8))
             return try ResourcePlan.apply(document, to: manager, by: .local).lines
-        } catch let error as ResourceError {
-            var field: String?
-            if case .invalid(let name) = error.kind { field = name }
-            let words = (field.map { "\($0): " } ?? "") + error.message
-            throw CommandFailure("\(file.place(of: field)): \(words); nothing was changed")
+        } catch let error as DocumentError {
+            let problems = error.problems.map { ResourceFile.Problem(field: $0.place, message: $0.error.message) }
+            throw CommandFailure(file.report(problems).joined(separator: "\n"))
         } catch {
             throw CommandFailure("\(path) is no resources file: \(error)")
         }

@@ -114,6 +114,9 @@ struct RestoreCommand: ParsableCommand {
         do {
             let file = try DataFile(from, .reading)
             try refuseAnythingIn(data)
+            let folders = NewFolders(to: "\(data)/log")
+            var isRestored = false
+            defer { if !isRestored { folders.withdraw() } }
             let disk = try FolderDisk(creating: "\(data)/log")
             let files = RestoredFiles(in: try FolderDisk(existing: data))
             let summary: LogBackup.Summary
@@ -129,6 +132,7 @@ struct RestoreCommand: ParsableCommand {
                 files.withdraw()
                 throw error
             }
+            isRestored = true
             progress.end()
             let made = StorageText.time(milliseconds: summary.createdAt.milliseconds)
             report = try LogReport(of: disk)
@@ -158,4 +162,22 @@ struct RestoreCommand: ParsableCommand {
         let others = names.filter { $0 != "log" }
         guard others.isEmpty else { throw LogBackupError.notEmpty(path: path) }
     }
+}
+
+/// Folders that are not there yet, to be taken away again when nothing came of them.
+private struct NewFolders {
+    /// The outermost first.
+    private var missing: [String] = []
+
+    init(to path: String) {
+        var end = path.startIndex
+        while end < path.endIndex {
+            end = path[path.index(after: end)...].firstIndex(of: "/") ?? path.endIndex
+            let part = String(path[..<end])
+            if (try? FolderDisk(existing: part)) == nil { missing.append(part) }
+        }
+    }
+
+    /// One that is not empty stays, with those above it.
+    func withdraw() { for folder in missing.reversed() { try? DataFolder.remove(folder) } }
 }

@@ -13,22 +13,29 @@ enum DocumentOperations {
             rights: .administrator,
             query: [.init("dryRun", .boolean, "Only says what would change; false when absent.")],
             body: .component("ResourcesDocument"),
+            findsAllProblems: true,
             answer: .component("Plan"),
         ) { call throws(RESTError) in
+            let breach = call.breach
             do {
                 let bytes = Data(call.body.text.utf8)
                 let document = try JSONDecoder().decode(ResourceDocument.self, from: bytes)
                 let isDry = call.query["dryRun"]?.bool ?? false
                 let plan =
-                    isDry
+                    isDry || breach != nil
                     ? try ResourcePlan.make(document, call.directory, now: call.now)
                     : try ResourcePlan.apply(document, to: call.service.manager, by: call.actor)
+                if let breach { throw breach }
                 return [
                     "lines": .array(plan.lines.map { .string($0) }), "changes": JSONValue(plan.lines.count),
                     "applied": .bool(!isDry),
                 ]
-            } catch let error as ResourceError {
-                throw RESTError(error)
+            } catch let error as DocumentError {
+                var refusal = RESTError(error)
+                if let breach { (refusal.status, refusal.code, refusal.limit) = (breach.status, breach.code, "") }
+                throw refusal
+            } catch let error as RESTError {
+                throw error
             } catch {
                 throw .impossible("body", "it is no resources document: \(error)")
             }

@@ -108,6 +108,7 @@ enum InstanceOperations {
             "endpoints": .array(call.service.configuration.endpoints.map { .string($0) }),
             "topics": JSONValue(call.directory.topics(of: instance.number).count),
             "groups": JSONValue(call.directory.groups(of: instance.number).count),
+            "connections": JSONValue(call.broker.connectionCount(instance.number)),
         ])
     }
 }

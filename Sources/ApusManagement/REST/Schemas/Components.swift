@@ -75,6 +75,7 @@ enum Components {
                 P("limits", .component("Limits"), "Those that hold; 0 is none."),
                 P("policyOverrides", .component("PolicyOverrides")), P("limitOverrides", .component("LimitOverrides")),
                 P("createdAt", anyTime), P("endpoints", .array(text, 0...100)), P("topics", count), P("groups", count),
+                P("connections", count, "Live ones at this moment."),
             ])
         ),
         (
@@ -287,7 +288,7 @@ enum Components {
                     P("topics", .nullable(.array(topicName, 0...100_000)), required: false),
                     P("groups", .nullable(.array(groupID, 0...100_000)), required: false),
                     P("policies", .nullable(.component("PolicyChanges")), required: false),
-                    P("limits", .nullable(.component("LimitOverrides")), required: false),
+                    P("limits", .nullable(.component("LimitChanges")), required: false),
                 ])
             ),
             (
@@ -304,6 +305,7 @@ enum Components {
                     P("applied", .boolean),
                 ])
             ),
+            ("Problem", .object([P("field", text), P("message", text)])),
             (
                 "Error",
                 .object([
@@ -313,6 +315,12 @@ enum Components {
                             P("code", text), P("message", text, "What is wrong and what would be right."),
                             P("field", text, required: false, "The part of the request that is wrong."),
                             P("limit", text, required: false, "The limit that was reached."),
+                            P(
+                                "problems",
+                                .array(.component("Problem"), 1...DocumentError.most),
+                                required: false,
+                                "Of a resources document: all that is wrong, `message` and `field` being the first."
+                            ),
                             P("requestId", text),
                         ])
                     )

@@ -88,7 +88,7 @@ extension Schema {
         guard lengths.contains(length) else {
             throw .invalid(
                 field,
-                "it has \(length) characters; allowed are \(lengths.lowerBound) to \(lengths.upperBound): \(form.words)",
+                "it has \(length) character\(length == 1 ? "" : "s"); allowed are \(lengths.lowerBound) to \(lengths.upperBound): \(form.words)",
             )
         }
         guard form.allows(text) else {

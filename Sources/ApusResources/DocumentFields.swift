@@ -1,0 +1,148 @@
+/// A part of a resources document that is read as far as it can be.
+protocol DocumentPart: Decodable {
+    /// What stands for a part that could not be read, so that those behind it keep their places.
+    static var unreadable: Self { get }
+    /// What of it could not be read.
+    var problems: [DocumentError.Problem] { get }
+}
+
+/// The members of a JSON object, of which none may be unknown.
+///
+/// What is wrong with one does not keep the others from being read.
+struct DocumentFields {
+    private let container: KeyedDecodingContainer<AnyKey>
+    private let place: String
+    private(set) var problems: [DocumentError.Problem] = []
+
+    private struct AnyKey: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    /// - Throws: `DocumentError` when there is no object.
+    init(_ decoder: any Decoder, _ names: [String]) throws {
+        place = Self.path(decoder.codingPath)
+        do {
+            container = try decoder.container(keyedBy: AnyKey.self)
+        } catch {
+            let message = "an object is expected, with \(names.joined(separator: ", "))"
+            throw DocumentError(DocumentError.Problem(place, message))
+        }
+        for key in container.allKeys.map(\.stringValue).filter({ !names.contains($0) }).sorted() {
+            let name = Self.shown(key)
+            let message = "unknown key `\(name)`; there are \(names.joined(separator: ", "))"
+            problems.append(DocumentError.Problem(Self.join(place, name), message))
+        }
+    }
+
+    /// Text that must be there; empty when it is not.
+    mutating func text(_ name: String) -> String {
+        let before = problems.count
+        if let value: String = optional(name) { return value }
+        if problems.count == before {
+            problems.append(DocumentError.Problem(Self.join(place, name), "`\(name)` is missing"))
+        }
+        return ""
+    }
+
+    /// - Returns: `nil` when it is left out, null, or wrong.
+    mutating func optional<Value: Decodable>(_ name: String, _ type: Value.Type = Value.self) -> Value? {
+        do {
+            return try container.decodeIfPresent(Value.self, forKey: AnyKey(stringValue: name))
+        } catch {
+            problems += Self.problems(error, name, at: Self.join(place, name))
+            return nil
+        }
+    }
+
+    /// A part with parts of its own.
+    mutating func part<Part: DocumentPart>(_ name: String) -> Part? {
+        let part: Part? = optional(name)
+        problems += part?.problems ?? []
+        return part
+    }
+
+    /// A list whose items are wrong each for itself; empty when it is left out or null.
+    mutating func list<Item: DocumentPart>(_ name: String) -> [Item] {
+        let items = list(name, instead: Item.unreadable)
+        problems += items.flatMap(\.problems)
+        return items
+    }
+
+    /// A list of texts; one that is none is empty.
+    mutating func texts(_ name: String) -> [String] { list(name, instead: "") }
+
+    private mutating func list<Item: Decodable>(_ name: String, instead: Item) -> [Item] {
+        let attempts: [Attempt<Item>] = optional(name) ?? []
+        return attempts.enumerated().map { index, attempt in
+            switch attempt {
+            case .read(let item): return item
+            case .failed(let error):
+                // A megabyte of commas is not a million mistakes.
+                if problems.count < DocumentError.most {
+                    problems += Self.problems(error, name, at: "\(Self.join(place, name))[\(index)]")
+                }
+                return instead
+            }
+        }
+    }
+
+    /// An item, or why there is none.
+    private enum Attempt<Item: Decodable>: Decodable {
+        case read(Item)
+        case failed(any Error)
+
+        init(from decoder: any Decoder) throws {
+            do {
+                self = .read(try Item(from: decoder))
+            } catch {
+                self = .failed(error)
+            }
+        }
+    }
+
+    private static func problems(_ error: any Error, _ name: String, at place: String) -> [DocumentError.Problem] {
+        if let error = error as? DocumentError { return error.problems }
+        // JSONDecoder's own has no place: a number that the type cannot hold.
+        let (path, expected) = (error as? DecodingError).map(Self.place) ?? (nil, nil)
+        let right = expected.map { "; \($0) is expected" } ?? ""
+        return [DocumentError.Problem(path ?? place, "`\(name)` is not of the right type\(right)")]
+    }
+
+    private static func place(_ error: DecodingError) -> (path: String?, expected: String?) {
+        switch error {
+        case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+            return (path(context.codingPath), expected(type))
+        case .keyNotFound(let key, let context): return (join(path(context.codingPath), key.stringValue), nil)
+        case .dataCorrupted(let context): return (path(context.codingPath), nil)
+        @unknown default: return (nil, nil)
+        }
+    }
+
+    private static func expected(_ type: Any.Type) -> String? {
+        switch type {
+        case is String.Type: "text"
+        case is Int.Type: "a whole number"
+        case is Bool.Type: "true or false"
+        case is any Sequence.Type: "a list or an object"
+        default: nil
+        }
+    }
+
+    /// As far as it is a word: of `secret:…`, without the space that makes it a key and a value, the secret is not told.
+    private static func shown(_ key: String) -> String {
+        let word = key.prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }
+        return String(word).legible(most: 64) + (word.endIndex == key.endIndex ? "" : "…")
+    }
+
+    private static func path(_ keys: [any CodingKey]) -> String {
+        keys.reduce("") { path, key in
+            key.intValue.map { "\(path)[\($0)]" } ?? join(path, key.stringValue)
+        }
+    }
+
+    private static func join(_ place: String, _ name: String) -> String { place.isEmpty ? name : "\(place).\(name)" }
+}
