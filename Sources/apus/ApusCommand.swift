@@ -15,10 +15,11 @@ struct ApusCommand: ParsableCommand {
             CommandGroup(
                 name: "The message service:",
                 subcommands: [
-                    InstanceCommand.self, TopicCommand.self, GroupCommand.self, KeyCommand.self, CredentialCommand.self,
-                    TokenCommand.self, ClientCommand.self, SessionCommand.self, RetainedCommand.self,
-                    PublishCommand.self, ReceiptCommand.self, AuditCommand.self, ApplyCommand.self, ExportCommand.self,
-                    DoctorCommand.self,
+                    AccountCommand.self, KeyCommand.self, InstanceCommand.self, TopicCommand.self, GroupCommand.self,
+                    CredentialCommand.self, TokenCommand.self, IdentityCommand.self, PermissionCommand.self,
+                    BanCommand.self, ClientCommand.self, SessionCommand.self, RetainedCommand.self,
+                    PublishCommand.self, ReceiptCommand.self, TraceCommand.self, AuditCommand.self, ApplyCommand.self,
+                    ExportCommand.self, DoctorCommand.self,
                 ],
             )
         ],

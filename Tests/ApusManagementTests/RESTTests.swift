@@ -422,6 +422,63 @@ struct RESTTests {
         #expect(late["receivers"]?.items?.first?["storedAt"] == nil)
     }
 
+    @Test func `the trace of a client is read backwards, in pages that later events do not shift`() async {
+        func event(_ kind: TraceEvent.Kind, _ time: Int64, _ client: String = Self.client) -> TraceEvent {
+            TraceEvent(kind: kind, time: time, clientID: client, messageID: "\(time)")
+        }
+        let path = "\(instance)/clients/\(Self.client.replacing("@", with: "%40"))/trace"
+        #expect(await fixture.rest(.get, path).json["items"]?.items?.isEmpty == true)
+        fixture.broker.content.withLock { content in
+            content.events = [
+                event(.connected, 1), event(.published, 2), event(.stored, 3), event(.delivered, 3),
+                event(.published, 3, "another"), event(.acknowledged, 3), event(.disconnected, 4),
+            ]
+        }
+        var kinds: [String] = []
+        var next: String?
+        repeat {
+            let cursor = next.map { "&after=\($0)" } ?? ""
+            let page = await fixture.rest(.get, "\(path)?limit=2\(cursor)").json
+            kinds += page["items"]?.items?.compactMap { $0["kind"]?.string } ?? []
+            next = page["next"]?.string
+            fixture.broker.content.withLock { $0.events.append(event(.connected, 5)) }
+        } while next != nil
+        #expect(kinds == ["disconnected", "acknowledged", "delivered", "stored", "published", "connected"])
+        fixture.broker.content.withLock { $0.events.removeLast(3) }
+        for (subject, expected) in [
+            ("connections", ["disconnected", "connected"]),
+            ("messages", ["acknowledged", "delivered", "stored", "published"]),
+        ] {
+            let page = await fixture.rest(.get, "\(path)?about=\(subject)").json
+            #expect(page["items"]?.items?.compactMap { $0["kind"]?.string } == expected)
+            #expect(page["next"] == nil)
+        }
+        #expect(await fixture.rest(.get, path, key: Fixture.rival).status == 404)
+        for wrong in ["00", "2d31203030", "31"] {
+            #expect(await fixture.rest(.get, "\(path)?after=\(wrong)").status == 422)
+        }
+    }
+
+    @Test func `what a refused client is not told is for managers`() async {
+        fixture.broker.content.withLock { content in
+            content.events = [
+                TraceEvent(
+                    kind: .refused,
+                    time: 1,
+                    clientID: "c",
+                    channelID: "0A",
+                    detail: "not authorized",
+                    explanation: "why"
+                )
+            ]
+        }
+        for (key, expected) in [(Fixture.data, nil), (Fixture.manager, "why" as JSONValue?)] {
+            let event = await fixture.rest(.get, "\(instance)/clients/c/trace", key: key).json["items"]?.items?.first
+            #expect(event?["detail"] == "not authorized" && event?["channelId"] == "0A")
+            #expect(event?["explanation"] == expected)
+        }
+    }
+
     // MARK: - Audit and documents
 
     @Test func `the audit log is read backwards, by managers of their instances only`() async throws {

@@ -6,7 +6,7 @@ import pytest
 
 from apus import BINARY, run
 from device import Device, refusal, signature, token_login
-from service import ADMIN, DATA, FIRST, MESSAGE_ID, SECOND, Service, hmac_sha1
+from service import ADMIN, DATA, FIRST, MANAGER, MESSAGE_ID, RIVAL, SECOND, Service, hmac_sha1
 
 
 @pytest.fixture
@@ -157,6 +157,106 @@ def test_clients_and_sessions(service, apus, client_id, name):
         assert not device.session_present
 
 
+def test_the_trace_of_a_client(service, apus, client_id, name):
+    with Device(service, client_id) as device:
+        device.subscribe(f"chat/{name}", 1)
+        device.publish(f"chat/{name}", b"x")
+        assert device.payloads(1) == [b"x"]
+    refusal(service, client_id, (signature(client_id)[0], hmac_sha1("another", client_id)))
+    connections = apus("client", "trace", client_id, "--about", "connections")
+    assert [event["kind"] for event in connections] == ["refused", "disconnected", "connected"]
+    assert "the signature is wrong" in connections[0]["explanation"]
+    everything = apus("client", "trace", client_id)
+    assert {"published", "delivered"} < {event["kind"] for event in everything}
+    assert everything == sorted(everything, key=lambda event: -event["time"])
+    assert apus("client", "trace", client_id, "--limit", "2") == everything[:2]
+    table = service.command("client", "trace", client_id, "-I", FIRST).stdout.splitlines()
+    assert table[0].split()[:2] == ["TIME", "EVENT"] and len(table) == len(everything) + 1
+    # What a refused client is not told is not for every device's key.
+    told = apus("client", "trace", client_id, "--about", "connections", key=DATA)
+    assert [event["kind"] for event in told] == [event["kind"] for event in connections]
+    assert not any("explanation" in event for event in told)
+    assert apus("client", "trace", f"{client_id}-never") == []
+
+    published = next(event for event in everything if event["kind"] == "published")
+    trace = apus("trace", published["messageId"])
+    assert {event["kind"]: event.get("topic") for event in trace["events"]}["published"] == f"chat/{name}"
+    lines = service.command("trace", published["messageId"], "-I", FIRST).stdout.splitlines()
+    assert lines[0].split() == ["TIME", "EVENT", "CLIENT", "TOPIC", "DETAIL"] and len(lines) > 2
+    assert service.command("trace", "0" * 32, "-I", FIRST, check=False).returncode == 1
+
+
+def test_bans(service, apus, client_id):
+    with Device(service, client_id) as device:
+        service.command("ban", "add", client_id, f"{client_id}-2", "-I", FIRST)
+        device.wait_for_end()
+    assert {client_id, f"{client_id}-2"} <= {entry["clientId"] for entry in apus("ban")}
+    refusal(service, client_id, signature(client_id))
+    status, steps = doctor(service, client_id, signature(client_id))
+    assert status == 1 and f"apus ban lift {client_id} -I {FIRST}" in json.dumps(steps["CONNECT"]["advice"])
+    service.command("ban", "lift", client_id, f"{client_id}-2", "-I", FIRST)
+    assert client_id not in {entry["clientId"] for entry in apus("ban")}
+    with Device(service, client_id):
+        pass
+    assert service.command("ban", "lift", client_id, "-I", FIRST, check=False).returncode == 1
+    assert service.command("ban", "add", client_id, "-I", FIRST, key=DATA, check=False).returncode == 1
+
+
+def test_identities_and_permissions(service, apus, client_id, name):
+    made = apus("identity", "set", name, "--sign-mode", "ORIGIN", stdin="a secret\n")
+    assert (made["type"], made["signMode"], made["secret"]) == ("USER", "ORIGIN", "a secret")
+    own = apus("identity", "set", name, "--client", client_id, stdin="another\n")
+    assert (own["type"], own["clientId"], own["signMode"]) == ("CLIENT", client_id, "SIGNED")
+    listed = [entry for entry in apus("identity") if entry["userName"] == name]
+    assert len(listed) == 2 and not any("secret" in entry for entry in listed)
+    assert "a secret" not in service.command("identity", "-I", FIRST).stdout
+    assert apus("identity", "show", name)["secret"] == "a secret"
+    assert apus("identity", "show", name, "--client", client_id)["secret"] == "another"
+    assert "a secret" in service.command("identity", "show", name, "-I", FIRST).stdout
+
+    other = f"{client_id}-o"
+    status, steps = doctor(service, other, (name, "a secret"), "--topic", "chat/x")
+    assert status == 1 and steps["CONNECT"]["outcome"] == "ok" and steps["SUBSCRIBE"]["outcome"] == "failed"
+    assert "apus permission" in json.dumps(steps["SUBSCRIBE"]["advice"])
+    apus("permission", "set", name, "chat/#", "--allow")
+    apus("permission", "set", client_id, "chat/secret", "--deny", "--action", "SUB", "--client")
+    assert doctor(service, other, (name, "a secret"), "--topic", "chat/x", "--publish")[0] == 0
+    login = name, hmac_sha1("another", client_id)
+    apus("permission", "set", client_id, "chat/#", "--allow", "--client")
+    assert doctor(service, client_id, login, "--topic", "chat/x")[0] == 0
+    assert doctor(service, client_id, login, "--topic", "chat/secret")[0] == 1
+    entries = {(entry["identity"], entry["topic"]): entry for entry in apus("permission")}
+    assert entries[name, "chat/#"] == {
+        "type": "USER", "identity": name, "topic": "chat/#", "action": "PUB_SUB", "effect": "ALLOW"}
+    assert entries[client_id, "chat/secret"]["effect"] == "DENY"
+    table = service.command("permission", "list", "-I", FIRST).stdout
+    assert table.split()[:5] == ["IDENTITY", "TYPE", "EFFECT", "ACTION", "TOPIC"]
+    for identity, topic, *flags in [(name, "chat/#"), (client_id, "chat/#", "--client"),
+                                    (client_id, "chat/secret", "--client")]:
+        service.command("permission", "remove", identity, topic, *flags, "-I", FIRST)
+    assert not {(name, "chat/#"), (client_id, "chat/#")} & {(e["identity"], e["topic"]) for e in apus("permission")}
+
+    service.command("identity", "remove", name, "--client", client_id, "-I", FIRST)
+    service.command("identity", "remove", name, "-I", FIRST)
+    gone = service.command("identity", "show", name, "-I", FIRST, check=False)
+    assert gone.returncode == 1 and name in gone.stderr
+    for wrong in [("set", name, "chat/x"), ("set", name, "chat/x", "--allow", "--deny"),
+                  ("set", name, "chat/#/x", "--allow")]:
+        assert service.command("permission", *wrong, "-I", FIRST, check=False).returncode == 2
+
+
+def test_accounts(service, apus, name):
+    service.command("account", "create", f"{name}-a", f"{name}-b")
+    assert {f"{name}-a", f"{name}-b", "shop"} <= {entry["name"] for entry in apus("account", instance=None)}
+    assert service.command("account").stdout.split()[:2] == ["ACCOUNT", "CREATED"]
+    assert service.command("account", "create", f"{name}-a", check=False).returncode == 1
+    service.command("account", "delete", f"{name}-a", f"{name}-b")
+    assert f"{name}-a" not in {entry["name"] for entry in apus("account", instance=None)}
+    done = service.command("account", "delete", "shop", check=False)
+    assert done.returncode == 1 and done.stderr
+    assert service.command("account", key=MANAGER, check=False).returncode == 1
+
+
 def test_messages(service, apus, client_id, name):
     with Device(service, client_id) as device:
         device.subscribe(f"chat/{name}/#", 1)
@@ -279,8 +379,62 @@ def test_the_doctor_leaves_a_stored_session_as_it_is(service, client_id, name):
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 def test_the_doctor_leaves_no_session_behind(service, client_id, version):
-    doctor(service, client_id, signature(client_id), "-V", version)
+    # A missing right ends the connection, and the session would stay.
+    doctor(service, client_id, signature(client_id), "-V", version, "--topic", "nowhere/x")
     assert service.rest("GET", f"/instances/{FIRST}/sessions/{client_id}".replace("@", "%40"))[0] == 404
+
+
+def test_the_advice_follows_from_the_reason(service, apus, name):
+    """Whose password is right is told exactly what is wrong, and nothing about the password."""
+    def advice(client_id, login, *options):
+        status, steps = doctor(service, client_id, login, *options)
+        assert status == 1 and steps["CONNECT"]["outcome"] == "failed"
+        told = json.dumps(steps["CONNECT"].get("advice", []))
+        assert "another secret" not in told and "the form is right" not in told
+        return told
+
+    stranger = "GID_none@@@1"
+    assert f"apus group create GID_none -I {FIRST}" in advice(stranger, signature(stranger))
+    made = apus("key", "create", "--account", "shop", "--rights", "data", instance=None)
+    key, me = (made["id"], made["secret"]), f"GID_apus@@@{name}"
+    service.command("key", "change", key[0], "--disable-key")
+    assert f"apus key change {key[0]} --enable-key" in advice(me, signature(me, FIRST, key))
+    service.command("key", "delete", key[0])
+    assert "key of the account that owns" in advice(me, signature(me, FIRST, RIVAL))
+    stopped = f"post-cn-{name}-off"
+    service.command("instance", "create", stopped, "--account", "shop")
+    service.command("instance", "change", stopped, "--state", "stopped")
+    assert f"apus instance change {stopped} --state running" in advice(me, signature(me, stopped))
+    service.command("instance", "delete", stopped)
+    assert "-V 5" in advice(stranger, signature(stranger), "-V", "3.1.1")
+    with Device(service, me):
+        assert f"apus client show {me} -I {FIRST}" in advice(me, signature(me))
+
+
+@pytest.fixture(scope="module")
+def many_doors():
+    """A service that listens for MQTT over TCP and WebSocket."""
+    with Service(listen=("mqtt://127.0.0.1:0", "ws://127.0.0.1:0")) as service:
+        yield service
+
+
+def test_a_url_says_where(many_doors, client_id):
+    def doctor_at(*options):
+        done = run([BINARY, "doctor", "connect", "-i", client_id, "-u", signature(client_id)[0], "-P",
+                    signature(client_id)[1], "--json", *options], check=False)
+        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+    web = many_doors.endpoint("ws").port
+    assert doctor_at("--url", f"mqtt://127.0.0.1:{many_doors.port}")[0] == 0
+    status, steps = doctor_at("--url", f"ws://127.0.0.1:{web}/mqtt")
+    assert status == 0 and "WebSocket" in [step["step"] for step in steps]
+    status, steps = doctor_at("--url", f"mqtt://127.0.0.1:{web}")
+    assert status == 3 and "HTTP" in steps[-1]["detail"]
+    assert f"--url ws://127.0.0.1:{web}/mqtt" in json.dumps(steps[-1]["advice"])
+    for scheme in ["mqtt", "ws"]:
+        status, steps = doctor_at("--url", f"{scheme}://127.0.0.1:{many_doors.api_port}")
+        assert status in (1, 3) and "HTTP server" in json.dumps(steps[-1]["advice"])
+    assert doctor_at("--url", "mqtt://127.0.0.1", "--port", "1883")[0] == 2
 
 
 def test_a_wrong_port(service, client_id):
@@ -290,4 +444,4 @@ def test_a_wrong_port(service, client_id):
     assert status in (1, 3) and steps["CONNECT"]["outcome"] == "failed"
     status, steps = doctor(service, client_id, signature(client_id), "--tls")
     assert status == 3 and steps["TLS"]["outcome"] == "failed"
-    assert "mqtt://" in json.dumps(steps["TLS"]["advice"])
+    assert f"--url mqtt://127.0.0.1:{service.port}" in json.dumps(steps["TLS"]["advice"])

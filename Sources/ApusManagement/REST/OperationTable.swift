@@ -4,5 +4,5 @@ enum OperationTable {
         AccountOperations.all + KeyOperations.all + InstanceOperations.all + TopicOperations.all + GroupOperations.all
         + CredentialOperations.all + TokenOperations.all + IdentityOperations.all + PermissionOperations.all
         + BanOperations.all + ClientOperations.all + SessionOperations.all + RetainedOperations.all
-        + MessageOperations.all + AuditOperations.all + DocumentOperations.all
+        + MessageOperations.all + TraceOperations.all + AuditOperations.all + DocumentOperations.all
 }

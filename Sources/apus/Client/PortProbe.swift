@@ -37,9 +37,22 @@ enum PortProbe {
         var tls = tls
         // Who it is does not matter: nothing is told to it.
         tls.isInsecure = true
-        guard let kind = kind(of: place, tls), kind != endpoint.kind else { return nil }
-        return "this port speaks \(words(kind)); try --url \(kind.scheme)://\(place)"
+        switch finding(place, tls) {
+        case nil: return nil
+        case .http(let status):
+            return
+                "this port is of an HTTP server, which has no MQTT over WebSocket at \(usualPath) (status \(status)): "
+                + "the management API perhaps, or a web server; take a port of MQTT, or give the path with --url "
+                + "ws://\(place)/PATH"
+        case .listener(let kind):
+            // The probe has the usual path; what was asked for may have another.
+            guard kind != endpoint.kind || kind.isWebSocket && endpoint.path != usualPath else { return nil }
+            return
+                "this port speaks \(words(kind)); try --url \(kind.scheme)://\(place)\(kind.isWebSocket ? usualPath : "")"
+        }
     }
+
+    private static let usualPath = "/mqtt"
 
     private static func words(_ kind: ListenerConfiguration.Kind) -> String {
         switch kind {
@@ -50,25 +63,40 @@ enum PortProbe {
         }
     }
 
-    private static func kind(of place: String, _ tls: TLSClientConfiguration) -> ListenerConfiguration.Kind? {
+    /// What a port turned out to be.
+    private enum Finding {
+        case listener(ListenerConfiguration.Kind)
+        /// It answers by HTTP and refuses the upgrade, with this status.
+        case http(status: String)
+    }
+
+    private static func finding(_ place: String, _ tls: TLSClientConfiguration) -> Finding? {
         do {
             let secure = try ClientEndpoint("wss://\(place)")
             do {
                 try ClientConnection(secure, tls: tls, timeout: timeout).close(timeout: .zero)
-                return .secureWebSocket
+                return .listener(.secureWebSocket)
             } catch {
-                if error.description.hasPrefix("\(secure): WebSocket: ") { return .tls }
+                if error.description.hasPrefix("\(secure): WebSocket: ") { return refusal(error) ?? .listener(.tls) }
             }
             do {
                 try ClientConnection(try ClientEndpoint("ws://\(place)"), timeout: timeout).close(timeout: .zero)
-                return .webSocket
+                return .listener(.webSocket)
             } catch {
+                if let refusal = refusal(error) { return refusal }
                 // Then perhaps plain MQTT.
             }
-            return try answersConnect(try ClientEndpoint("mqtt://\(place)")) ? .tcp : nil
+            return try answersConnect(try ClientEndpoint("mqtt://\(place)")) ? .listener(.tcp) : nil
         } catch {
             return nil
         }
+    }
+
+    /// Who answers an upgrade with a status speaks HTTP.
+    private static func refusal(_ error: ApusTransport.ClientError) -> Finding? {
+        let words = "refused with status "
+        guard let range = error.description.firstRange(of: words) else { return nil }
+        return .http(status: String(error.description[range.upperBound...].prefix(3)))
     }
 
     /// Whether a CONNECT (3.1.1, no name, a new session) is answered by a CONNACK, of whatever content.

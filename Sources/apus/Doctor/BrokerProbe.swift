@@ -10,6 +10,10 @@ final class BrokerProbe {
         case accepted
         /// By a reason code of CONNACK, SUBACK, PUBACK or DISCONNECT, and a sentence.
         case refused(ReasonCode, String?)
+        /// The port belongs to an HTTP server, which answered with this status.
+        case http(status: Int)
+        /// What came breaks the rules of MQTT, in the words of the client.
+        case nonsense(String)
         /// The connection ended without a word.
         case closed
         case silence
@@ -93,7 +97,9 @@ final class BrokerProbe {
             }
             guard Self.now < deadline else { return .silence }
             switch try connection.receive(timeout: deadline - Self.now) {
-            case .bytes(let bytes): machine.received(bytes.span, now: Self.now, into: &actions)
+            case .bytes(let bytes):
+                if let status = Self.httpStatus(bytes) { return .http(status: status) }
+                machine.received(bytes.span, now: Self.now, into: &actions)
             case .closed: machine.connectionLost(into: &actions)
             case .timedOut: return .silence
             case .woken, .inputReady, .sent: break
@@ -105,8 +111,15 @@ final class BrokerProbe {
         switch event {
         case .disconnected(let packet): .refused(packet.reasonCode, packet.reasonString)
         case .connectionLost: .closed
-        case .protocolViolation(let code, let words): .refused(code, "the broker broke the protocol: \(words)")
+        case .protocolViolation(_, let words): .nonsense(words)
         default: nil
         }
+    }
+
+    /// The status of an HTTP answer (RFC 9112, section 4); nil for other bytes, as all of MQTT: no packet begins like that.
+    static func httpStatus(_ bytes: [UInt8]) -> Int? {
+        guard bytes.starts(with: "HTTP/".utf8) else { return nil }
+        let line = bytes.prefix(64).split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
+        return line.count > 1 ? Int(String(decoding: line[1].prefix(3), as: UTF8.self)) : nil
     }
 }

@@ -168,7 +168,7 @@ struct ConnectExamination {
             ok("CONNECT", "accepted" + (hasStoredSession ? "; the client has a stored session" : ""))
             return true
         } catch {
-            fail("CONNECT", "\(error)", ["the port may speak something else: try --tls or --websocket"], exitCode: 3)
+            fail("CONNECT", "\(error)", [portHint].compactMap(\.self), exitCode: 3)
             return false
         }
     }
@@ -177,27 +177,28 @@ struct ConnectExamination {
     private func leave(_ probe: BrokerProbe) throws {
         let isOurs = !hasStoredSession
         probe.leave(sessionExpiry: isOurs && version == .v5 ? 0 : nil)
-        guard isOurs, version != .v5 else { return }
-        let last = try self.probe()
+        if isOurs, version != .v5 { try forget() }
+    }
+
+    /// Ends the session of a connection that the broker closed, or that is of a version in which leaving does not end it.
+    private func forget() throws {
+        let last = try probe()
         _ = try last.connect(cleanStart: true)
-        last.leave()
+        last.leave(sessionExpiry: version == .v5 ? 0 : nil)
     }
 
     private mutating func refusedLogin(_ answer: BrokerProbe.Answer) {
-        var advice = login.complaints
+        let advice: [String]
         switch answer {
-        case .refused(.clientIdentifierNotValid, _), .refused(.sessionTakenOver, _), .refused(.useAnotherServer, _):
-            advice += ["is the device itself, or another client with the same id, connected? `apus client show`"]
-        case .refused(.banned, _): advice += ["the client id is on the instance's list of banned clients"]
-        case .refused(.quotaExceeded, _):
-            advice += ["a limit of the instance is reached: `apus instance show`, `apus client list`"]
-        case .refused(.serverUnavailable, _), .refused(.serverBusy, _), .refused(.connectionRateExceeded, _):
-            advice = ["try again in a while; after many wrong passwords the broker makes one wait"]
-        case .refused(.unsupportedProtocolVersion, _): advice = ["try --mqtt-version 3.1.1"]
-        case .closed, .silence: if let portHint { advice = [portHint] }
-        default: if advice.isEmpty { advice = login.suspicions }
+        case .refused(let code, let sentence):
+            advice = LoginAdvice(login: login, code: code, sentence: sentence).lines
+        case .http: advice = [portHint ?? Self.httpAdvice]
+        case .closed, .silence: advice = [portHint ?? Self.logAdvice]
+        case .accepted, .nonsense: advice = [portHint].compactMap(\.self)
         }
-        fail("CONNECT", Self.words(answer), advice + [Self.logAdvice], exitCode: answer == .silence ? 3 : 1)
+        // What is no answer of a broker is no refusal either.
+        let isReached = if case .refused = answer { true } else { answer == .closed }
+        fail("CONNECT", Self.words(answer), advice, exitCode: isReached ? 1 : 3)
     }
 
     private mutating func tryRight(_ name: String, _ topic: String, _ ask: (BrokerProbe) throws -> BrokerProbe.Answer) {
@@ -209,23 +210,45 @@ struct ConnectExamination {
             let answer = try ask(probe)
             try leave(probe)
             if answer == .accepted { return ok(name, "\(topic) is allowed") }
-            let advice = [
-                "in the profile apsaramq the first level must be a parent topic of the instance: `apus topic list`",
-                "a token must cover the topic with the right type, a custom identity needs a permission for it",
-                Self.logAdvice,
-            ]
+            if !hasStoredSession { try forget() }
+            let advice = rightAdvice(answer)
             fail(name, "\(topic): \(Self.words(answer))", advice, exitCode: 1)
         } catch {
             fail(name, "\(topic): \(error)", [Self.logAdvice], exitCode: 1)
         }
     }
 
-    private static let logAdvice = "the broker's log and the trace of the client name the exact reason"
+    /// What to do about a right that is missing; it follows from the broker's sentence.
+    private func rightAdvice(_ answer: BrokerProbe.Answer) -> [String] {
+        let option = login.instanceID.map { " -I \(CommandWord.text($0))" } ?? ""
+        guard case .refused(let code, let sentence) = answer else { return [Self.logAdvice] }
+        guard let sentence, !sentence.isEmpty else {
+            let trace = "`apus client trace \(CommandWord.text(login.clientID))\(option)`"
+            return ["a right or a parent topic is missing; the exact reason is in the broker's log and in \(trace)"]
+        }
+        if sentence.contains("parent topic"), sentence.contains("does not exist") {
+            return ["`apus topic create` makes a parent topic, `apus topic list\(option)` names those that there are"]
+        }
+        if sentence.contains("token") {
+            return ["`apus token issue TOPIC\(option)` makes one, with --actions R to subscribe, W to publish"]
+        }
+        if sentence.contains("no permission of") || sentence.contains("a permission of") {
+            return ["`apus permission list\(option)` shows the permissions, `apus permission set` changes them"]
+        }
+        return code == .quotaExceeded ? ["`apus instance show` shows the limits of an instance"] : []
+    }
+
+    private static let logAdvice = "the broker's log may say why"
+
+    private static let httpAdvice =
+        "this is the port of an HTTP server, the management API perhaps; MQTT has other ports, by default 1883, with TLS 8883"
 
     private static func words(_ answer: BrokerProbe.Answer) -> String {
         switch answer {
         case .accepted: "accepted"
         case .refused(let code, let sentence): "refused: \(code.description(sentence))"
+        case .http(let status): "the port answers by HTTP, with status \(status), and not by MQTT"
+        case .nonsense(let words): "the answer is not MQTT: \(words)"
         case .closed: "the broker closed the connection without a word"
         case .silence: "no answer in time"
         }

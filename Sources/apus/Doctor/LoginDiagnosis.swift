@@ -14,14 +14,13 @@ struct LoginDiagnosis {
         [userNameComplaint, passwordComplaint, ClientIDShape.complaint(clientID)].compactMap(\.self)
     }
 
-    /// What to look at when the form is right and the broker refuses all the same.
+    /// What to look at when the form is right and the broker finds user name or password wrong all the same.
     var suspicions: [String] {
         switch mode {
         case "Signature":
             [
-                "the form is right, so the password was made with another secret or for another client id, or the key "
-                    + "is unknown or disabled: compute it anew with `apus credential password --mode signature`",
-                "the instance in the user name must be one of the key's account: `apus instance list`",
+                "the form is right, so the password was made with another secret or for another client id, or there is "
+                    + "no such key: compute it anew with `apus credential password --mode signature`"
             ]
         case "DeviceCredential":
             [
@@ -29,16 +28,22 @@ struct LoginDiagnosis {
                     + "`apus credential show`, then `apus credential password --mode device`"
             ]
         case "Token":
-            [
-                "the form is right; perhaps a token has expired, was revoked, is of another instance, or is given with "
-                    + "another type than it was issued with: `apus token query`"
-            ]
+            ["the form is right, so a token is cut, or was not issued by this service: `apus token query`"]
         default:
             [
-                "a user name without '|' is one of the custom identities of the instance; the broker knows no such one, "
-                    + "or with another secret; with sign mode SIGNED the password is Base64(HMAC-SHA1(secret, client id))"
+                "a user name without '|' is one of the custom identities of the instance; the broker knows no such one "
+                    + "(`apus identity list`), or with another secret; with sign mode SIGNED the password is "
+                    + "Base64(HMAC-SHA1(secret, client id))"
             ]
         }
+    }
+
+    /// The parts of a user name of the service's own modes; nil when it is another or not complete.
+    var ofService: (accessKeyID: String, instance: String)? {
+        guard let mode, Self.modes.contains(mode), parts.count == 3, !parts[1].isEmpty, !parts[2].isEmpty else {
+            return nil
+        }
+        return (String(parts[1]), String(parts[2]))
     }
 
     private var parts: [Substring] {

@@ -3,8 +3,8 @@ internal import ArgumentParser
 struct ClientCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "client",
-        abstract: "List, show and disconnect clients that are connected.",
-        subcommands: [List.self, Show.self, Kick.self],
+        abstract: "List, show and disconnect clients that are connected, and show what happened to one.",
+        subcommands: [List.self, Show.self, Trace.self, Kick.self],
         defaultSubcommand: List.self,
     )
 
@@ -49,6 +49,46 @@ struct ClientCommand: ParsableCommand {
                 Column("waiting bytes", "queuedBytes"),
             ]
             try show(found, as: columns)
+        }
+    }
+
+    struct Trace: ManagementCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show what happened to a client's connections and messages, the latest first.",
+            discussion: """
+                As far as the service's trace remembers it: the last events of each shard (trace.events in all), until the \
+                service ends. Also of clients that were refused; the reason in full is for keys with the right manager.
+                """,
+        )
+
+        enum Subject: String, ExpressibleByArgument, CaseIterable {
+            case connections, messages
+        }
+
+        @Argument(help: "The client id.")
+        var clientID: String
+
+        @Option(name: .long, help: "Only what happened to its connections, or to its messages.")
+        var about: Subject?
+
+        @Option(name: .long, help: "At most so many events.")
+        var limit = 50
+
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var options: APIOptions
+
+        func validate() throws {
+            guard limit > 0 else { throw ValidationError("--limit must be at least 1") }
+        }
+
+        func run(_ client: APIClient) throws {
+            let path = ["instances", try instance.id(client), "clients", clientID, "trace"]
+            let events = try client.list(path, query: [("about", about?.rawValue)], limit: limit)
+            let columns = [
+                Column.time("time", "time"), Column("event", "kind"), Column("topic", "topic"),
+                Column("message", "messageId"), Column("detail", "detail"), Column("explanation", "explanation"),
+            ]
+            try show(events, as: columns, nothing: "the trace knows nothing of the client")
         }
     }
 

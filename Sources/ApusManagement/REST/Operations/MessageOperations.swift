@@ -55,7 +55,9 @@ enum MessageOperations {
             answer: .component("MessageTrace"),
         ) { call throws(RESTError) in
             let found = try await trace(call)
-            return ["messageId": .string(call.part("message")), "events": .array(found.events.map(json))]
+            return [
+                "messageId": .string(call.part("message")), "events": .array(found.events.map(TraceOperations.json)),
+            ]
         },
         RESTOperation(
             .get,
@@ -122,15 +124,6 @@ enum MessageOperations {
             "deliveredAt": receiver.deliveredAt.map { .integer($0) },
             "acknowledgedAt": receiver.acknowledgedAt.map { .integer($0) },
             "reason": receiver.reason.isEmpty ? nil : .string(receiver.reason),
-        ]
-    }
-
-    private static func json(_ event: TraceEvent) -> JSONValue {
-        func text(_ value: String) -> JSONValue? { value.isEmpty ? nil : .string(value) }
-        return [
-            "kind": .string(event.kind.rawValue), "time": .integer(event.time),
-            "timeText": .string(UTCTime.traceText(event.time)), "clientId": .string(event.clientID),
-            "topic": text(event.topic), "detail": text(event.detail), "explanation": text(event.explanation),
         ]
     }
 }

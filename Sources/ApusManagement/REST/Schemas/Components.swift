@@ -247,8 +247,10 @@ enum Components {
             "Event",
             .object([
                 P("kind", .choice(TraceEvent.Kind.self)), P("time", anyTime), P("timeText", text, "UTC+8."),
-                P("clientId", text), P("topic", text, required: false),
-                P("detail", text, required: false), P("explanation", text, required: false),
+                P("clientId", text), P("channelId", text, required: false, "Of events of connections."),
+                P("messageId", text, required: false, "Of events of messages."), P("topic", text, required: false),
+                P("detail", text, required: false, "Why a connection ended or a message was dropped, in a few words."),
+                P("explanation", text, required: false),
             ])
         ),
     ]
@@ -329,7 +331,6 @@ enum Components {
         ]
         + [
             "Account", "Key", "Instance", "Topic", "Group", "Credential", "Identity", "Permission", "Ban", "Client",
-            "Session",
-            "Retained", "AuditEntry",
+            "Session", "Retained", "Event", "AuditEntry",
         ].map { ("\($0)List", list($0)) }
 }

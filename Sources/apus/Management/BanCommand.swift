@@ -1,0 +1,60 @@
+internal import ArgumentParser
+
+struct BanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ban",
+        abstract: "List client ids that may not connect, ban some and lift bans.",
+        subcommands: [List.self, Add.self, Lift.self],
+        defaultSubcommand: List.self,
+    )
+
+    struct List: ManagementCommand {
+        static let configuration = CommandConfiguration(abstract: "List the banned client ids.")
+
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var options: APIOptions
+
+        func run(_ client: APIClient) throws {
+            let bans = try client.list(["instances", try instance.id(client), "bans"])
+            try show(bans, as: [Column("client", "clientId")], nothing: "no client id is banned")
+        }
+    }
+
+    struct Add: ManagementCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Ban client ids: they cannot connect, and live connections end.",
+        )
+
+        @Argument(help: "The client ids, as GROUP@@@DEVICE.")
+        var clientIDs: [String]
+
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var options: APIOptions
+
+        func run(_ client: APIClient) throws {
+            let id = try instance.id(client)
+            for clientID in clientIDs {
+                _ = try client.call("PUT", ["instances", id, "bans", clientID])
+                try done("\(clientID) is banned")
+            }
+        }
+    }
+
+    struct Lift: ManagementCommand {
+        static let configuration = CommandConfiguration(abstract: "Lift bans; the clients may connect again.")
+
+        @Argument(help: "The client ids.")
+        var clientIDs: [String]
+
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var options: APIOptions
+
+        func run(_ client: APIClient) throws {
+            let id = try instance.id(client)
+            for clientID in clientIDs {
+                _ = try client.call("DELETE", ["instances", id, "bans", clientID])
+                try done("the ban of \(clientID) is lifted")
+            }
+        }
+    }
+}
