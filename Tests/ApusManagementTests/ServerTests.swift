@@ -172,7 +172,7 @@ struct ServerTests {
             #expect(refused.hasPrefix("HTTP/1.1 503 ") && refused.contains("memory"))
         }
         for taken in [answers[1], answers[3]] { #expect(taken.hasPrefix("HTTP/1.1 200 ")) }
-        #expect(answers[4].contains("\napus_api_connections_closed_total{reason=\"head-memory\"} 2\n"))
+        #expect(answers[4].contains("\napus_api_connections_closed_total{reason=\"head_memory\"} 2\n"))
     }
 
     @Test(.timeLimit(.minutes(1))) func `a head that does not come to its end ends with its connection`() async throws {

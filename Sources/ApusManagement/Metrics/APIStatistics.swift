@@ -13,13 +13,13 @@ final class APIStatistics: Sendable {
     /// Why the server itself ended a connection.
     enum Closing: String, Sendable, CaseIterable {
         /// Its address has as many as one may have.
-        case addressShare = "address-share"
+        case addressShare = "address_share"
         /// The heads of requests took all memory that there is for them.
-        case headMemory = "head-memory"
+        case headMemory = "head_memory"
         /// The request did not come as a whole in time.
-        case slowRequest = "slow-request"
+        case slowRequest = "slow_request"
         /// The answer was not taken in time.
-        case slowAnswer = "slow-answer"
+        case slowAnswer = "slow_answer"
     }
 
     private struct Call: Hashable {
