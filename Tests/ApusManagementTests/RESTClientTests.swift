@@ -101,6 +101,12 @@ struct RESTClientTests {
         let events = await fixture.rest(.get, "\(instance)/messages/\(id)").json["events"]?.items
         #expect(events?.map { $0["kind"] } == ["stored", "dropped"])
         #expect(events?.last?["detail"] == "expired" && events?.first?["timeText"] == "1970-01-01 08:00:00.000")
+        fixture.broker.content.withLock { content in
+            content.events = [(TraceEvent.Kind.delivered, 2), (.stored, 2), (.published, 2), (.acknowledged, 3)]
+                .map { kind, time in TraceEvent(kind: kind, time: time, clientID: "c", messageID: id) }
+        }
+        let ordered = await fixture.rest(.get, "\(instance)/messages/\(id)").json["events"]?.items
+        #expect(ordered?.map { $0["kind"] } == ["published", "delivered", "stored", "acknowledged"])
     }
 
     @Test func `a receipt says of each receiver what came last, and when`() async {

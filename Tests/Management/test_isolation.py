@@ -135,6 +135,24 @@ def test_the_api_acts_on_one(service, admin, client_id, name):
     here.disconnect()
 
 
+def test_traces_of_one(service, client_id, name):
+    def trace(instance, **options):
+        path = f"/instances/{instance}/clients/{client_id}/trace".replace("@", "%40")
+        status, page = service.rest("GET", path, **options)
+        return [event["kind"] for event in page["items"]] if status == 200 else status
+
+    with Device(service, client_id, instance=SECOND) as there:
+        there.publish(f"chat/{name}", b"there")
+        assert trace(FIRST) == []
+        assert trace(SECOND) == ["published", "connected"]
+        with Device(service, client_id):
+            pass
+        assert trace(FIRST) == ["disconnected", "connected"]
+        assert trace(SECOND) == ["published", "connected"]
+    assert trace(SECOND, key=RIVAL) == trace(FOREIGN, key=MANAGER) == 404
+    assert trace(FOREIGN, key=RIVAL) == []
+
+
 def test_lists_of_one(service, client_id, name):
     with Device(service, client_id, clean=False, instance=SECOND) as there:
         there.publish(f"chat/{name}", b"kept", retain=True)

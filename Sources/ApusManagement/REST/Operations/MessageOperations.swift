@@ -56,7 +56,8 @@ enum MessageOperations {
         ) { call throws(RESTError) in
             let found = try await trace(call)
             return [
-                "messageId": .string(call.part("message")), "events": .array(found.events.map(TraceOperations.json)),
+                "messageId": .string(call.part("message")),
+                "events": .array(inOrder(found.events).map(TraceOperations.json)),
             ]
         },
         RESTOperation(
@@ -79,6 +80,18 @@ enum MessageOperations {
             ]
         },
     ]
+
+    /// A message that is delivered at once goes out before its publication is noted, within the same millisecond.
+    private static func inOrder(_ events: [TraceEvent]) -> [TraceEvent] {
+        func place(_ event: TraceEvent) -> (Int64, Int) {
+            (event.time, TraceWords.ofPublishing.contains(event.kind) ? 0 : 1)
+        }
+        return events.enumerated().sorted { one, another in
+            let (first, second) = (place(one.element), place(another.element))
+            return first == second ? one.offset < another.offset : first < second
+        }
+        .map(\.element)
+    }
 
     private static func trace(_ call: RESTCall) async throws(RESTError) -> TracePage {
         let instance = try call.instance()
