@@ -95,6 +95,8 @@ struct DeviceLoginTests {
         "GID_apus@@@" + String(repeating: "x", count: 54), "GID_apus@@@a\tb", "GID_apus@@@a\n",
     ])
     func `a wrong client id is explained`(clientID: String) {
-        #expect(complaints("Signature|k|i", Self.right, clientID: clientID).count == 1)
+        #expect(ClientIDShape.complaint(clientID) != nil)
+        // A password is not wrong for it, and some instances take any client id.
+        #expect(complaints("Signature|k|i", Self.right, clientID: clientID).isEmpty)
     }
 }

@@ -70,6 +70,13 @@ struct LoginAdviceTests {
         #expect(other.contains("spelt Signature") && !other.contains("another secret"))
     }
 
+    @Test func `a client id that the broker does not mind is no matter`() {
+        let login = LoginDiagnosis(clientID: "till-1", userName: "alice", password: "x")
+        #expect(!lines(.badUserNameOrPassword, "the user name or password is wrong", login).contains("@@@"))
+        let refused = lines(.clientIdentifierNotValid, "client id `till-1` has no `@@@`", login)
+        #expect(refused.contains("GID_shop@@@till-1"))
+    }
+
     @Test(arguments: [ReasonCode.badUserNameOrPassword, .notAuthorized, .clientIdentifierNotValid, .serverUnavailable])
     func `without a sentence MQTT 5 is the first advice`(code: ReasonCode) {
         let found = lines(code, nil)

@@ -1,12 +1,13 @@
 """The verbs over the API, and the doctor."""
 
+import contextlib
 import json
 
 import pytest
 
 from apus import BINARY, run
 from device import Device, refusal, signature, token_login
-from service import ADMIN, DATA, FIRST, MANAGER, MESSAGE_ID, RIVAL, SECOND, Service, hmac_sha1
+from service import ADMIN, DATA, FIRST, MANAGER, MESSAGE_ID, RIVAL, SECOND, TAKEOVER, Service, hmac_sha1
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_the_trace_of_a_client(service, apus, client_id, name):
 
     published = next(event for event in everything if event["kind"] == "published")
     trace = apus("trace", published["messageId"])
-    assert {event["kind"]: event.get("topic") for event in trace["events"]}["published"] == f"chat/{name}"
+    assert trace["events"][0]["kind"] == "published" and trace["events"][0]["topic"] == f"chat/{name}"
     lines = service.command("trace", published["messageId"], "-I", FIRST).stdout.splitlines()
     assert lines[0].split() == ["TIME", "EVENT", "CLIENT", "TOPIC", "DETAIL"] and len(lines) > 2
     assert service.command("trace", "0" * 32, "-I", FIRST, check=False).returncode == 1
@@ -409,6 +410,16 @@ def test_the_advice_follows_from_the_reason(service, apus, name):
     assert "-V 5" in advice(stranger, signature(stranger), "-V", "3.1.1")
     with Device(service, me):
         assert f"apus client show {me} -I {FIRST}" in advice(me, signature(me))
+    token = apus("token", "issue", "orders/#")["token"]
+    service.command("token", "revoke", token, "-I", FIRST)
+    assert f"apus token issue TOPIC -I {FIRST}" in advice(me, token_login({"RW": token}))
+    of_another = apus("credential", "register", f"{me}-2")
+    login = f"DeviceCredential|{of_another['accessKeyId']}|{FIRST}", hmac_sha1(of_another["accessKeySecret"], me)
+    assert f"apus credential show {me} -I {FIRST}" in advice(me, login)
+    with contextlib.ExitStack() as stack:
+        for number in range(3):
+            stack.enter_context(Device(service, f"{me}-{number}", instance=TAKEOVER))
+        assert f"apus instance show {TAKEOVER}" in advice(me, signature(me, TAKEOVER))
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,16 @@ def test_the_vendors_sdk_in_both_signature_styles(service, sdk, name):
     assert f"GID_{name}" in {group.group_id for group in sdk("ListGroupId", instance_id=FIRST).data}
 
 
+def test_the_doctor_knows_its_port(service):
+    port = service.api.rsplit(":", 1)[1]
+    for url in [f"mqtts://127.0.0.1:{port}", f"mqtt://127.0.0.1:{port}"]:
+        trust = ["--ca-file", service.ca] if url.startswith("mqtts") else []
+        done = run([BINARY, "doctor", "connect", "-i", "GID_apus@@@1", "-u", "u", "-P", "p", "--url", url, *trust],
+                   check=False)
+        assert done.returncode in (1, 3)
+        assert "HTTP server" in done.stdout and f"--url wss://127.0.0.1:{port}/PATH" in done.stdout
+
+
 def test_rest_with_bodies_of_any_size(service, name):
     payload = "x" * 60_000
     for _ in range(3):

@@ -39,11 +39,11 @@ enum PortProbe {
         tls.isInsecure = true
         switch finding(place, tls) {
         case nil: return nil
-        case .http(let status):
+        case .http(let isSecure, let status):
             return
                 "this port is of an HTTP server, which has no MQTT over WebSocket at \(usualPath) (status \(status)): "
                 + "the management API perhaps, or a web server; take a port of MQTT, or give the path with --url "
-                + "ws://\(place)/PATH"
+                + "\(isSecure ? "wss" : "ws")://\(place)/PATH"
         case .listener(let kind):
             // The probe has the usual path; what was asked for may have another.
             guard kind != endpoint.kind || kind.isWebSocket && endpoint.path != usualPath else { return nil }
@@ -67,7 +67,7 @@ enum PortProbe {
     private enum Finding {
         case listener(ListenerConfiguration.Kind)
         /// It answers by HTTP and refuses the upgrade, with this status.
-        case http(status: String)
+        case http(isSecure: Bool, status: String)
     }
 
     private static func finding(_ place: String, _ tls: TLSClientConfiguration) -> Finding? {
@@ -77,13 +77,15 @@ enum PortProbe {
                 try ClientConnection(secure, tls: tls, timeout: timeout).close(timeout: .zero)
                 return .listener(.secureWebSocket)
             } catch {
-                if error.description.hasPrefix("\(secure): WebSocket: ") { return refusal(error) ?? .listener(.tls) }
+                if error.description.hasPrefix("\(secure): WebSocket: ") {
+                    return refusal(error, isSecure: true) ?? .listener(.tls)
+                }
             }
             do {
                 try ClientConnection(try ClientEndpoint("ws://\(place)"), timeout: timeout).close(timeout: .zero)
                 return .listener(.webSocket)
             } catch {
-                if let refusal = refusal(error) { return refusal }
+                if let refusal = refusal(error, isSecure: false) { return refusal }
                 // Then perhaps plain MQTT.
             }
             return try answersConnect(try ClientEndpoint("mqtt://\(place)")) ? .listener(.tcp) : nil
@@ -93,10 +95,10 @@ enum PortProbe {
     }
 
     /// Who answers an upgrade with a status speaks HTTP.
-    private static func refusal(_ error: ApusTransport.ClientError) -> Finding? {
+    private static func refusal(_ error: ApusTransport.ClientError, isSecure: Bool) -> Finding? {
         let words = "refused with status "
         guard let range = error.description.firstRange(of: words) else { return nil }
-        return .http(status: String(error.description[range.upperBound...].prefix(3)))
+        return .http(isSecure: isSecure, status: String(error.description[range.upperBound...].prefix(3)))
     }
 
     /// Whether a CONNECT (3.1.1, no name, a new session) is answered by a CONNACK, of whatever content.

@@ -9,10 +9,10 @@ struct LoginDiagnosis {
     /// The modes of the service, as a user name begins.
     private static let modes = ["Signature", "Token", "DeviceCredential"]
 
-    /// Sentences, the most telling first; empty when the form is right.
-    var complaints: [String] {
-        [userNameComplaint, passwordComplaint, ClientIDShape.complaint(clientID)].compactMap(\.self)
-    }
+    /// Sentences about user name and password, the most telling first; empty when their form is right.
+    ///
+    /// None about the client id: a broker that minds its form looks at it first, and gives another reason.
+    var complaints: [String] { [userNameComplaint, passwordComplaint].compactMap(\.self) }
 
     /// What to look at when the form is right and the broker finds user name or password wrong all the same.
     var suspicions: [String] {
@@ -31,9 +31,9 @@ struct LoginDiagnosis {
             ["the form is right, so a token is cut, or was not issued by this service: `apus token query`"]
         default:
             [
-                "a user name without '|' is one of the custom identities of the instance; the broker knows no such one "
-                    + "(`apus identity list`), or with another secret; with sign mode SIGNED the password is "
-                    + "Base64(HMAC-SHA1(secret, client id))"
+                "a user name without '|' is one of the custom identities of the instance (`apus identity list`), or of the "
+                    + "password file where the profile is standard; the broker knows no such one, or with another secret",
+                "with sign mode SIGNED the password of a custom identity is Base64(HMAC-SHA1(secret, client id))",
             ]
         }
     }
