@@ -18,8 +18,6 @@ struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
     static var bytesBetweenFlushes: Int { 512 * 1024 }
     /// Steps of TLS handshakes in one tick: each may cost a signature, which is long for those who wait with messages.
     static var handshakeStepsPerTick: Int { 32 }
-    /// One tick in so many is measured: a look at the clock costs little, but more than nothing.
-    static var ticksPerMeasure: UInt64 { 16 }
 
     let index: Int
     let server: LoopEnvironment
@@ -55,7 +53,8 @@ struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
     private var bytesSinceFlush = 0
     var handshakeStepsLeft = 0
     var bytesSent = 0
-    private var ticks: UInt64 = 0
+    /// A look at the clock costs little, but more than nothing.
+    private var sampling: TickSampling
 
     /// The shard that got the last connection of a unix socket.
     var unixTurn = 0
@@ -65,6 +64,7 @@ struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
 
     init(index: Int, server: LoopEnvironment, network: consuming Network, gates: [ListenerGate]) {
         self.index = index
+        sampling = TickSampling(seed: index)
         self.server = server
         self.gates = gates
         now = Timestamp(milliseconds: network.now())
@@ -97,8 +97,7 @@ struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
         server.wakeUps[index].stayAwake()
         now = Timestamp(milliseconds: network.now())
         shard.now = now
-        shard.tickBegan(at: ticks % Self.ticksPerMeasure == 0 ? network.nanoseconds() : nil)
-        ticks &+= 1
+        shard.tickBegan(at: sampling.next() ? network.nanoseconds() : nil)
         handshakeStepsLeft = Self.handshakeStepsPerTick
         // What is read in this tick and has more comes in the next: nobody has two shares of one.
         swap(&ready, &readyNow)

@@ -20,6 +20,14 @@ struct LoopPartsTests {
         #expect(token != .wakeUp && token != .listener(index))
     }
 
+    @Test(arguments: 0..<4)
+    func `one tick in sixteen is measured, and no rhythm of ticks is passed by`(seed: Int) {
+        var sampling = TickSampling(seed: seed)
+        let measured = (0..<160_000).filter { _ in sampling.next() }
+        #expect((9_000...11_000).contains(measured.count))
+        for period in [2, 3, 4, 8, 16, 32] { #expect(Set(measured.map { $0 % period }).count == period) }
+    }
+
     @Test
     func `events of one name pass a few times a second, and the next says how many did not`() {
         let log = EventLog()
