@@ -31,7 +31,8 @@ enum CommandHint {
         guard message.hasPrefix("Error: "), !message.contains("Missing value for"), !message.contains("Did you mean")
         else { return nil }
         let (command, rest) = verb(of: arguments)
-        let known = options(of: command)
+        // Options of `apus key` are those of `apus key list`.
+        let known = options(of: command.configuration.defaultSubcommand ?? command)
         for argument in rest.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
             let option = String(argument.prefix { $0 != "=" })
             if known.contains(option) { continue }
@@ -56,8 +57,6 @@ enum CommandHint {
             command = next
             rest = rest.dropFirst()
         }
-        // Options of `apus key` are those of `apus key list`.
-        if let usual = command.configuration.defaultSubcommand { command = usual }
         return (command, rest)
     }
 

@@ -79,6 +79,12 @@ struct ManagementOptionTests {
         #expect(CommandHint.misspeltOption("Error: say what to change", words) == says)
     }
 
+    @Test func `a verb that is misspelt is guessed where another is the usual one`() {
+        let words = ["key", "chnge"]
+        #expect(CommandHint.hint("Error: Unexpected argument 'chnge'", words) == "did you mean `change`?")
+        #expect(CommandHint.hint("Error: say what to change", words) == nil, "it may be an argument of `key list`")
+    }
+
     @Test(arguments: [
         ["key", "change", "X"], ["key", "change", "X", "--rights"], ["sub", "-t", "a", "--", "--topci"], [],
     ])

@@ -69,6 +69,43 @@ def test_topics_and_groups(service, apus, name):
     assert f"GID_{name}" not in {entry["id"] for entry in apus("group")}
 
 
+def test_of_several_names_the_wrong_ones_are_told_and_the_others_made(service, apus, name):
+    done = service.command("topic", "create", "a", f"{name}-c", "b/b", "-I", FIRST, check=False)
+    assert done.returncode == 1 and done.stdout == f"topic {name}-c is created\n"
+    assert "topic a: name: " in done.stderr and "topic b/b: name: " in done.stderr
+    done = service.command("topic", "delete", "nowhere", f"{name}-c", "-I", FIRST, check=False)
+    assert done.returncode == 1 and done.stdout == f"topic {name}-c is deleted\n"
+    done = service.command("group", "create", "apus", f"GID_{name}", "-I", FIRST, check=False)
+    assert done.returncode == 1 and "group apus: id: " in done.stderr
+    service.command("group", "delete", f"GID_{name}", "-I", FIRST)
+
+
+def test_the_list_of_instances_counts_who_is_connected(client_id):
+    def connections(service):
+        lines = service.command("instance", "list").stdout.splitlines()
+        assert lines[0].split()[-1] == "CONNECTIONS"
+        return {line.split()[0]: int(line.split()[-1]) for line in lines[1:]}
+
+    with Service() as own:
+        assert set(connections(own).values()) == {0}
+        with Device(own, client_id) as device:
+            assert device.still_works("orders/x")
+            assert connections(own)[FIRST] == 1 and connections(own)[SECOND] == 0
+
+
+@pytest.mark.parametrize("life, says", [("31d", "30d at most"), ("5s", "60s at least")])
+def test_a_token_lives_60_seconds_to_30_days(service, life, says):
+    done = service.command("token", "issue", "orders/#", "--lifetime", life, "-I", FIRST, check=False)
+    assert done.returncode == 2 and says in done.stderr
+    service.command("token", "issue", "orders/#", "--lifetime", "60s", "-I", FIRST)
+
+
+def test_an_option_that_is_not_there_is_named(service):
+    done = service.command("key", "change", "LTAIx", "--enabled", "no", check=False)
+    assert done.returncode == 2
+    assert "`--enabled` is no option here; did you mean `--enable-key`?" in done.stderr and "say what" not in done.stderr
+
+
 def test_the_26th_topic(service, apus):
     room = 25 - len(apus("topic", instance=SECOND))
     made = [f"limit-{number}" for number in range(room)]
@@ -291,6 +328,13 @@ def test_the_audit_log(service, apus, name):
     assert made["actor"] == ADMIN[0] and made["source"].startswith("127.0.0.1") and made["outcome"] == "ok"
     assert ADMIN[1] not in json.dumps(entries)
     service.command("group", "delete", f"GID_{name}", "-I", FIRST)
+
+
+def test_the_audit_log_shows_changes_as_settings(service):
+    service.command("instance", "change", FIRST, "--limit", "topicAliases=9")
+    service.command("instance", "change", FIRST, "--limit", "topicAliases=default")
+    said = service.command("audit", "--limit", 5).stdout
+    assert "limits.topicAliases = 9" in said and "limits.topicAliases = default" in said and "{\\" not in said
 
 
 def test_who_may_what(service, client_id):
