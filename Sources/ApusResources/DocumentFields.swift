@@ -67,41 +67,50 @@ struct DocumentFields {
 
     /// A list whose items are wrong each for itself; empty when it is left out or null.
     mutating func list<Item: DocumentPart>(_ name: String) -> [Item] {
-        let items = list(name, instead: Item.unreadable)
-        problems += items.flatMap(\.problems)
-        return items
+        list(name, instead: Item.unreadable, problems: \.problems)
     }
 
     /// A list of texts; one that is none is empty.
-    mutating func texts(_ name: String) -> [String] { list(name, instead: "") }
+    mutating func texts(_ name: String) -> [String] { list(name, instead: "") { _ in [] } }
 
-    private mutating func list<Item: Decodable>(_ name: String, instead: Item) -> [Item] {
-        let attempts: [Attempt<Item>] = optional(name) ?? []
-        return attempts.enumerated().map { index, attempt in
-            switch attempt {
-            case .read(let item): return item
-            case .failed(let error):
-                // A megabyte of commas is not a million mistakes.
-                if problems.count < DocumentError.most {
-                    problems += Self.problems(error, name, at: "\(Self.join(place, name))[\(index)]")
-                }
-                return instead
+    /// - Parameters:
+    ///   - instead: stands for what cannot be read.
+    ///   - found: what could not be read of an item.
+    private mutating func list<Item: Decodable>(
+        _ name: String,
+        instead: Item,
+        problems found: (Item) -> [DocumentError.Problem],
+    ) -> [Item] {
+        let key = AnyKey(stringValue: name)
+        let place = Self.join(place, name)
+        guard container.contains(key), (try? container.decodeNil(forKey: key)) != true else { return [] }
+        guard var rest = try? container.nestedUnkeyedContainer(forKey: key) else {
+            problems.append(DocumentError.Problem(place, "`\(name)` is not of the right type; a list is expected"))
+            return []
+        }
+        var items: [Item] = []
+        // A megabyte of mistakes is not looked through to its end.
+        while !rest.isAtEnd, problems.count < DocumentError.most {
+            do {
+                let item = try rest.decode(Item.self)
+                problems += found(item)
+                items.append(item)
+            } catch {
+                problems += Self.problems(error, name, at: "\(place)[\(items.count)]")
+                items.append(instead)
+                guard Self.skip(&rest) else { break }
             }
         }
+        return items
     }
 
-    /// An item, or why there is none.
-    private enum Attempt<Item: Decodable>: Decodable {
-        case read(Item)
-        case failed(any Error)
-
-        init(from decoder: any Decoder) throws {
-            do {
-                self = .read(try Item(from: decoder))
-            } catch {
-                self = .failed(error)
-            }
+    /// Goes past an item that could not be read.
+    private static func skip(_ rest: inout any UnkeyedDecodingContainer) -> Bool {
+        struct Anything: Decodable {
+            init(from decoder: any Decoder) {}
         }
+        if (try? rest.decodeNil()) == true { return true }
+        return (try? rest.decode(Anything.self)) != nil
     }
 
     private static func problems(_ error: any Error, _ name: String, at place: String) -> [DocumentError.Problem] {

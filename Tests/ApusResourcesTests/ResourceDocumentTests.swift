@@ -128,13 +128,24 @@ struct ResourceDocumentTests {
         )
         #expect(
             document.problems.map(\.place) == [
-                "extra", "accounts[0]", "accounts[1].keys[1]", "accounts[1].keys[0].secret", "instances[0].account",
+                "extra", "accounts[0]", "accounts[1].keys[0].secret", "accounts[1].keys[1]", "instances[0].account",
                 "instances[0].topics[1]", "instances[0].limits.connections",
             ]
         )
         #expect(document.accounts.map(\.name) == ["", "a"], "those behind what cannot be read keep their places")
         #expect(document.instances[0].topics == ["x", "", "y"])
         #expect(document.instances[0].limits == ["groups": 5])
+    }
+
+    @Test func `a document of mistakes alone is not read to its end`() throws {
+        let numbers = "[" + String(repeating: "7,null,", count: 100_000) + "7]"
+        for json in [
+            #"{"accounts": \#(numbers)}"#, #"{"instances": [{"id": "i", "account": "a", "topics": \#(numbers)}]}"#,
+        ] {
+            let document = try document(json)
+            #expect(document.problems.count == 20)
+            #expect(document.accounts.count + (document.instances.first?.topics.count ?? 0) == 20)
+        }
     }
 
     @Test(arguments: [
