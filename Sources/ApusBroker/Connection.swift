@@ -132,7 +132,8 @@ final class ConnectionDetails {
     var serverKeepAlive: UInt16?
     /// The Session Expiry Interval of CONNECT as asked; a DISCONNECT may not make 0 more [MQTT-3.14.2-2].
     var requestedExpirySeconds: UInt32 = 0
-    var retainedReplays: [RetainedReplay] = []
+    /// `nil` when nothing is under way: most connections subscribe once.
+    var retainedReplays: RetainedReplays?
     /// Whether a timer will go on with them.
     var isReplayScheduled = false
     /// The second, of those since 1970, in which `publishCount` PUBLISH packets have come, for the limit of a client.

@@ -50,10 +50,11 @@ extension Shard {
         }
         guard answerWhenStored(slot, .subAck(answer), until: position) else { return cannotAnswer(slot) }
         guard !replays.isEmpty else { return }
-        for replay in replays { stopReplay(of: replay.filter, slot) }
         // In two steps: see ConnectionDetails.
         let details = connections[slot].details
-        details.retainedReplays += replays
+        let waiting = details.retainedReplays ?? RetainedReplays()
+        for replay in replays { waiting.append(replay) }
+        details.retainedReplays = waiting
         connections[slot].hasRetainedReplay = true
         replayRetained(slot)
     }
@@ -79,11 +80,12 @@ extension Shard {
         let wantsRetained =
             filter.group == nil
             && (options.retainHandling == .sendAtSubscribe || (options.retainHandling == .sendIfNew && isNew))
-        if wantsRetained {
+        let retained = instance(ofSession: session).retained.index
+        if wantsRetained, retained.mayHold(filter) {
             replays.append(
                 RetainedReplay(
                     filter: filter,
-                    scan: instance(ofSession: session).retained.index.scan(filter),
+                    scan: retained.scan(filter),
                     qos: options.qos,
                     subscriptionIdentifier: identifier,
                 ),
@@ -212,9 +214,7 @@ extension Shard {
     /// Retained messages that still wait for the filter are not sent any more [MQTT-3.10.4-2].
     private mutating func stopReplay(of filter: TopicFilter, _ slot: Int) {
         guard connections[slot].hasRetainedReplay else { return }
-        // In two steps: see ConnectionDetails.
-        let details = connections[slot].details
-        details.retainedReplays.removeAll { $0.filter == filter }
+        connections[slot].details.retainedReplays?.remove(filter)
     }
 
     // MARK: - Retained messages
@@ -226,14 +226,14 @@ extension Shard {
         // A flush or an acknowledgement in between must not add a round of its own.
         guard !details.isReplayScheduled else { return }
         var fruitless = 0
-        while let replay = details.retainedReplays.first {
+        while let replay = details.retainedReplays?.first {
             guard connections[slot].output.count < limits.outputBytesPerConnection / 2 else { return }
             // A QoS 1 or 2 page must find room in the window, or it would only move to the queue.
             if replay.qos > .atMostOnce, sessions[session].hasBacklog { return }
             // A page may be empty before the end: the scan bounds its work, not only what it finds.
             let page = replay.scan.next(limit: RetainedReplay.pageSize)
             for message in page { sendRetained(message, replay, slot, session) }
-            if replay.scan.isFinished { details.retainedReplays.removeFirst() }
+            if replay.scan.isFinished { details.retainedReplays?.removeFirst() }
             // A filter that matches few of millions of topics must not keep the shard from its other clients.
             fruitless += page.isEmpty ? 1 : 0
             if fruitless >= RetainedReplay.fruitlessPages {
@@ -242,8 +242,7 @@ extension Shard {
             }
         }
         connections[slot].hasRetainedReplay = false
-        // The array too: most connections subscribe once.
-        details.retainedReplays = []
+        details.retainedReplays = nil
     }
 
     private mutating func sendRetained(_ message: Message, _ replay: RetainedReplay, _ slot: Int, _ session: Int) {
@@ -282,17 +281,4 @@ extension Shard {
         counters.drop(.expired)
         if message.position != .none { store.finished(message.position, by: .retained) }
     }
-}
-
-/// Retained messages on their way to a new subscription.
-struct RetainedReplay: Sendable {
-    let filter: TopicFilter
-    let scan: RetainedScan<Message>
-    let qos: QoS
-    let subscriptionIdentifier: UInt32
-
-    /// Pages without a message after which other work comes first; each is at most 4,096 topics looked at.
-    static let fruitlessPages = 16
-    /// Small, because a page goes out whole: what it adds to the output at most.
-    static let pageSize = 16
 }

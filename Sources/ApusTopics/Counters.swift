@@ -9,5 +9,7 @@ struct Counters<let size: Int>: ~Copyable, Sendable {
 
     func raise(_ index: Int) { values[index].wrappingAdd(1, ordering: .releasing) }
 
+    func lower(_ index: Int) { values[index].wrappingSubtract(1, ordering: .releasing) }
+
     func set(_ index: Int, _ value: UInt64) { values[index].store(value, ordering: .releasing) }
 }

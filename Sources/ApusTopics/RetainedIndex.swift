@@ -10,6 +10,8 @@ package final class RetainedIndex<Value: Sendable>: Sendable {
     private let hasher: TopicHasher
     private let stripes: [RetainedStripe<Value>]
     private let total = Atomic<Int>(0)
+    /// Values in each tree, or more for a moment: never fewer.
+    private let stripeCounts = Counters<64>()
 
     package convenience init() { self.init(hasher: TopicHasher()) }
 
@@ -21,27 +23,38 @@ package final class RetainedIndex<Value: Sendable>: Sendable {
     /// Sets the value of a topic and returns the one that it replaces.
     @discardableResult
     package func set(_ topic: Span<UInt8>, _ value: Value) -> Value? {
-        let old = stripes[stripe(of: topic)].content.withLock { $0.set(topic, value) }
-        if old == nil { total.add(1, ordering: .relaxed) }
+        let stripe = stripe(of: topic)
+        stripeCounts.raise(stripe)
+        let old = stripes[stripe].content.withLock { $0.set(topic, value) }
+        if old == nil { total.add(1, ordering: .relaxed) } else { stripeCounts.lower(stripe) }
+        // Who looks for subscribers from now on either finds one, or that one finds the value: see `mayHold`.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
         return old
     }
 
     /// Removes the value of a topic and returns it.
     @discardableResult
-    package func remove(_ topic: Span<UInt8>) -> Value? {
-        let old = stripes[stripe(of: topic)].content.withLock { $0.remove(topic) }
-        if old != nil { total.subtract(1, ordering: .relaxed) }
-        return old
-    }
+    package func remove(_ topic: Span<UInt8>) -> Value? { remove(topic, where: { _ in true }) }
 
     /// Removes the topic if `condition` holds for its value, in one step.
     package func remove(_ topic: Span<UInt8>, where condition: (Value) -> Bool) -> Value? {
-        let old = stripes[stripe(of: topic)].content.withLock { content -> Value? in
+        let stripe = stripe(of: topic)
+        let old = stripes[stripe].content.withLock { content -> Value? in
             guard let current = content.value(for: topic), condition(current) else { return nil }
             return content.remove(topic)
         }
-        if old != nil { total.subtract(1, ordering: .relaxed) }
+        if old != nil {
+            total.subtract(1, ordering: .relaxed)
+            stripeCounts.lower(stripe)
+        }
         return old
+    }
+
+    /// Whether a filter may match anything: `false` is certain for what was set before the filter could be found in a
+    /// subscription index. Takes no lock.
+    package func mayHold(_ filter: TopicFilter) -> Bool {
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        return filter.startsWithWildcard ? count > 0 : stripeCounts.value(stripe(of: filter.bytes.span)) > 0
     }
 
     package func value(for topic: Span<UInt8>) -> Value? {

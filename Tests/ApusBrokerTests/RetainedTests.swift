@@ -157,6 +157,43 @@ struct RetainedTests {
         #expect(harness.counters.droppedTotal == 0)
     }
 
+    @Test
+    func `who subscribes again while retained messages are under way gets them once from then on, others' order stays`()
+    {
+        let harness = ShardHarness { $0.limits.outputBytesPerConnection = 2_000 }
+        let publisher = harness.client("p")
+        for index in 0..<300 {
+            publisher.publish("a/\(index)", retain: true)
+            publisher.publish("b/\(index)", retain: true)
+        }
+        let client = harness.client("c")
+        client.reads = false
+        client.subscribe("a/#")
+        client.subscribe("b/#")
+        client.subscribe("a/#")
+        harness.resumeReading(client)
+        let topics = client.takePublishes().map(\.topic)
+        // What had left before the second SUBSCRIBE comes a second time.
+        let begun = topics.firstIndex { $0.hasPrefix("b/") } ?? 0
+        #expect(begun > 0 && begun < 300)
+        #expect(topics[begun..<(begun + 300)].allSatisfy { $0.hasPrefix("b/") })
+        #expect(Set(topics[(begun + 300)...]).count == 300 && topics.count == begun + 600)
+    }
+
+    @Test func `filters below which nothing is retained keep nobody from what is`() {
+        let harness = ShardHarness()
+        harness.client("p").publish("kept/1", retain: true)
+        let client = harness.client("c")
+        for packet in 0..<20 {
+            let requests = (0..<100).map {
+                Subscribe.Request("none/\(packet)/\($0)/+", SubscriptionOptions(qos: .atMostOnce))
+            }
+            client.send(.subscribe(Subscribe(packetIdentifier: 1, requests: requests)))
+        }
+        client.subscribe("kept/+")
+        #expect(client.takePublishes().map(\.topic) == ["kept/1"])
+    }
+
     @Test func `one match among many that do not match is found`() {
         let harness = ShardHarness()
         let publisher = harness.client("p")

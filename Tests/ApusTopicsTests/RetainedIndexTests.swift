@@ -22,12 +22,24 @@ struct RetainedIndexTests {
             #expect(index.count == model.count)
             let filter = try TopicFilter(random.filter())
             let expected = model.filter { filter.matches(topic: $0.key) }.map(\.value).sorted()
+            #expect(index.mayHold(filter) || expected.isEmpty)
             #expect(index.matches(of: filter).sorted() == expected, "filter \(filter.text)")
             #expect(pages(index.scan(filter), limit: 1 + random.below(3)).sorted() == expected, "filter \(filter.text)")
         }
         for topic in model.keys { #expect(index.remove(Array(topic.utf8).span) != nil) }
         #expect(index.count == 0)
         #expect(index.nodeCount == 0)
+        for filter in ["#", "+", "a/b", "a/#"] { #expect(!index.mayHold(try TopicFilter(filter))) }
+    }
+
+    @Test func `a filter below another first level needs no look`() throws {
+        let index = RetainedIndex<Int>(hasher: TopicHasher(first: 0x9E37_79B9_7F4A_7C15, second: 0xBF58_476D_1CE4_E5B9))
+        index.set(Array("$SYS/broker/uptime".utf8).span, 1)
+        #expect(!index.mayHold(try TopicFilter("orders/#")))
+        #expect(index.mayHold(try TopicFilter("$SYS/#")))
+        index.set(Array("$SYS/broker/uptime".utf8).span, 2)
+        index.remove(Array("$SYS/broker/uptime".utf8).span)
+        #expect(!index.mayHold(try TopicFilter("$SYS/#")))
     }
 
     private func pages<Value>(_ scan: RetainedScan<Value>, limit: Int) -> [Value] {
