@@ -50,8 +50,9 @@ package final class RetainedIndex<Value: Sendable>: Sendable {
         return old
     }
 
-    /// Whether a filter may match anything: `false` is certain for what was set before the filter could be found in a
-    /// subscription index. Takes no lock.
+    /// Whether a filter may match anything.
+    ///
+    /// `false` is certain for what was set before the filter could be found in a subscription index. Takes no lock.
     package func mayHold(_ filter: TopicFilter) -> Bool {
         atomicMemoryFence(ordering: .sequentiallyConsistent)
         return filter.startsWithWildcard ? count > 0 : stripeCounts.value(stripe(of: filter.bytes.span)) > 0
