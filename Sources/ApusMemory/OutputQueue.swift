@@ -168,7 +168,7 @@ public struct OutputQueue: ~Copyable {
 
     // MARK: - Reading
 
-    /// Describes the first unsent bytes for `sendmsg` and returns how many vectors it filled; for ApusLoop.
+    /// Describes the first unsent bytes for a system call and returns how many vectors it filled; for ApusLoop.
     ///
     /// The addresses hold until the queue is changed in any way.
     package func fill(_ vectors: UnsafeMutableBufferPointer<iovec>) -> Int {

@@ -36,7 +36,7 @@ struct LoopWakeUpTests {
     }
 
     /// Two loops play ping-pong; a lost wake-up would leave both asleep until the time limit.
-    @Test(.timeLimit(.minutes(1))) func `no letter is overlooked in twenty thousand exchanges`() throws {
+    @Test(.timeLimit(.minutes(5))) func `no letter is overlooked in twenty thousand exchanges`() throws {
         let ends = try [WakeUp(), WakeUp()]
         let boxes = ends.map { Mailbox<Int>(wakeUp: $0) }
         let last = 20_000

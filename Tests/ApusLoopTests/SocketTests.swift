@@ -237,6 +237,6 @@ struct SocketTests {
             return
         }
         #expect(error.name == "EPIPE")
-        #expect(error.description == "sendmsg: Broken pipe (EPIPE)")
+        #expect(error.description == "send: Broken pipe (EPIPE)")
     }
 }

@@ -189,12 +189,12 @@ final class SimulatedKernel {
     }
 
     func send(_ number: Int32, _ queue: inout OutputQueue, _ pool: inout ChunkPool) -> SendResult {
-        guard let socket = open(number) else { return .failed(.system(SystemError(code: 9, call: "sendmsg"))) }
+        guard let socket = open(number) else { return .failed(.system(SystemError(code: 9, call: "send"))) }
         if Bool.random(using: &random) { meanwhile() }
         if socket.isShutByBroker, !queue.isEmpty { failures.append("bytes behind the end of \(number)") }
         var total = 0
         while !queue.isEmpty {
-            if socket.isReset { return .failed(.system(SystemError(code: 32, call: "sendmsg"))) }
+            if socket.isReset { return .failed(.system(SystemError(code: 32, call: "send"))) }
             var room = min(socket.room, queue.count)
             let isShort = isUnkind()
             // Short of memory, the system takes less than there is room for; that it will take more is news then.
