@@ -1,4 +1,3 @@
-internal import ApusLocks
 package import ApusMessage
 package import ApusTopics
 internal import Synchronization
@@ -7,11 +6,27 @@ internal import Synchronization
 package final class RetainedBudget: Sendable {
     fileprivate let messages = Atomic<Int>(0)
     fileprivate let bytes = Atomic<Int>(0)
-    fileprivate let limits: Guarded<Limits>
+    fileprivate let mostMessages: Atomic<Int>
+    fileprivate let mostBytes: Atomic<Int>
 
-    init(_ limits: Limits) { self.limits = Guarded(limits) }
+    init(_ limits: Limits) {
+        mostMessages = Atomic(limits.retainedMessages)
+        mostBytes = Atomic(limits.retainedBytes)
+    }
 
-    func apply(_ new: Limits) { limits.withLock { $0 = new } }
+    func apply(_ new: Limits) {
+        mostMessages.store(new.retainedMessages, ordering: .relaxed)
+        mostBytes.store(new.retainedBytes, ordering: .relaxed)
+    }
+
+    /// The first bound that so much more would break; `nil` for none.
+    fileprivate func reachedLimit(messages more: Int, bytes growth: Int) -> String? {
+        let mostMessages = mostMessages.load(ordering: .relaxed)
+        if more > 0, count + more > mostMessages { return "the broker's limits.retainedMessages of \(mostMessages)" }
+        let mostBytes = mostBytes.load(ordering: .relaxed)
+        if growth > 0, byteCount + growth > mostBytes { return "the broker's limits.retainedBytes of \(mostBytes)" }
+        return nil
+    }
 
     package var count: Int { messages.load(ordering: .relaxed) }
     package var byteCount: Int { bytes.load(ordering: .relaxed) }
@@ -70,25 +85,24 @@ package final class RetainedMessages: Sendable {
 
     /// The bound that another message of this cost would break.
     private func reachedLimit(_ topic: Span<UInt8>, _ cost: Int, _ own: InstanceLimits) -> String? {
-        let limits = budget.limits.withLock { $0 }
+        // Most are far from any bound, whether or not they replace another.
+        guard reachedLimit(messages: 1, bytes: cost, own) != nil else { return nil }
         let replaced = index.value(for: topic)
-        if replaced == nil {
-            if own.retainedMessages > 0, count >= own.retainedMessages {
-                return "the instance's limit retainedMessages of \(own.retainedMessages)"
-            }
-            if budget.count >= limits.retainedMessages {
-                return "the broker's limits.retainedMessages of \(limits.retainedMessages)"
-            }
+        return reachedLimit(
+            messages: replaced == nil ? 1 : 0,
+            bytes: cost - (replaced.map(Self.cost) ?? 0),
+            own,
+        )
+    }
+
+    private func reachedLimit(messages more: Int, bytes growth: Int, _ own: InstanceLimits) -> String? {
+        if more > 0, own.retainedMessages > 0, count + more > own.retainedMessages {
+            return "the instance's limit retainedMessages of \(own.retainedMessages)"
         }
-        let growth = cost - (replaced.map(Self.cost) ?? 0)
-        guard growth > 0 else { return nil }
-        if own.retainedBytes > 0, bytes.load(ordering: .relaxed) + growth > own.retainedBytes {
+        if growth > 0, own.retainedBytes > 0, bytes.load(ordering: .relaxed) + growth > own.retainedBytes {
             return "the instance's limit retainedBytes of \(own.retainedBytes)"
         }
-        if budget.byteCount + growth > limits.retainedBytes {
-            return "the broker's limits.retainedBytes of \(limits.retainedBytes)"
-        }
-        return nil
+        return budget.reachedLimit(messages: more, bytes: growth)
     }
 
     private func released(_ message: Message) {

@@ -228,10 +228,14 @@ extension Shard {
         var fruitless = 0
         while let replay = details.retainedReplays?.first {
             guard connections[slot].output.count < limits.outputBytesPerConnection / 2 else { return }
-            // A QoS 1 or 2 page must find room in the window, or it would only move to the queue.
-            if replay.qos > .atMostOnce, sessions[session].hasBacklog { return }
+            var most = RetainedReplay.pageSize
+            if replay.qos > .atMostOnce {
+                // A page must find room in the window, or it would only move to the queue; acknowledgements make room.
+                most = min(most, sessions[session].outbound.capacity)
+                guard !sessions[session].hasBacklog, sessions[session].outbound.room >= most else { return }
+            }
             // A page may be empty before the end: the scan bounds its work, not only what it finds.
-            let page = replay.scan.next(limit: RetainedReplay.pageSize)
+            let page = replay.scan.next(limit: most)
             for message in page { sendRetained(message, replay, slot, session) }
             if replay.scan.isFinished { details.retainedReplays?.removeFirst() }
             // A filter that matches few of millions of topics must not keep the shard from its other clients.

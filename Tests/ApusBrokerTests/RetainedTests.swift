@@ -118,17 +118,23 @@ struct RetainedTests {
 
     // MARK: - Many
 
-    @Test(arguments: QoS.allCases)
-    func `5,000 retained messages come page by page within the output bound`(qos: QoS) {
+    @Test(arguments: QoS.allCases, [1, 7, 40] as [UInt16])
+    func `5,000 retained messages come page by page within the output bound, past the queue`(
+        qos: QoS,
+        receiveMaximum: UInt16,
+    ) {
         let bound = 20_000
-        let harness = ShardHarness(shards: 2) { $0.limits.outputBytesPerConnection = bound }
+        let harness = ShardHarness(shards: 2) {
+            $0.limits.outputBytesPerConnection = bound
+            $0.limits.queuedMessagesPerSession = 1
+        }
         let publisher = harness.client("p")
         let payload = String(repeating: "x", count: 50)
         for index in 0..<5_000 {
             publisher.publish("t/\(index)", payload, qos: qos, id: qos == .atMostOnce ? 0 : 1, retain: true) { _ in }
             if qos == .exactlyOnce { publisher.acknowledge(.pubRel, 1) }
         }
-        let client = harness.client("c") { $0.receiveMaximum = 40 }
+        let client = harness.client("c") { $0.receiveMaximum = receiveMaximum }
         client.reads = false
         client.send(
             .subscribe(
