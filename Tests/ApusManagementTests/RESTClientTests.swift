@@ -89,6 +89,17 @@ struct RESTClientTests {
         #expect(await fixture.rest(.post, "\(instance)/publish", body).status == status)
     }
 
+    @Test func `a topic has the length that the instance allows, parent topic or not`() async {
+        let rules: JSONValue = ["policies": ["requiresParentTopic": false], "limits": ["topicCharacters": 10]]
+        #expect(await fixture.rest(.patch, instance, rules).status == 200)
+        for (topic, status) in [("no/parent1", 200), ("no/parent12", 422), ("no/p2p/a-device", 200)] {
+            #expect(
+                await fixture.rest(.post, "\(instance)/publish", ["topic": .string(topic), "payload": ""]).status
+                    == status
+            )
+        }
+    }
+
     @Test func `what became of a message is what the trace knows`() async {
         let id = String(repeating: "A", count: 32)
         #expect(await fixture.rest(.get, "\(instance)/messages/\(id)").status == 404)

@@ -6,6 +6,7 @@ internal import MQTTCodec
 enum InstanceSettings {
     private struct Policy: Sendable {
         var name: String
+        var text: SettingText
         var schema: Schema
         /// The value that holds.
         var value: @Sendable (Policies) -> JSONValue
@@ -18,6 +19,7 @@ enum InstanceSettings {
     private static let policies: [Policy] = [
         Policy(
             name: "duplicateClientId",
+            text: .duplicateClientID,
             schema: .choice(Policies.DuplicateClientID.self),
             value: { .string($0.duplicateClientID.rawValue) },
             override: { $0.duplicateClientID.map { .string($0.rawValue) } },
@@ -25,6 +27,7 @@ enum InstanceSettings {
         ),
         Policy(
             name: "onDenied",
+            text: .onDenied,
             schema: .choice(Policies.OnDenied.self),
             value: { .string($0.onDenied.rawValue) },
             override: { $0.onDenied.map { .string($0.rawValue) } },
@@ -32,37 +35,48 @@ enum InstanceSettings {
         ),
         Policy(
             name: "maximumQoS",
+            text: .maximumQoS,
             schema: .integer(0...2),
             value: { .integer(Int64($0.maximumQoS.rawValue)) },
             override: { $0.maximumQoS.map { .integer(Int64($0.rawValue)) } },
             set: { $0.maximumQoS = $1.integer.flatMap { UInt8(exactly: $0) }.flatMap(QoS.init) },
         ),
-        flag("requiresGroup", { $0.requiresGroup }, { $0.requiresGroup }, { $0.requiresGroup = $1 }),
+        flag("requiresGroup", .requiresGroup, { $0.requiresGroup }, { $0.requiresGroup }, { $0.requiresGroup = $1 }),
         flag(
             "requiresParentTopic",
+            .requiresParentTopic,
             { $0.requiresParentTopic },
             { $0.requiresParentTopic },
             { $0.requiresParentTopic = $1 }
         ),
-        flag("persistentQoS2", { $0.persistentQoS2 }, { $0.persistentQoS2 }, { $0.persistentQoS2 = $1 }),
-        flag("p2p", { $0.p2p }, { $0.p2p }, { $0.p2p = $1 }),
+        flag(
+            "persistentQoS2",
+            .persistentQoS2,
+            { $0.persistentQoS2 },
+            { $0.persistentQoS2 },
+            { $0.persistentQoS2 = $1 }
+        ),
+        flag("p2p", .p2p, { $0.p2p }, { $0.p2p }, { $0.p2p = $1 }),
         flag(
             "anonymousOnLoopback",
+            .anonymousOnLoopback,
             { $0.anonymousOnLoopback },
             { $0.anonymousOnLoopback },
             { $0.anonymousOnLoopback = $1 }
         ),
-        flag("trace", { $0.trace }, { $0.trace }, { $0.trace = $1 }),
+        flag("trace", .trace, { $0.trace }, { $0.trace }, { $0.trace = $1 }),
     ]
 
     private static func flag(
         _ name: String,
+        _ text: SettingText,
         _ value: @escaping @Sendable (Policies) -> Bool,
         _ override: @escaping @Sendable (PolicyOverrides) -> Bool?,
         _ set: @escaping @Sendable (inout PolicyOverrides, Bool?) -> Void,
     ) -> Policy {
         Policy(
             name: name,
+            text: text,
             schema: .boolean,
             value: { .bool(value($0)) },
             override: { override($0).map { .bool($0) } },
@@ -73,13 +87,21 @@ enum InstanceSettings {
     // MARK: - Schemas
 
     static func policyProperties(required: Bool, nullable: Bool) -> [Schema.Property] {
-        policies.map { Schema.Property($0.name, nullable ? .nullable($0.schema) : $0.schema, required: required) }
+        policies.map { policy in
+            let schema = nullable ? Schema.nullable(policy.schema) : policy.schema
+            return Schema.Property(policy.name, schema, required: required, policy.text.description)
+        }
     }
 
     static func limitProperties(required: Bool, nullable: Bool) -> [Schema.Property] {
         InstanceLimits.Name.allCases.map { name in
             let schema = Schema.integer(Int64(name.range.lowerBound)...Int64(name.range.upperBound))
-            return Schema.Property(name.rawValue, nullable ? .nullable(schema) : schema, required: required)
+            return Schema.Property(
+                name.rawValue,
+                nullable ? .nullable(schema) : schema,
+                required: required,
+                SettingText(name).description,
+            )
         }
     }
 

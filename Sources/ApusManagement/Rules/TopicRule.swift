@@ -55,7 +55,6 @@ struct TopicRule {
 
     private func check(parentOf topic: String) throws(TopicRefusal) {
         let policies = instance.effectivePolicies
-        guard policies.requiresParentTopic else { return }
         // By bytes, as MQTT splits topics.
         let levels = topic.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
             .map { String(Substring($0)) }
@@ -70,6 +69,7 @@ struct TopicRule {
         guard !isDirect || levels[2].unicodeScalars.count <= Self.clientIDCharacters else {
             throw .malformed("a client id has at most \(Self.clientIDCharacters) characters")
         }
+        guard policies.requiresParentTopic else { return }
         guard directory.hasTopic(instance.number, parent) else {
             throw .unknownParent(
                 "the instance '\(instance.id)' has no parent topic '\(excerpt(parent))'; create it first"
