@@ -45,16 +45,16 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        // Level 0: the system's libraries, and the one lock of the house.
+        // Level 0: the system's libraries, the one lock of the house, and its containers.
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CLinux"),
         room("ApusLocks"),
+        room("ApusMemory"),
         // Level 1: one protocol or one data structure each; they know nothing of Apus.
         room("MQTTCodec"),
         room("WebSocketCodec"),
         room("ProxyProtocol"),
-        room("ApusTopics", ["ApusLocks"]),
-        room("ApusMemory"),
+        room("ApusTopics", ["ApusLocks", "ApusMemory"]),
         room("ApusCrypto", ["COpenSSL"]),
         // Level 2: the vocabulary, and the system below it.
         room("ApusMessage", ["ApusTopics", "MQTTCodec"]),

@@ -110,8 +110,12 @@ struct AuthorizedTopic {
 final class ConnectionDetails {
     let peer: Peer
     let acceptedAt: Timestamp
-    var clientID = ""
+    /// Who was accepted; before that only the client id that asks is in it.
     var principal = Principal(clientID: "", userName: nil)
+    var clientID: String {
+        get { principal.clientID }
+        set { principal.clientID = newValue }
+    }
     /// `nil` except while who it is is being proven, and for who does so by an enhanced authentication: its parts take more
     /// memory than all the rest.
     private var login: Login?

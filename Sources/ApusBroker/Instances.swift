@@ -60,6 +60,9 @@ struct SessionKey: Hashable, Sendable {
         self.instance = instance
         self.clientID = ExactText(clientID)
     }
+
+    /// Another one in each process, so that nobody can choose client ids that share it.
+    var hash: UInt64 { UInt64(bitPattern: Int64(hashValue)) }
 }
 
 extension Shard {
@@ -113,7 +116,16 @@ extension Shard {
 
     /// The session slot of a client.
     func session(_ tenant: Int, _ clientID: String) -> Int? {
-        sessionsByClientID[SessionKey(tenants[tenant].number, clientID)].map(Int.init)
+        session(SessionKey(tenants[tenant].number, clientID))
+    }
+
+    func session(_ key: SessionKey) -> Int? {
+        let found = sessionsByClientID.find(key.hash) { slot in
+            let session = Int(slot)
+            return tenants[Int(sessions[session].tenant)].number == key.instance
+                && ExactText(sessions[session].clientID) == key.clientID
+        }
+        return found.map(Int.init)
     }
 
     /// An instance's rules have changed, or it was deleted: what may no longer be, ends.

@@ -104,7 +104,7 @@ extension Shard {
 
     /// An operator ends a connection, or a whole session.
     private mutating func end(_ key: SessionKey, _ reasonCode: ReasonCode, _ explanation: String, endsSession: Bool) {
-        guard let session = sessionsByClientID[key].map(Int.init) else { return }
+        guard let session = self.session(key) else { return }
         if endsSession { changeExpiry(session, seconds: 0) }
         if sessions[session].isConnected {
             disconnect(Int(sessions[session].connection), reasonCode, explanation)

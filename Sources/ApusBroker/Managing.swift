@@ -93,11 +93,11 @@ extension Shard {
     }
 
     func isConnected(_ instance: InstanceNumber, _ clientID: String) -> Bool {
-        sessionsByClientID[SessionKey(instance, clientID)].map { sessions[Int($0)].isConnected } ?? false
+        session(SessionKey(instance, clientID)).map { sessions[$0].isConnected } ?? false
     }
 
     func details(_ instance: InstanceNumber, _ clientID: String) -> SessionDetails? {
-        guard let session = sessionsByClientID[SessionKey(instance, clientID)].map(Int.init) else { return nil }
+        guard let session = self.session(SessionKey(instance, clientID)) else { return nil }
         let backlog = store.backlog(of: sessions[session].handle)
         let isConnected = sessions[session].isConnected
         return SessionDetails(
@@ -163,7 +163,7 @@ extension Shard {
     }
 
     mutating func disconnect(_ instance: InstanceNumber, _ clientID: String, _ explanation: String) -> Bool {
-        guard let session = sessionsByClientID[SessionKey(instance, clientID)].map(Int.init),
+        guard let session = self.session(SessionKey(instance, clientID)),
             sessions[session].isConnected
         else { return false }
         disconnect(Int(sessions[session].connection), .administrativeAction, explanation)
@@ -177,14 +177,14 @@ extension Shard {
         _ explanation: String,
         _ answer: @escaping @Sendable (Bool) -> Void,
     ) {
-        guard let session = sessionsByClientID[SessionKey(instance, clientID)].map(Int.init) else {
+        guard let session = self.session(SessionKey(instance, clientID)) else {
             return answer(false)
         }
         if sessions[session].isConnected {
             disconnect(Int(sessions[session].connection), .administrativeAction, explanation)
         }
         // Without a life of its own it has ended with its connection.
-        guard let session = sessionsByClientID[SessionKey(instance, clientID)].map(Int.init) else {
+        guard let session = self.session(SessionKey(instance, clientID)) else {
             return answer(true)
         }
         whenStored(endSession(session, .administrative), ShardCall { _ in answer(true) })

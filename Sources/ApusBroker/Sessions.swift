@@ -112,7 +112,7 @@ extension Shard {
             generation: sessions.generation(of: session),
         )
         let key = SessionKey(tenants[tenant].number, clientID)
-        sessionsByClientID[key] = Int32(truncatingIfNeeded: session)
+        sessionsByClientID.insert(key.hash, UInt32(truncatingIfNeeded: session))
         broker.sessionCount.add(1, ordering: .relaxed)
         return session
     }
@@ -176,7 +176,7 @@ extension Shard {
         addWaiting(-sessions[session].countedMessages, session)
         let waiting = store.sessionEnded(handle, number)
         let key = SessionKey(instance(ofSession: session).number, sessions[session].clientID)
-        sessionsByClientID[key] = nil
+        sessionsByClientID.remove(key.hash, UInt32(truncatingIfNeeded: session))
         let tenant = Int(sessions[session].tenant)
         let clientID = sessions[session].clientID
         _ = sessions.remove(at: session)

@@ -27,7 +27,7 @@ package struct Shard: ~Copyable {
     var connections = Slab<Connection>()
     var sessions = Slab<Session>()
     /// Session slots by client.
-    var sessionsByClientID: [SessionKey: Int32] = [:]
+    var sessionsByClientID = SlotTable()
     /// The instances that this shard has met; a connection or session names its own by the place in this list.
     var tenants: [Tenant] = []
     var tenantsByNumber: [InstanceNumber: Int32] = [:]

@@ -1,3 +1,5 @@
+internal import ApusMemory
+
 /// Filters without a wildcard: a hash table by the bytes of the topic; numbers of texts and of filters are the same.
 struct ExactFilters: FilterTable {
     var store = FilterStore()

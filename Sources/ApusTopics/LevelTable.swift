@@ -1,3 +1,5 @@
+internal import ApusMemory
+
 /// Interned topic levels: one 32-bit number for each distinct text in use, counted and recycled.
 struct LevelTable: Sendable {
     private var texts = TextStore()

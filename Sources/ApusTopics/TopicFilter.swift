@@ -7,7 +7,9 @@ package struct TopicFilter: Sendable, Hashable {
     /// The share name of `$share/{group}/{filter}`, else `nil`.
     package let group: String?
     /// Number of levels of the filter behind the share name, `1...65_536`; what is too deep is for the broker to say.
-    package let levelCount: Int
+    package var levelCount: Int { Int(levels) }
+    // Half as wide as it could be: each subscription has it.
+    private let levels: UInt32
     /// Whether a `+` or `#` is in the filter.
     package let hasWildcard: Bool
 
@@ -65,7 +67,7 @@ package struct TopicFilter: Sendable, Hashable {
         }
         self.bytes = bytes
         self.group = group
-        self.levelCount = levels
+        self.levels = UInt32(levels)
         self.hasWildcard = wildcard
     }
 

@@ -1,3 +1,5 @@
+internal import ApusMemory
+
 /// Topics as a tree of levels in flat arrays, from a topic to a number; the structure of ``RetainedIndex``.
 ///
 /// **What it costs.** A node is 24 bytes and its edge in the one hash table about 24; levels are interned, so a name

@@ -1,3 +1,5 @@
+internal import ApusMemory
+
 /// Filters with a wildcard, as a trie of levels in flat arrays.
 ///
 /// **What it costs.** A trie of objects spends its time on cache misses: each node is an allocation, its dictionary of

@@ -19,13 +19,13 @@ struct SubscriptionsTests {
         #expect(subscriptions.map(\.options.qos) == [.exactlyOnce, .atMostOnce])
     }
 
-    @Test(arguments: 1...20 as ClosedRange<UInt64>)
-    func `random changes agree with a dictionary, below the table and above`(seed: UInt64) throws {
+    @Test(arguments: 1...20 as ClosedRange<UInt64>, [2, 4, 40])
+    func `random changes agree with a dictionary, with one, a few and many`(seed: UInt64, names: Int) throws {
         var random = SeededGenerator(seed: seed)
         var subscriptions = Subscriptions()
         var model: [String: QoS] = [:]
         for _ in 0..<600 {
-            let text = "t/\(Int.random(in: 0..<40, using: &random))"
+            let text = "t/\(Int.random(in: 0..<names, using: &random))"
             let filter = try TopicFilter(text)
             if Int.random(in: 0..<5, using: &random) < 3 {
                 let qos = QoS.allCases.randomElement(using: &random) ?? .atMostOnce

@@ -4,11 +4,18 @@ package import MQTTCodec
 /// Whoever connects, as the transport and the CONNECT packet describe them.
 package struct Peer: Sendable, Equatable {
     /// The remote address as text: `127.0.0.1:50123`, `[::1]:50123` or `unix`.
-    package var address: String
+    package var address: String {
+        get { hasPort ? "\(host):\(port)" : host }
+        set { (host, port, hasPort) = Self.parts(of: newValue) }
+    }
     /// The name of the listener that took the connection.
     package var listener: String
     /// Whether both ends are this machine (loopback or unix socket); PROXY protocol's address counts when present.
     package var isLoopback: Bool
+    // Apart, since a String of up to 15 bytes, as any IPv4 address is, needs no memory of its own.
+    private var host: String
+    private var port: UInt16
+    private var hasPort: Bool
     /// What TLS and WebSocket said, `nil` for nothing.
     ///
     /// Apart, since each connection holds a peer, and most hold nothing of this.
@@ -36,6 +43,14 @@ package struct Peer: Sendable, Equatable {
     package var serverName: String? {
         get { layers?.content.serverName }
         set { change { $0.serverName = newValue } }
+    }
+
+    /// All is the host of an address whose port is none, or is not written as it would be.
+    private static func parts(of address: String) -> (host: String, port: UInt16, hasPort: Bool) {
+        guard let colon = address.utf8.lastIndex(of: UInt8(ascii: ":")) else { return (address, 0, false) }
+        let digits = address[address.utf8.index(after: colon)...]
+        guard let port = UInt16(digits), String(port) == digits else { return (address, 0, false) }
+        return (String(address[..<colon]), port, true)
     }
 
     private struct LayerContent: Sendable, Equatable {
@@ -68,7 +83,7 @@ package struct Peer: Sendable, Equatable {
         certificateFault: String? = nil,
         serverName: String? = nil,
     ) {
-        self.address = address
+        (host, port, hasPort) = Self.parts(of: address)
         self.listener = listener
         self.isLoopback = isLoopback
         let content = LayerContent(
