@@ -68,6 +68,7 @@ def test_the_configuration_of_the_page_on_deployment_is_taken_and_serves(folder)
     (folder / "ca.pem").write_text(authority.pem)
     (folder / "server.pem").write_text(server.pem)
     (folder / "server.key").write_text(server.key_pem)
+    (folder / "server.key").chmod(0o640)
     file = folder / "apus.yaml"
     text = blocks("deployment.md", "yaml")[0].replace("/etc/apus", str(folder)).replace("/var/lib/apus", str(folder / "data"))
     file.write_text(text)
