@@ -10,35 +10,57 @@ struct RetainedReplay: Sendable {
     let qos: QoS
     let subscriptionIdentifier: UInt32
 
-    /// Pages without a message after which other work comes first; each is at most 4,096 topics looked at.
-    static let fruitlessPages = 16
+    /// Work without a message that is sent, in topics looked at, after which other work comes first: some milliseconds.
+    static let fruitlessWork = 65_536
+    /// What to begin a page costs besides, and what a message that is not sent costs.
+    static let pageWork = 32
     /// Small, because a page goes out whole: what it adds to the output at most.
     static let pageSize = 16
 }
 
 /// What a connection has yet to get of retained messages, at most once for each filter; owned by the connection's shard.
 final class RetainedReplays {
-    private var queue = RingBuffer<RetainedReplay>()
-    private var filters: Set<TopicFilter> = []
+    private struct Waiting {
+        let replay: RetainedReplay
+        let turn: UInt64
+    }
 
-    var first: RetainedReplay? { queue.first }
+    /// In order; some may have ended, the first has not.
+    private var queue = RingBuffer<Waiting>()
+    /// The turn of each filter's replay: what waits with another has ended.
+    private var turns: [TopicFilter: UInt64] = [:]
+    private var lastTurn: UInt64 = 0
+
+    var first: RetainedReplay? { queue.first?.replay }
 
     /// Puts a replay behind the others; one of the same filter that is under way ends.
     func append(_ replay: RetainedReplay) {
-        remove(replay.filter)
-        filters.insert(replay.filter)
-        queue.append(replay)
+        lastTurn += 1
+        turns[replay.filter] = lastTurn
+        queue.append(Waiting(replay: replay, turn: lastTurn))
+        dropEnded()
     }
 
     /// Ends the replay of a filter, if there is one.
     func remove(_ filter: TopicFilter) {
-        guard filters.remove(filter) != nil else { return }
-        for _ in 0..<queue.count {
-            if let replay = queue.popFirst(), replay.filter != filter { queue.append(replay) }
-        }
+        guard turns.removeValue(forKey: filter) != nil else { return }
+        dropEnded()
     }
 
     func removeFirst() {
-        if let replay = queue.popFirst() { filters.remove(replay.filter) }
+        guard let first = queue.popFirst() else { return }
+        turns[first.replay.filter] = nil
+        dropEnded()
+    }
+
+    private func isUnderWay(_ waiting: Waiting) -> Bool { turns[waiting.replay.filter] == waiting.turn }
+
+    /// A client may end thousands, one by one: those between others are taken out when they are the most.
+    private func dropEnded() {
+        while let first = queue.first, !isUnderWay(first) { _ = queue.popFirst() }
+        guard queue.count > 2 * turns.count + 16 else { return }
+        for _ in 0..<queue.count {
+            if let waiting = queue.popFirst(), isUnderWay(waiting) { queue.append(waiting) }
+        }
     }
 }

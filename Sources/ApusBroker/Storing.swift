@@ -77,7 +77,11 @@ extension Shard {
             releaseHeld()
             resumePaused()
         case .readable(let handle):
-            if let session = slot(of: handle), sessions[session].hasBacklog { pump(session) }
+            guard let session = slot(of: handle), sessions[session].hasBacklog else { return }
+            pump(session)
+            // All that was read may have expired, and then nothing is sent that would go on with retained messages.
+            let slot = Int(sessions[session].connection)
+            if slot >= 0, connections[slot].hasRetainedReplay { replayRetained(slot) }
         case .vacate:
             vacatingFrom = 0
             vacatingQueue = nil

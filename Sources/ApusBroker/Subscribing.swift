@@ -230,17 +230,20 @@ extension Shard {
             guard connections[slot].output.count < limits.outputBytesPerConnection / 2 else { return }
             var most = RetainedReplay.pageSize
             if replay.qos > .atMostOnce {
-                // A page must find room in the window, or it would only move to the queue; acknowledgements make room.
-                most = min(most, sessions[session].outbound.capacity)
-                guard !sessions[session].hasBacklog, sessions[session].outbound.room >= most else { return }
+                // What finds no room in the window would only move to the queue; each acknowledgement makes room. However
+                // small, it is used: other messages may take the rest for as long as the client likes.
+                most = min(most, sessions[session].outbound.room)
+                guard !sessions[session].hasBacklog, most > 0 else { return }
             }
             // A page may be empty before the end: the scan bounds its work, not only what it finds.
-            let page = replay.scan.next(limit: most)
-            for message in page { sendRetained(message, replay, slot, session) }
+            let page = replay.scan.page(limit: most)
+            var unsent = 0
+            for message in page.values where !sendRetained(message, replay, slot, session) { unsent += 1 }
             if replay.scan.isFinished { details.retainedReplays?.removeFirst() }
-            // A filter that matches few of millions of topics must not keep the shard from its other clients.
-            fruitless += page.isEmpty ? 1 : 0
-            if fruitless >= RetainedReplay.fruitlessPages {
+            // A filter that matches few of millions of topics, thousands that match none, and messages that the client
+            // cannot take must not keep the shard from its other clients.
+            if unsent == page.values.count { fruitless += page.visited + RetainedReplay.pageWork * (1 + unsent) }
+            if fruitless >= RetainedReplay.fruitlessWork {
                 details.isReplayScheduled = true
                 return schedule(.retainedReplay, slot: slot, at: now)
             }
@@ -249,9 +252,16 @@ extension Shard {
         details.retainedReplays = nil
     }
 
-    private mutating func sendRetained(_ message: Message, _ replay: RetainedReplay, _ slot: Int, _ session: Int) {
+    /// - Returns: false when nothing came of it.
+    private mutating func sendRetained(
+        _ message: Message,
+        _ replay: RetainedReplay,
+        _ slot: Int,
+        _ session: Int,
+    ) -> Bool {
         guard message.expiresAt > now else {
-            return forgetRetained(message)
+            forgetRetained(message)
+            return false
         }
         let qos = min(message.qos, replay.qos)
         let delivery = Delivery(
@@ -260,12 +270,19 @@ extension Shard {
             retain: true,
             subscriptionIdentifier: replay.subscriptionIdentifier,
         )
-        guard fits(slot, delivery) else { return drop(.tooLargeForReceiver, message.number, session: session) }
-        if delivery.qos == .atMostOnce { return transmit(slot, delivery, 0, dup: false) }
+        guard fits(slot, delivery) else {
+            drop(.tooLargeForReceiver, message.number, session: session)
+            return false
+        }
+        guard delivery.qos > .atMostOnce else {
+            transmit(slot, delivery, 0, dup: false)
+            return true
+        }
         let isStored = sessions[session].isPersistent && message.position != .none
         if isStored { store.assigned(message.position, to: recipient(session, delivery)) }
         guard !sessions[session].hasBacklog, sessions[session].outbound.hasRoom else {
-            return enqueue(delivery, session)
+            enqueue(delivery, session)
+            return true
         }
         let identifier = sessions[session].outbound.sent(
             delivery.qos,
@@ -277,6 +294,7 @@ extension Shard {
         } else {
             transmit(slot, delivery, identifier, dup: false)
         }
+        return true
     }
 
     /// A retained message has expired.

@@ -72,9 +72,6 @@ public struct OutboundPublishes: Sendable {
     /// How many messages may be sent now.
     package var room: Int { hasRoom ? min(Int(window) - outstanding, Self.identifiers - ring.count) : 0 }
 
-    /// How many messages may be under way when none is.
-    package var capacity: Int { Int(window) }
-
     /// Whether something of an earlier connection must be sent again before anything new.
     package var mustRepeat: Bool { nextToRepeat < ring.count }
 

@@ -41,7 +41,10 @@ package final class RetainedScan<Value: Sendable>: Sendable {
     /// A page may be short or empty before the end, because the nodes visited in one call are bounded (4,096): ask
     /// ``isFinished``, and give other work a turn between pages.
     /// - Parameter limit: at least 1.
-    package func next(limit: Int) -> [Value] {
+    package func next(limit: Int) -> [Value] { page(limit: limit).values }
+
+    /// As ``next(limit:)``, with the number of nodes that were visited, 0 … 4,096.
+    package func page(limit: Int) -> (values: [Value], visited: Int) {
         position.withLock { position in
             var page: [Value] = []
             var steps = Self.stepsPerLock
@@ -59,7 +62,7 @@ package final class RetainedScan<Value: Sendable>: Sendable {
                 }
                 if position.walk.isFinished { position = Position(stripe: position.stripe + 1) }
             }
-            return page
+            return (page, Self.stepsPerLock - steps)
         }
     }
 }

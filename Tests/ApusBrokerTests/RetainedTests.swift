@@ -1,5 +1,6 @@
 import ApusMemory
 import ApusMessage
+import ApusStore
 import ApusTopics
 import MQTTCodec
 import Testing
@@ -210,6 +211,89 @@ struct RetainedTests {
         #expect(client.takePayloads() == ["found"])
     }
 
+    @Test func `a thousand filters without a retained message do not delay the one that has one`() {
+        let harness = ShardHarness()
+        harness.client("p").publish("device/999/state", "kept", retain: true)
+        let client = harness.client("c")
+        let requests = (0..<1_000).map {
+            Subscribe.Request("device/\($0)/state", SubscriptionOptions(qos: .atMostOnce))
+        }
+        client.send(.subscribe(Subscribe(packetIdentifier: 1, requests: requests)))
+        #expect(client.takePayloads() == ["kept"])
+    }
+
+    @Test func `messages that are too large for the client do not keep the shard for all their number`() {
+        let harness = ShardHarness()
+        let publisher = harness.client("p")
+        let payload = String(repeating: "x", count: 200)
+        for index in 0..<5_000 { publisher.publish("t/\(index)", payload, retain: true) }
+        publisher.publish("u", "small", retain: true)
+        let client = harness.client("c") { $0.maximumPacketSize = 100 }
+        client.subscribe("#")
+        #expect(harness.dropped(.tooLargeForReceiver) < 2_000)
+        harness.advance(seconds: 2)
+        #expect(harness.dropped(.tooLargeForReceiver) == 5_000)
+        #expect(client.takePayloads() == ["small"])
+    }
+
+    @Test(arguments: [1, 7, 15] as [Int])
+    func `messages that a client leaves unacknowledged keep no others from a window that has room`(unacknowledged: Int)
+    {
+        let harness = ShardHarness()
+        let publisher = harness.client("p")
+        for index in 0..<40 { publisher.publish("kept/\(index)", qos: .atLeastOnce, id: 1, retain: true) }
+        let client = harness.client("c") { $0.receiveMaximum = 16 }
+        client.subscribe("live", qos: .atLeastOnce)
+        for _ in 0..<unacknowledged { publisher.publish("live", qos: .atLeastOnce, id: 1) }
+        #expect(client.takePublishes().count == unacknowledged)
+        client.subscribe("kept/+", qos: .atLeastOnce)
+        var topics: Set<String> = []
+        while true {
+            let page = client.takePublishes()
+            guard !page.isEmpty else { break }
+            for message in page {
+                topics.insert(message.topic)
+                client.acknowledge(.pubAck, message.packetIdentifier)
+            }
+        }
+        #expect(topics.count == 40)
+    }
+
+    @Test func `retained messages come when all that waited on the disk has expired`() throws {
+        let store = WaitingStore()
+        let harness = ShardHarness(stores: [store])
+        let publisher = harness.client("p")
+        publisher.publish("kept/1", qos: .atLeastOnce, id: 1, retain: true)
+        let before = harness.client("c", expiry: 1_000)
+        before.subscribe("live", qos: .atLeastOnce)
+        before.lose()
+        publisher.publish("live", qos: .atLeastOnce, id: 2) { $0.messageExpiryInterval = 1 }
+        store.isWaiting = true
+        let client = harness.client("c", clean: false, expiry: 1_000)
+        client.subscribe("kept/+", qos: .atLeastOnce)
+        #expect(client.takePublishes().isEmpty)
+        harness.advance(seconds: 5)
+        store.isWaiting = false
+        let waiting = try #require(store.asked)
+        harness.shards[0].receive(.readable(waiting))
+        harness.settle()
+        #expect(client.takePublishes().map(\.topic) == ["kept/1"])
+        #expect(harness.dropped(.expired) == 1)
+    }
+
+    @Test func `of ten thousand filters each asked for twice, each gets its message once`() {
+        let harness = ShardHarness()
+        let publisher = harness.client("p")
+        publisher.publish("a/9999", "kept", retain: true)
+        let client = harness.client("c")
+        let requests = (0..<20_000).map {
+            Subscribe.Request("a/\($0 % 10_000)", SubscriptionOptions(qos: .atMostOnce))
+        }
+        client.send(.subscribe(Subscribe(packetIdentifier: 1, requests: requests)))
+        harness.advance(seconds: 60)
+        #expect(client.takePayloads() == ["kept"])
+    }
+
     @Test func `leaving in the middle of a replay leaves nothing behind`() {
         let harness = ShardHarness { $0.limits.outputBytesPerConnection = 2_000 }
         let publisher = harness.client("p")
@@ -243,5 +327,18 @@ struct RetainedSweepTests {
         harness.advance(seconds: 10)
         #expect(try harness.broker.instance(.none).retained.index.matches(of: TopicFilter("r/#")).count == 1_500)
         #expect(harness.dropped(.expired) == 1_500)
+    }
+}
+
+/// A store whose queues are on a disk that has not answered yet.
+private final class WaitingStore: ForwardingStore, @unchecked Sendable {
+    var isWaiting = false
+    /// The session that waits.
+    private(set) var asked: SessionHandle?
+
+    override func dequeue(for session: SessionHandle) -> Dequeued {
+        guard isWaiting else { return super.dequeue(for: session) }
+        asked = session
+        return .notYet
     }
 }
