@@ -55,7 +55,9 @@ package final class RetainedIndex<Value: Sendable>: Sendable {
     /// `false` is certain for what was set before the filter could be found in a subscription index. Takes no lock.
     package func mayHold(_ filter: TopicFilter) -> Bool {
         atomicMemoryFence(ordering: .sequentiallyConsistent)
-        return filter.startsWithWildcard ? count > 0 : stripeCounts.value(stripe(of: filter.bytes.span)) > 0
+        // Not `count`: while one sets a value and another removes it, that is less than there are.
+        guard filter.startsWithWildcard else { return stripeCounts.value(stripe(of: filter.bytes.span)) > 0 }
+        return stripes.indices.contains { stripeCounts.value($0) > 0 }
     }
 
     package func value(for topic: Span<UInt8>) -> Value? {
