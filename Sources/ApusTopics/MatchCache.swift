@@ -2,8 +2,8 @@
 ///
 /// A hit takes no lock and allocates nothing: hash of the topic, comparison of tag and bytes, four loads for the
 /// version. Eight entries share a set, with their tags side by side; when a set is full, the table doubles, and at its
-/// largest some entry of the set makes room: for a topic that comes a second time before another of the set. So topics
-/// that come once, as when there are far more of them than entries, neither cost an entry nor drive out what comes often.
+/// largest some entry of the set makes room: for a topic that comes again before four others of the set. So topics that
+/// come once, as when there are far more of them than entries, neither cost an entry nor drive out what comes often.
 ///
 /// **Bounds.** At most `capacity` entries (the table starts with 256) of about 170 bytes; topics longer than 128 bytes
 /// are not cached, so that all lie in one flat buffer; the matches together hold at most `subscriberLimit` subscribers
@@ -15,7 +15,9 @@ package struct MatchCache: ~Copyable {
     private var entries: [Entry]
     /// The topics of the entries, ``longestTopic`` bytes for each.
     private var topics: [UInt8]
-    /// Of each set, the hash of the last topic that found no place; 0 for none.
+    /// Of each set, 16 bits of the hash of each of the last four topics that found no place; 0 for none.
+    ///
+    /// More than one, as those that come in turns would never come twice in a row.
     private var passedOver: [UInt64] = []
     private var used = 0
     private var weight = 0
@@ -138,7 +140,7 @@ package struct MatchCache: ~Copyable {
             at = place
             used += 1
         } else {
-            guard isSecond(key.hash) else { return }
+            guard hasComeBefore(key.hash) else { return }
             victim = (victim + 1) % Self.ways
             at = set(key.hash) + victim
             weight -= Int(entries[at].weight)
@@ -164,12 +166,17 @@ package struct MatchCache: ~Copyable {
         return (set..<set + Self.ways).first { tags[$0] == 0 }
     }
 
-    /// Whether the topic is the one that its set passed over last; if not, it is now.
-    private mutating func isSecond(_ hash: UInt64) -> Bool {
+    /// Whether the topic is one of those that its set passed over last; if not, it is now.
+    private mutating func hasComeBefore(_ hash: UInt64) -> Bool {
         if passedOver.isEmpty { passedOver = Array(repeating: 0, count: tags.count / Self.ways) }
         let at = set(hash) / Self.ways
-        if passedOver[at] == hash | 1 { return true }
-        passedOver[at] = hash | 1
+        let mark = hash >> 48 | 1
+        var marks = passedOver[at]
+        while marks != 0 {
+            if marks & 0xFFFF == mark { return true }
+            marks >>= 16
+        }
+        passedOver[at] = passedOver[at] << 16 | mark
         return false
     }
 

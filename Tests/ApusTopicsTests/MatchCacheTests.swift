@@ -110,6 +110,16 @@ struct MatchCacheTests {
         #expect(cache.count == 8)
     }
 
+    @Test func `topics that come in turns find places in a cache full of what comes no more`() throws {
+        var cache = MatchCache(capacity: 8)
+        index.subscribe(try TopicFilter("#"), member(1))
+        for number in 0..<8 { _ = cache.match("once/\(number)", in: index) }
+        let turns = ["a", "b", "c"]
+        for _ in 0..<20 { for topic in turns { _ = cache.match(topic, in: index) } }
+        let matches = turns.map { cache.match($0, in: index) }
+        for (topic, match) in zip(turns, matches) { #expect(cache.match(topic, in: index) === match) }
+    }
+
     @Test(arguments: 0...20)
     func `topics of any length are kept whole`(length: Int) throws {
         var cache = MatchCache(capacity: 8)
