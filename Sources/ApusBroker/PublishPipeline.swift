@@ -233,6 +233,7 @@ extension Shard {
         kept message: Message? = nil,
     ) -> PublishOutcome {
         publication.receivedAt = now
+        let version = publication.retain ? subscriptionVersion(tenant, topic) : 0
         let match: Match
         if let target {
             let found = matchDirect(tenant, topic.extracting(target), isDroppedAway: publication.isDroppedAway)
@@ -260,12 +261,32 @@ extension Shard {
         if publication.retain {
             retain(&publication, tenant, topic: topic, properties: properties, payload: payload, &kept)
         }
-        guard !match.isEmpty else {
-            counters.unrouted += 1
-            return .unmatched
+        var isRouted = !match.isEmpty
+        if isRouted {
+            route(publication, match, members, topic: topic, properties: properties, payload: payload, &kept)
         }
-        route(publication, match, members, topic: topic, properties: properties, payload: payload, &kept)
-        return .matched
+        if publication.retain, version != subscriptionVersion(tenant, topic),
+            let newcomers = newcomers(since: match, tenant, topic)
+        {
+            // A store knows a session's message by its position, and they may have found this one as a retained one.
+            var unstored = publication
+            (unstored.position, unstored.transientNumber) = (.none, publication.number)
+            route(unstored, newcomers, [], topic: topic, properties: properties, payload: payload, &kept)
+            isRouted = true
+        }
+        if !isRouted { counters.unrouted += 1 }
+        return isRouted ? .matched : .unmatched
+    }
+
+    private func subscriptionVersion(_ tenant: Int, _ topic: Span<UInt8>) -> UInt64 {
+        tenants[tenant].subscriptions.with { $0.version(of: topic) }
+    }
+
+    /// Who has subscribed on another shard since the match.
+    ///
+    /// They may have looked for retained messages before this one took or left its place: see `RetainedIndex.mayHold`.
+    private mutating func newcomers(since match: Match, _ tenant: Int, _ topic: Span<UInt8>) -> Match? {
+        match.newcomers(in: tenants[tenant].subscriptions.with { matchCache.match(topic, in: $0) })
     }
 
     /// The member of each shared subscription whose turn it is.

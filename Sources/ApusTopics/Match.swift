@@ -36,6 +36,13 @@ package final class Match: Sendable {
             }
     }
 
+    /// Those who are in a later match of the topic and not in this one, groups aside; `nil` when there are none.
+    package func newcomers(in later: Match) -> Match? {
+        let known = Set(subscribers.map(\.target))
+        let new = later.subscribers.filter { !known.contains($0.target) }
+        return new.isEmpty ? nil : Match(MatchBuilder(subscribers: new))
+    }
+
     /// Whether nobody receives the message.
     @inlinable
     package var isEmpty: Bool { subscribers.isEmpty && groups.isEmpty }

@@ -164,6 +164,9 @@ package final class SubscriptionIndex: Sendable {
             &+ stripeVersions.value(Int(key.stripe)) &+ stripeVersions.value(Self.root)
     }
 
+    /// The version of a topic's match, for who remembers none.
+    package func version(of topic: Span<UInt8>) -> UInt64 { version(of: key(of: topic)) }
+
     /// How much the index holds; takes each lock in turn, so it is for statistics.
     package var counts: SubscriptionCounts {
         var sum = SubscriptionCounts()

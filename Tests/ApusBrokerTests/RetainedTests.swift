@@ -1,5 +1,6 @@
 import ApusMemory
 import ApusMessage
+import ApusSession
 import ApusStore
 import ApusTopics
 import MQTTCodec
@@ -294,6 +295,37 @@ struct RetainedTests {
         #expect(client.takePayloads() == ["kept"])
     }
 
+    @Test func `who subscribes while a retained message is on its way to its place gets it, one way or the other`()
+        throws
+    {
+        let store = MeanwhileStore()
+        let harness = ShardHarness(stores: [store])
+        let client = harness.client("c")
+        let session = harness.shards[0].sessions.firstOccupied(from: 0)
+        let handle = harness.shards[0].sessions[try #require(session)].handle
+        let instance = harness.broker.instance(.none)
+        let filter = try TopicFilter("t")
+        var retained: [Message] = []
+        // As another shard would.
+        store.meanwhile = {
+            instance.subscribe(
+                filter,
+                Subscriber(
+                    target: handle.rawValue,
+                    sessionNumber: 0,
+                    subscriptionIdentifier: 0,
+                    qos: 0,
+                    noLocal: false,
+                    retainAsPublished: false
+                )
+            )
+            retained = instance.retained.index.matches(of: filter)
+        }
+        harness.client("p").publish("t", "kept", retain: true)
+        #expect(store.meanwhile == nil)
+        #expect(client.takePayloads() + retained.map { _ in "kept" } == ["kept"])
+    }
+
     @Test func `leaving in the middle of a replay leaves nothing behind`() {
         let harness = ShardHarness { $0.limits.outputBytesPerConnection = 2_000 }
         let publisher = harness.client("p")
@@ -340,5 +372,22 @@ private final class WaitingStore: ForwardingStore, @unchecked Sendable {
         guard isWaiting else { return super.dequeue(for: session) }
         asked = session
         return .notYet
+    }
+}
+
+/// A store in whose work something else happens, once.
+private final class MeanwhileStore: ForwardingStore, @unchecked Sendable {
+    var meanwhile: (() -> Void)?
+
+    override func beginMessage(
+        _ header: MessageHeader,
+        topic: Span<UInt8>,
+        properties: Span<UInt8>,
+        payload: Span<UInt8>,
+    ) -> Bool {
+        let body = meanwhile
+        meanwhile = nil
+        body?()
+        return super.beginMessage(header, topic: topic, properties: properties, payload: payload)
     }
 }
