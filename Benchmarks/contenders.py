@@ -263,7 +263,14 @@ class Command(Process):
         return self.name
 
     def settings(self):
-        return f"`{' '.join(self.words)}`"
+        """The command and the lines of its files, without the folders of this machine."""
+        files = [pathlib.Path(path) for word in self.words for path in re.findall(r"\{file:([^}]*)\}", word)]
+        words = [re.sub(r"\{file:(?:[^}]*/)?([^}]*)\}", r"\1", word) for word in self.words]
+        lines = [line.strip() for file in files for line in file.read_text().splitlines()]
+        return ", ".join(f"`{text}`" for text in [
+            " ".join(re.sub(r"(?:/[^/\s]+)+/", "", word) for word in words),
+            *(line for line in lines if line and not line.startswith("#")),
+        ])
 
     def lacks(self, workload):
         return "no certificate is given to a broker that the user starts" if workload.is_secure else None

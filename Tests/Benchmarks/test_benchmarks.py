@@ -80,6 +80,8 @@ def test_a_file_of_the_users_broker_is_filled_in(tmp_path):
     place.mkdir()
     assert broker.command(place, 1234, None) == ["other", "--port", "1234", "-c", f"{place}/other.conf", f"--data={place}/data"]
     assert (place / "other.conf").read_text() == f"listen 127.0.0.1:1234\nstore {place}/data\n"
+    assert broker.settings() == "`other --port {port} -c other.conf --data={data}`, `listen 127.0.0.1:{port}`, `store {data}`"
+    assert contenders.Command("mine", "/opt/broker/bin/mine --fast --lib=/opt/broker/lib").settings() == "`mine --fast --lib=lib`"
 
 
 def test_the_parts_are_measured(tmp_path, page):
