@@ -8,7 +8,7 @@ internal import MQTTCodec
 /// One thread's share of the broker: its connections, its sessions, and all that happens to them.
 ///
 /// A value without I/O. The loop calls in with bytes, time and mail; the shard answers by filling connections' output
-/// queues, changing their disposition and gathering mail for other shards. Everything here belongs to one thread;
+/// queues, changing their disposition and gathering mail for other shards. Everything here belongs to one thread at a time;
 /// what is shared stands in `Broker`.
 ///
 /// The code is laid out by what arrives:

@@ -26,6 +26,12 @@ package enum ShardMail: Sendable {
     case call(ShardCall)
     /// Deliveries of a shared subscription whose member left, to be given to a session of this shard.
     case handOver([HandOver])
+
+    /// Whether handling it takes less than waking the thread of its shard would: few bytes for few sessions.
+    package func isSmall(for shard: Int) -> Bool {
+        guard case .publications(let batch) = self else { return false }
+        return batch.footprint <= 16 * 1024 && batch.recipientCount(on: shard, atMost: 8) <= 8
+    }
 }
 
 /// Something that another thread wants done on a shard's.
@@ -91,6 +97,15 @@ package struct PublicationBatch: Sendable {
     }
 
     package var isEmpty: Bool { entries.isEmpty }
+
+    /// To how many sessions of the shard its messages go; what is above `most` is not counted to the end.
+    func recipientCount(on shard: Int, atMost most: Int) -> Int {
+        var count = 0
+        for entry in entries where count <= most {
+            count += entry.isForMember ? 1 : matches[Int(entry.recipients)].range(ofShard: shard).count
+        }
+        return count
+    }
 
     /// What the batch counts against `Limits.shardBacklogBytes`.
     package private(set) var footprint = 0

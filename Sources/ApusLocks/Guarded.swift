@@ -26,4 +26,18 @@ public struct Guarded<Value: ~Copyable>: ~Copyable, Sendable {
             return try body(&value)
         }
     }
+
+    /// The same without waiting: `nil` when another thread holds it.
+    ///
+    /// A thread that holds it itself must not ask.
+    @inlinable
+    public borrowing func withLockIfAvailable<Result: ~Copyable, Failure>(
+        _ body: (inout sending Value) throws(Failure) -> sending Result,
+    ) throws(Failure) -> sending Result? {
+        try mutex.withLockIfAvailable { (value) throws(Failure) in
+            _ = handedOver.load(ordering: .acquiring)
+            defer { handedOver.store(true, ordering: .releasing) }
+            return try body(&value)
+        }
+    }
 }

@@ -1,7 +1,9 @@
 internal import CLinux
 internal import Glibc
 
-/// Waits for many descriptors at once (epoll); owned by one thread.
+/// Waits for many descriptors at once (epoll).
+///
+/// One thread waits and looks at the events; any may add and remove descriptors, meanwhile too.
 ///
 /// A descriptor is registered once, edge-triggered for reading, writing and the peer's end; after that no call is made
 /// for it. An edge comes once, so its owner reads until nothing is left (`ReadResult`) and sends until blocked.
@@ -35,19 +37,25 @@ package struct Poller: ~Copyable {
     /// How many events one call of `wait` can bring; more come with the next call.
     package static var batchSize: Int { 512 }
 
+    /// What the last `wait` brought, the waiting thread's alone.
+    private final class Batch {
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Poller.batchSize)
+        var count = 0
+
+        deinit { events.deallocate() }
+    }
+
     private let descriptor: Descriptor
-    private let events: UnsafeMutablePointer<epoll_event>
+    private let batch = Batch()
+
     /// How many events the last `wait` brought.
-    package private(set) var count = 0
+    package var count: Int { batch.count }
 
     package init() throws(SystemError) {
         let number = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard number >= 0 else { throw .current("epoll_create1") }
         descriptor = Descriptor(owning: number)
-        events = .allocate(capacity: Self.batchSize)
     }
-
-    deinit { events.deallocate() }
 
     /// Registers a connection, edge-triggered in all directions.
     package func add(_ descriptor: Int32, token: UInt64) throws(SystemError) {
@@ -72,30 +80,30 @@ package struct Poller: ~Copyable {
     /// Waits for events and returns how many came; they are in `self[0..<count]` until the next call.
     ///
     /// - Parameter timeoutMilliseconds: 0 does not wait, nil waits for ever.
-    package mutating func wait(timeoutMilliseconds: Int64?) -> Int {
+    package func wait(timeoutMilliseconds: Int64?) -> Int {
         let timeout = timeoutMilliseconds.map { Int32(clamping: Swift.max(0, $0)) } ?? -1
-        let found = epoll_wait(descriptor.number, events, Int32(Self.batchSize), timeout)
+        let found = epoll_wait(descriptor.number, batch.events, Int32(Self.batchSize), timeout)
         // The only error that can happen here is EINTR; the caller's loop comes back.
-        count = Swift.max(0, Int(found))
-        return count
+        batch.count = Swift.max(0, Int(found))
+        return batch.count
     }
 
     /// Waits like `wait(timeoutMilliseconds:)`, for a loop that has something to do at a moment.
     ///
     /// How punctual it is depends on `TimerSlack`.
-    package mutating func wait(timeoutNanoseconds: Int64) -> Int {
+    package func wait(timeoutNanoseconds: Int64) -> Int {
         let timeout = Swift.max(0, timeoutNanoseconds)
-        let found = apus_epoll_wait_nanoseconds(descriptor.number, events, Int32(Self.batchSize), timeout)
-        count = Swift.max(0, Int(found))
-        return count
+        let found = apus_epoll_wait_nanoseconds(descriptor.number, batch.events, Int32(Self.batchSize), timeout)
+        batch.count = Swift.max(0, Int(found))
+        return batch.count
     }
 
     /// An event of the last `wait`.
     package subscript(index: Int) -> Event {
-        precondition(index >= 0 && index < count, "No such event.")
-        return Event(events + index)
+        precondition(index >= 0 && index < batch.count, "No such event.")
+        return Event(batch.events + index)
     }
 }
 
-// The poller is the only owner of its event memory and cannot be copied.
+// The batch is the waiting thread's, as its owner sees to; all else is the system's to guard.
 extension Poller: @unchecked Sendable {}

@@ -48,6 +48,9 @@ package final class WakeUp: Sendable {
     /// The owner is up and will look for work before it sleeps.
     package func stayAwake() { state.store(Self.awake, ordering: .sequentiallyConsistent) }
 
+    /// Whether the owner sleeps, or is about to, and nobody has woken it.
+    package var isAsleep: Bool { state.load(ordering: .sequentiallyConsistent) == Self.asleep }
+
     /// Whether somebody woke a sleeping owner that is not up yet: what an event of the descriptor tells a poller.
     package var isSignalled: Bool { state.load(ordering: .sequentiallyConsistent) == Self.signalled }
 

@@ -7,7 +7,7 @@ internal import MQTTCodec
 ///
 /// Messages live in the queues that need them, so those of nobody cost nothing.
 ///
-/// Sendable because one shard's thread alone calls it after it was handed over at start.
+/// Sendable because one shard alone calls it after it was handed over at start.
 package final class MemoryStore: MessageStore, @unchecked Sendable {
     fileprivate struct Queue {
         var deliveries = RingBuffer<Delivery>()

@@ -3,7 +3,7 @@ package import ApusTopics
 
 /// What must outlive a connection, and with a durable implementation the process: the storage port.
 ///
-/// One store belongs to one shard and is called on its thread only. It has the shape of a log with cursors, because that is
+/// One store belongs to one shard and is called by its thread only, or by one that helps it, never by two at a time. It has the shape of a log with cursors, because that is
 /// what both a log on one disk and a replicated stream can do: a message is appended once whatever its fan-out, together
 /// with the sessions that need it; sessions refer to it by position, and `committed` says how far the store keeps its
 /// promise. The order of calls of one shard is the order of effects. What one shard has handed over before another does is

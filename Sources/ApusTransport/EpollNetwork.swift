@@ -3,8 +3,9 @@ internal import ApusMemory
 
 /// The system's sockets, with epoll to tell of events.
 struct EpollNetwork: LoopNetwork, ~Copyable, Sendable {
+    /// Where the loop's own thread waits, while others may be in the loop.
+    let events: EpollEvents
     private let clock: Clock
-    private var poller: Poller
     private var listeners = Slab<Listener>()
 
     /// - Parameter wakeUp: ends the loop's waiting.
@@ -12,7 +13,7 @@ struct EpollNetwork: LoopNetwork, ~Copyable, Sendable {
         let poller = try Poller()
         try poller.add(wakeUp.fileDescriptor, token: LinkToken.wakeUp.rawValue)
         self.clock = clock
-        self.poller = poller
+        events = EpollEvents(poller)
     }
 
     func now() -> Int64 { clock.now() }
@@ -21,13 +22,13 @@ struct EpollNetwork: LoopNetwork, ~Copyable, Sendable {
 
     // MARK: - Events
 
-    mutating func wait(timeoutMilliseconds: Int64?) -> Int { poller.wait(timeoutMilliseconds: timeoutMilliseconds) }
+    func event(_ position: Int) -> Poller.Event { events.poller[position] }
 
-    func event(_ position: Int) -> Poller.Event { poller[position] }
+    func add(_ descriptor: Int32, token: UInt64) throws(SystemError) {
+        try events.poller.add(descriptor, token: token)
+    }
 
-    func add(_ descriptor: Int32, token: UInt64) throws(SystemError) { try poller.add(descriptor, token: token) }
-
-    func remove(_ descriptor: Int32) { poller.remove(descriptor) }
+    func remove(_ descriptor: Int32) { events.poller.remove(descriptor) }
 
     // MARK: - Sockets
 
@@ -63,12 +64,26 @@ struct EpollNetwork: LoopNetwork, ~Copyable, Sendable {
 
     mutating func refuseOne(_ listener: Int) -> Bool { listeners[listener].refuseOne() }
 
-    func pause(_ listener: Int) { poller.remove(listeners[listener].fileDescriptor) }
+    func pause(_ listener: Int) { events.poller.remove(listeners[listener].fileDescriptor) }
 
     func resume(_ listener: Int) throws(SystemError) {
         let token = LinkToken.listener(listener).rawValue
-        try poller.addLevelTriggered(listeners[listener].fileDescriptor, token: token)
+        try events.poller.addLevelTriggered(listeners[listener].fileDescriptor, token: token)
     }
 
     mutating func closeListeners() { listeners = Slab() }
+}
+
+/// What tells one loop of events; it stays where it is when the network moves.
+final class EpollEvents: Sendable {
+    fileprivate let poller: Poller
+
+    fileprivate init(_ poller: consuming Poller) { self.poller = poller }
+
+    /// Waits until something happens, but no longer than this: 0 does not wait, nil waits for ever.
+    ///
+    /// A signal of the loop's `WakeUp` ends it too. It may end for no reason. For the loop's own thread alone.
+    ///
+    /// - Returns: how many events came.
+    func wait(timeoutMilliseconds: Int64?) -> Int { poller.wait(timeoutMilliseconds: timeoutMilliseconds) }
 }

@@ -17,14 +17,7 @@ protocol LoopNetwork: ~Copyable {
 
     // MARK: - Events
 
-    /// Waits until something happens, but no longer than this: 0 does not wait, nil waits for ever.
-    ///
-    /// A signal of the loop's `WakeUp` ends it too. It may end for no reason.
-    ///
-    /// - Returns: how many events came.
-    mutating func wait(timeoutMilliseconds: Int64?) -> Int
-
-    /// An event of the last `wait`.
+    /// An event of the last wait of the loop's own thread.
     func event(_ position: Int) -> Poller.Event
 
     /// From now on events name the socket by this token, each once: what is there already counts as new.

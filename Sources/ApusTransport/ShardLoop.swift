@@ -3,9 +3,9 @@ internal import ApusLoop
 internal import ApusMemory
 internal import ApusMessage
 
-/// One shard's thread: the only place where shard, sockets, timers and mail meet.
+/// One shard's loop: the only place where shard, sockets, timers and mail meet.
 ///
-/// Everything here belongs to the thread that calls `run()`. The shard names a connection by its slot, the network by a
+/// Everything here belongs to the thread that holds its seat (`LoopSeat`): its own, or one that helps it. The shard names a connection by its slot, the network by a
 /// token of the link; `links` and `linkOfSlot` translate. The work of one tick is bounded: so many events, so many bytes
 /// of one connection, so many sends; what is left over comes first in the next tick, which then does not wait.
 ///
@@ -61,6 +61,8 @@ struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
     var limiter: EventLimiter
     /// When to cut off what is left; nil while serving.
     var end: Timestamp?
+    /// When the wait of its own thread ends by itself.
+    private var sleepsUntil = Timestamp.distantFuture
 
     init(index: Int, server: LoopEnvironment, network: consuming Network, gates: [ListenerGate]) {
         self.index = index
@@ -72,16 +74,6 @@ struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
         timers = TimingWheel(now: now.milliseconds)
         limiter = EventLimiter(sink: server.broker.events)
         self.network = network
-    }
-
-    /// Serves until a shutdown is complete.
-    mutating func run() {
-        while !isFinished {
-            let timeout = timeoutUnlessMail()
-            work(network.wait(timeoutMilliseconds: timeout))
-        }
-        cutOff()
-        shard.handOverToStore()
     }
 
     /// Whether a shutdown is complete.
@@ -105,6 +97,30 @@ struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
         readMail()
         readLeftOvers()
         runTimers()
+        endTick(mayAskForHelp: true)
+    }
+
+    /// Does a small piece of work at once, on the thread of another loop, while its own sleeps.
+    ///
+    /// Waking a thread costs more than handling a message, and the message waits for it.
+    ///
+    /// - Returns: false when something waits that came before, or that nobody else may do.
+    mutating func help(_ mail: ShardMail) -> Bool {
+        guard end == nil, server.mailboxes[index].isEmpty else { return false }
+        now = Timestamp(milliseconds: network.now())
+        shard.now = now
+        shard.tickBegan(at: nil)
+        shard.receive(mail)
+        // Who helps holds two seats already.
+        endTick(mayAskForHelp: false)
+        // Something may be due before its own thread would look.
+        let isDueBefore = timeout().map { now.adding(milliseconds: $0) < sleepsUntil } ?? false
+        if isDueBefore { server.wakeUps[index].signal() }
+        return true
+    }
+
+    /// Sends what has come up, and tells store and other loops.
+    private mutating func endTick(mayAskForHelp: Bool) {
         flushDirty()
         if shard.isTickMeasured { shard.tickSent(at: network.nanoseconds()) }
         while let slot = shard.nextProbe() {
@@ -112,7 +128,7 @@ struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
         }
         // Before the mail: what other shards do because of it must not be on the disk before.
         shard.handOverToStore()
-        sendMail()
+        sendMail(mayAskForHelp: mayAskForHelp)
         if bytesSent > 0 {
             shard.counted(bytesSent: bytesSent)
             bytesSent = 0
@@ -120,9 +136,10 @@ struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
     }
 
     /// How long to wait; mail that comes from now on ends the wait, mail that has come already forbids it.
-    func timeoutUnlessMail() -> Int64? {
+    mutating func timeoutUnlessMail() -> Int64? {
         let timeout = timeout()
         if timeout == 0 { return 0 }
+        sleepsUntil = timeout.map { now.adding(milliseconds: $0) } ?? .distantFuture
         server.wakeUps[index].fallAsleep()
         return server.mailboxes[index].isEmpty ? timeout : 0
     }
@@ -256,9 +273,14 @@ struct ShardLoop<Network: LoopNetwork & ~Copyable>: ~Copyable {
         swap(&letters, &self.letters)
     }
 
-    private mutating func sendMail() {
+    private mutating func sendMail(mayAskForHelp: Bool) {
         for other in 0..<server.mailboxes.count where other != index {
-            while let mail = shard.takeOutgoing(for: other) { server.mailboxes[other].post(.mail(mail)) }
+            while let mail = shard.takeOutgoing(for: other) {
+                let isDone =
+                    mayAskForHelp && server.wakeUps[other].isAsleep && mail.isSmall(for: other)
+                    && server.help(other, mail)
+                if !isDone { server.mailboxes[other].post(.mail(mail)) }
+            }
         }
     }
 }
@@ -271,4 +293,6 @@ struct LoopEnvironment: Sendable {
     let gates: [ListenerGate]
     let wakeUps: [WakeUp]
     let mailboxes: [Mailbox<Letter>]
+    /// Lets a loop whose thread sleeps take mail at once; false when it cannot, and the mail is to be posted.
+    var help: @Sendable (_ loop: Int, _ mail: ShardMail) -> Bool = { _, _ in false }
 }

@@ -58,6 +58,7 @@ package final class TransportServer: Sendable {
             let port: UInt16 = if case .internet(_, let port) = bound.configuration.address { port } else { 0 }
             endpoints.append(Endpoint(listener: listener.name, url: bound.configuration.endpoint, port: port))
         }
+        let seats = seeds.map { _ in LoopSeat() }
         let environment = LoopEnvironment(
             broker: broker,
             configuration: configuration,
@@ -65,6 +66,7 @@ package final class TransportServer: Sendable {
             gates: gates,
             wakeUps: seeds.map(\.wakeUp),
             mailboxes: seeds.map { Mailbox(wakeUp: $0.wakeUp) },
+            help: { loop, mail in seats[loop].help(mail) },
         )
         let mailboxes = environment.mailboxes
         broker.connectMail { shard, mail in mailboxes[shard].post(.mail(mail)) }
@@ -76,7 +78,7 @@ package final class TransportServer: Sendable {
             let fields = [("listener", endpoint.listener), ("endpoint", endpoint.url)]
             broker.events.record(BrokerEvent(.notice, "listener.started", fields))
         }
-        for (index, seed) in seeds.enumerated() { try startThread(index, seed, environment) }
+        for (index, seed) in seeds.enumerated() { try startThread(index, seed, seats[index], environment) }
         return endpoints
     }
 
@@ -90,13 +92,16 @@ package final class TransportServer: Sendable {
         return seeds
     }
 
-    private func startThread(_ index: Int, _ seed: SeedBox, _ environment: LoopEnvironment) throws(TransportError) {
+    private func startThread(
+        _ index: Int,
+        _ seed: SeedBox,
+        _ seat: LoopSeat,
+        _ environment: LoopEnvironment,
+    ) throws(TransportError) {
         do {
             let thread = try NativeThread(name: "apus-shard-\(index)") {
                 guard let seed = seed.take() else { return }
-                let gates = seed.gates
-                var loop = ShardLoop(index: index, server: environment, network: seed.network, gates: gates)
-                loop.run()
+                seat.serve(index: index, seed, environment)
             }
             let parcel = Parcel(thread)
             running.withLock { $0.threads.append(parcel) }

@@ -39,7 +39,7 @@ enum SecretPrompt {
 
     /// Waits until a line is typed or a signal comes, Ctrl-C for one.
     private static func signalBeforeLine(_ signals: borrowing SignalWaiter) throws -> OperatorSignal? {
-        var poller = try Poller()
+        let poller = try Poller()
         try poller.addLevelTriggered(signals.fileDescriptor, token: 0)
         try poller.addLevelTriggered(StandardStream.input, token: 1)
         while true {

@@ -9,7 +9,7 @@ struct LoopTests {
     @Test
     func `an edge comes once, and again with new bytes`() throws {
         let pair = try Socket.pair()
-        var poller = try Poller()
+        let poller = try Poller()
         try poller.add(pair.second.number, token: .max)
         #expect((poller.wait(timeoutMilliseconds: 0)) == 1)
         #expect(poller[0].isWritable)
@@ -38,7 +38,7 @@ struct LoopTests {
     @Test
     func `signals between two looks are one, and none is lost`() throws {
         let wakeUp = try WakeUp()
-        var poller = try Poller()
+        let poller = try Poller()
         try poller.addLevelTriggered(wakeUp.fileDescriptor, token: 1)
         #expect((poller.wait(timeoutMilliseconds: 0)) == 0)
         for _ in 0..<3 {
@@ -53,7 +53,7 @@ struct LoopTests {
     func `letters of several threads all arrive, in order for each sender`() throws {
         let wakeUp = try WakeUp()
         let mailbox = Mailbox<(sender: Int, number: Int)>(wakeUp: wakeUp)
-        var poller = try Poller()
+        let poller = try Poller()
         try poller.addLevelTriggered(wakeUp.fileDescriptor, token: 1)
         #expect(mailbox.isEmpty)
         #expect(mailbox.drain().isEmpty)

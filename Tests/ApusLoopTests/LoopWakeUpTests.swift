@@ -8,7 +8,7 @@ struct LoopWakeUpTests {
     @Test func `a letter posted while the owner is awake wakes nobody and is found before it sleeps`() throws {
         let wakeUp = try WakeUp()
         let mailbox = Mailbox<Int>(wakeUp: wakeUp)
-        var poller = try Poller()
+        let poller = try Poller()
         try poller.add(wakeUp.fileDescriptor, token: 1)
         // An eventfd that can be written to is reported once.
         _ = poller.wait(timeoutMilliseconds: 0)
@@ -23,7 +23,7 @@ struct LoopWakeUpTests {
     @Test func `a letter posted to a sleeping owner ends its wait`() throws {
         let wakeUp = try WakeUp()
         let mailbox = Mailbox<Int>(wakeUp: wakeUp)
-        var poller = try Poller()
+        let poller = try Poller()
         try poller.add(wakeUp.fileDescriptor, token: 1)
         _ = poller.wait(timeoutMilliseconds: 0)
         for round in 1...3 {
@@ -41,7 +41,7 @@ struct LoopWakeUpTests {
         let boxes = ends.map { Mailbox<Int>(wakeUp: $0) }
         let last = 20_000
         func play(_ own: Int) throws {
-            var poller = try Poller()
+            let poller = try Poller()
             try poller.add(ends[own].fileDescriptor, token: 1)
             while true {
                 ends[own].fallAsleep()

@@ -80,7 +80,7 @@ struct TLSPollingTests {
         let listener = try Listener(.ipv4(0x7F00_0001, port: 0))
         let address = listener.address
         let socket = try Socket.connect(to: address)
-        var waiting = try Poller()
+        let waiting = try Poller()
         try waiting.addLevelTriggered(listener.fileDescriptor, token: 0)
         #expect((waiting.wait(timeoutMilliseconds: 10_000)) == 1)
         guard case .connection(let accepted, _) = listener.accept() else {

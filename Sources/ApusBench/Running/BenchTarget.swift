@@ -34,7 +34,7 @@ package struct BenchTarget: Sendable {
     package static func reachable(of addresses: [SocketAddress]) throws(SystemError) -> SocketAddress {
         guard addresses.count > 1 else { return addresses[0] }
         for address in addresses {
-            var poller = try Poller()
+            let poller = try Poller()
             do {
                 let socket = try Socket.connect(to: address)
                 try poller.add(socket.number, token: 0)

@@ -281,7 +281,7 @@ struct ClientRunner<Task: ClientTask>: ~Copyable {
     /// Waits between two connections, unless a signal ends it.
     private func pause(_ delay: Duration) -> ClientEnding? {
         do {
-            var poller = try Poller()
+            let poller = try Poller()
             try poller.addLevelTriggered(signals.fileDescriptor, token: 0)
             let end = Self.now + delay
             while case let rest = end - Self.now, rest > .zero {

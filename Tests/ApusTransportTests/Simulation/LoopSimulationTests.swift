@@ -33,6 +33,15 @@ struct LoopSimulationTests {
         #expect(runs[0] == runs[1])
     }
 
+    @Test func `loops that sleep are helped`() throws {
+        let helped = try (1...20 as ClosedRange<UInt64>).map { seed in
+            let scenario = try LoopScenario(seed: seed)
+            scenario.run()
+            return scenario.world.helped
+        }
+        #expect(helped.reduce(0, +) > 100)
+    }
+
     // MARK: - Fairness
 
     @Test(arguments: 1...20 as ClosedRange<UInt64>)

@@ -19,7 +19,9 @@ final class LoopWorld {
     let broker: Broker
     let environment: LoopEnvironment
     let authenticator: PatientAuthenticator
-    var loops = Slab<Loop>()
+    private(set) var loops: [Box] = []
+    /// Who reaches them from within one of them.
+    private let neighbours = Neighbours()
     /// When each loop's wait is over without an event.
     var wakesAt: [Int64] = []
     var isFinished: [Bool]
@@ -29,6 +31,9 @@ final class LoopWorld {
     var silent: [SimulatedSocket] = []
     var messages: [SimulatedMessage] = []
     private var ownFailures: [String] = []
+    private var helping = SplitMix(state: 0)
+    /// How often a loop did something on the thread of another.
+    private(set) var helped = 0
 
     init(
         seed: UInt64,
@@ -59,6 +64,7 @@ final class LoopWorld {
         let wakeUps = try (0..<count).map { _ in try WakeUp() }
         kernel = SimulatedKernel(seed: seed, loops: count, listeners: listeners.count, wakeUps: wakeUps)
         let gates = configuration.listeners.enumerated().map { ListenerGate($1, index: $0, context: nil) }
+        let neighbours = neighbours
         environment = LoopEnvironment(
             broker: broker,
             configuration: configuration,
@@ -66,6 +72,7 @@ final class LoopWorld {
             gates: gates,
             wakeUps: wakeUps,
             mailboxes: wakeUps.map { Mailbox(wakeUp: $0) },
+            help: { neighbours.world?.help($0, $1) ?? false },
         )
         let mailboxes = environment.mailboxes
         broker.connectMail { shard, mail in mailboxes[shard].post(.mail(mail)) }
@@ -73,10 +80,12 @@ final class LoopWorld {
         isFinished = [Bool](repeating: false, count: count)
         for index in 0..<count {
             let network = SimulatedNetwork(kernel, loop: index)
-            _ = loops.insert(Loop(index: index, server: environment, network: network, gates: gates))
+            loops.append(Box(Loop(index: index, server: environment, network: network, gates: gates)))
             wakesAt.append(.max)
             fallAsleep(index)
         }
+        helping = SplitMix(state: ~seed)
+        neighbours.world = self
     }
 
     var failures: [String] {
@@ -87,8 +96,28 @@ final class LoopWorld {
 
     // MARK: - Loops
 
+    /// A loop that another may change while this one is at work.
+    final class Box {
+        var it: Loop
+
+        init(_ loop: consuming Loop) { it = loop }
+    }
+
+    /// All of a run is on one thread.
+    private final class Neighbours: @unchecked Sendable {
+        weak var world: LoopWorld?
+    }
+
+    /// What a sleeping loop does for another one; not always, as its own thread may just wake up.
+    private func help(_ loop: Int, _ mail: ShardMail) -> Bool {
+        guard !isFinished[loop], Bool.random(using: &helping), loops[loop].it.help(mail) else { return false }
+        helped += 1
+        checkBounds(loop)
+        return true
+    }
+
     private func fallAsleep(_ loop: Int) {
-        let timeout = loops[loop].timeoutUnlessMail()
+        let timeout = loops[loop].it.timeoutUnlessMail()
         wakesAt[loop] = timeout.map { kernel.now + $0 } ?? .max
     }
 
@@ -101,11 +130,11 @@ final class LoopWorld {
     func tick(_ loop: Int) {
         guard !isFinished[loop] else { return }
         ticks += 1
-        let count = loops[loop].network.wait(timeoutMilliseconds: 0)
-        loops[loop].work(count)
+        let count = loops[loop].it.network.wait(timeoutMilliseconds: 0)
+        loops[loop].it.work(count)
         checkBounds(loop)
-        if loops[loop].isFinished {
-            loops[loop].cutOff()
+        if loops[loop].it.isFinished {
+            loops[loop].it.cutOff()
             isFinished[loop] = true
         } else {
             fallAsleep(loop)
@@ -120,9 +149,9 @@ final class LoopWorld {
         }
         let limit = broker.configuration.limits.outputBytesPerConnection
         forEachLink(loop) { index in
-            let slot = Int(loops[loop].links[index].slot)
+            let slot = Int(loops[loop].it.links[index].slot)
             guard slot >= 0 else { return }
-            let waiting = loops[loop].shard.withOutput(slot) { queue, _ in queue.count }
+            let waiting = loops[loop].it.shard.withOutput(slot) { queue, _ in queue.count }
             // One message more than the bound, and what nobody can hold back.
             if waiting > limit + 66_000 { fail("\(waiting) bytes of output") }
         }
@@ -130,7 +159,7 @@ final class LoopWorld {
 
     func forEachLink(_ loop: Int, _ body: (Int) -> Void) {
         var next = 0
-        while let index = loops[loop].links.firstOccupied(from: next) {
+        while let index = loops[loop].it.links.firstOccupied(from: next) {
             next = index + 1
             body(index)
         }
@@ -242,14 +271,14 @@ final class LoopWorld {
         var known: Set<Int32> = []
         for loop in 0..<loops.count where !isFinished[loop] {
             if !environment.mailboxes[loop].isEmpty { fail("loop \(loop) sleeps with mail") }
-            if loops[loop].shard.nextDirty() != nil { fail("loop \(loop) sleeps with a dirty connection") }
-            if !loops[loop].ready.isEmpty { fail("loop \(loop) sleeps with bytes left") }
+            if loops[loop].it.shard.nextDirty() != nil { fail("loop \(loop) sleeps with a dirty connection") }
+            if !loops[loop].it.ready.isEmpty { fail("loop \(loop) sleeps with bytes left") }
             var open = 0
             forEachLink(loop) { index in
-                known.insert(loops[loop].links[index].socket.number)
+                known.insert(loops[loop].it.links[index].socket.number)
                 if checkRest(loop, index) { open += 1 }
             }
-            if open != loops[loop].shard.connectionCount { fail("loop \(loop): links and connections differ") }
+            if open != loops[loop].it.shard.connectionCount { fail("loop \(loop): links and connections differ") }
         }
         for socket in kernel.sockets.values where socket.loop != nil && !known.contains(socket.number) {
             fail("\(socket.number) belongs to nobody")
@@ -271,20 +300,20 @@ final class LoopWorld {
 
     /// - Returns: whether the shard has it.
     private func checkRest(_ loop: Int, _ index: Int) -> Bool {
-        let number = loops[loop].links[index].socket.number
-        let slot = Int(loops[loop].links[index].slot)
+        let number = loops[loop].it.links[index].socket.number
+        let slot = Int(loops[loop].it.links[index].slot)
         guard let socket = kernel.sockets[number] else {
             fail("\(number) is closed and still there")
             return slot >= 0
         }
         // A PROXY header that is not complete stays in the socket.
-        let isLookedAt = loops[loop].links[index].phase == .proxyHeader && silent.contains { $0 === socket }
+        let isLookedAt = loops[loop].it.links[index].phase == .proxyHeader && silent.contains { $0 === socket }
         if socket.waiting > 0, !isLookedAt {
-            fail("\(number), \(loops[loop].links[index].phase): \(socket.waiting) bytes unread")
+            fail("\(number), \(loops[loop].it.links[index].phase): \(socket.waiting) bytes unread")
         }
         if socket.hasEnded || socket.isReset { fail("\(number): its end was not noticed") }
         guard slot >= 0 else { return false }
-        if loops[loop].shard.withOutput(slot, { queue, _ in queue.count }) > 0, socket.room > 0 {
+        if loops[loop].it.shard.withOutput(slot, { queue, _ in queue.count }) > 0, socket.room > 0 {
             fail("\(number): output was not sent")
         }
         return true
