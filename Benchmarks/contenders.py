@@ -141,9 +141,10 @@ class Apus(Process):
     def __init__(self, binary, name="apus", settings=None):
         super().__init__(name)
         self.binary = pathlib.Path(binary).absolute()
-        # Not fewer connections than the machine allows, and queues as long as those of the others.
+        # Not fewer connections than the machine allows, and windows towards clients as wide as those of the others.
         self.chosen = {
-            "limits.connections": 1_000_000, "limits.sessions": 10_000_000, "logging.level": "warning",
+            "limits.connections": 1_000_000, "limits.sessions": 10_000_000, "limits.inFlightMessages": 65_535,
+            "logging.level": "warning",
         } | (settings or {})
 
     def version(self):
