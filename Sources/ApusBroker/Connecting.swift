@@ -372,7 +372,9 @@ extension Shard {
             connections[slot].details.serverKeepAlive = keepAlive
         }
         connections[slot].keepAliveSeconds = keepAlive
-        if keepAlive > 0 { scheduleKeepAlive(slot, at: keepAliveDeadline(slot)) }
+        // Most are set up within the time for CONNECT: the timer for that, which is there already, goes on with this.
+        let connectDeadline = connections[slot].details.acceptedAt.adding(seconds: Int64(limits.connectSeconds))
+        if keepAlive > 0, keepAliveDeadline(slot) < connectDeadline { scheduleKeepAlive(slot) }
     }
 
     /// Sends CONNACK when the store holds what it says; until then nothing of the client is read [MQTT-3.2.0-1].

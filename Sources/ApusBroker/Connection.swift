@@ -71,6 +71,8 @@ struct Connection: ~Copyable {
     var isPaused = false
     /// Whether topic aliases are used towards the client.
     var usesTopicAliases = false
+    /// Whether a timer looks after its keep alive.
+    var hasKeepAliveTimer = false
     /// Whether retained messages wait for room in the output.
     var hasRetainedReplay = false
 

@@ -90,7 +90,11 @@ extension Shard {
     }
 
     private mutating func connectDeadlinePassed(_ slot: Int) {
-        guard connections[slot].phase == .awaitingConnect || connections[slot].phase == .authenticating else { return }
+        let phase = connections[slot].phase
+        if phase == .connected, connections[slot].keepAliveSeconds > 0, !connections[slot].hasKeepAliveTimer {
+            scheduleKeepAlive(slot)
+        }
+        guard phase == .awaitingConnect || phase == .authenticating else { return }
         let explanation = "CONNECT was not complete within \(limits.connectSeconds) s"
         // Whoever waits for an authenticator gets a CONNACK, in which *Maximum connect time* may not stand.
         violate(slot, .serverBusy, rule: "MQTT-3.1.4-1", explanation)
@@ -106,7 +110,7 @@ extension Shard {
         let deadline = keepAliveDeadline(slot)
         // A connection whose reading the broker itself has paused is not silent.
         guard deadline <= now, !connections[slot].isPaused, !connections[slot].isHeld else {
-            return scheduleKeepAlive(slot, at: max(deadline, now.adding(milliseconds: 1000)))
+            return scheduleKeepAlive(slot, noSoonerThan: now.adding(milliseconds: 1000))
         }
         disconnect(slot, .keepAliveTimeout, "nothing came for one and a half times the keep alive")
     }
@@ -114,7 +118,9 @@ extension Shard {
     /// How far ahead a timer is set at most; what is due later is looked at again then.
     private static var farthestSeconds: Int64 { 300 }
 
-    mutating func scheduleKeepAlive(_ slot: Int, at time: Timestamp) {
+    mutating func scheduleKeepAlive(_ slot: Int, noSoonerThan earliest: Timestamp = Timestamp(milliseconds: 0)) {
+        connections[slot].hasKeepAliveTimer = true
+        let time = max(keepAliveDeadline(slot), earliest)
         schedule(.keepAlive, slot: slot, at: min(time, now.adding(seconds: Self.farthestSeconds)))
     }
 
