@@ -45,6 +45,13 @@ struct Connection: ~Copyable {
     var lastReceived: Timestamp
     /// Packets that wait for the store.
     var gate = AcknowledgementGate()
+    var disposition = Disposition.open
+    // From here on each fills what the one before leaves of eight bytes.
+    var phase = ConnectionPhase.awaitingConnect
+    var version = ProtocolVersion.v3_1_1
+    var keepAliveSeconds: UInt16 = 0
+    /// The Receive Maximum that the broker announced: a promise that new limits do not change.
+    var receiveMaximum: UInt16 = 0
     /// What this publisher was last allowed to publish to.
     var authorized = AuthorizedTopic()
     /// The slot of the session, -1 before there is one.
@@ -53,14 +60,8 @@ struct Connection: ~Copyable {
     var tenant: Int32 = -1
     /// The largest packet that the client takes [MQTT-3.1.2-24].
     var maximumPacketBytes = UInt32.max
-    /// The largest packet that the broker said it takes, once connected: a promise that new limits do not change.
+    /// The largest packet that the broker said it takes, once connected, likewise.
     var acceptedPacketBytes: UInt32 = 0
-    /// The Receive Maximum that the broker announced, likewise.
-    var receiveMaximum: UInt16 = 0
-    var keepAliveSeconds: UInt16 = 0
-    var phase = ConnectionPhase.awaitingConnect
-    var version = ProtocolVersion.v3_1_1
-    var disposition = Disposition.open
     /// Whether the slot stands in the dirty list.
     var isDirty = false
     /// Whether the slot stands among those that wait for the store.
@@ -112,47 +113,49 @@ struct AuthorizedTopic {
 final class ConnectionDetails {
     let peer: Peer
     let acceptedAt: Timestamp
-    /// Who was accepted; before that only the client id that asks is in it.
-    var principal = Principal(clientID: "", userName: nil)
-    var clientID: String {
-        get { principal.clientID }
-        set { principal.clientID = newValue }
-    }
+    /// When the connection was accepted as the session's.
+    var connectedAt = Timestamp(milliseconds: 0)
+    /// When the next timer for the principal fires.
+    var principalTimerAt = Timestamp.distantFuture
+    /// What the trace knows the connection by: a number as messages have.
+    var channel = MessageNumber.none
     /// `nil` except while who it is is being proven, and for who does so by an enhanced authentication: its parts take more
     /// memory than all the rest.
     private var login: Login?
-    var isReauthenticating = false
-    /// Whether reason strings and user properties may be sent outside CONNACK, PUBLISH and DISCONNECT [MQTT-3.1.2-29].
-    var wantsProblemInformation = true
+    /// `nil` until one is set.
+    private var aliases: Aliases?
+    /// `nil` when nothing is under way: most connections subscribe once.
+    var retainedReplays: RetainedReplays?
+    /// Who was accepted; before that only the client id that asks is in it.
+    var principal = Principal(clientID: "", userName: nil)
+    // From here on by size, the larger first: a connection costs what lies between, too.
+    /// The Session Expiry Interval of CONNECT as asked; a DISCONNECT may not make 0 more [MQTT-3.14.2-2].
+    var requestedExpirySeconds: UInt32 = 0
+    /// The second, of those since 1970, in which `publishCount` PUBLISH packets have come, for the limit of a client.
+    var publishSecond: UInt32 = 0
+    var publishCount: UInt32 = 0
     /// The Topic Alias Maximum that the broker announced, and what it uses itself: the client's, or less; 0 for none.
     var inboundAliasMaximum: UInt16 = 0
     var outboundAliasMaximum: UInt16 = 0
-    /// `nil` until one is set.
-    private var aliases: Aliases?
+    var serverKeepAlive: UInt16?
+    /// Whether it waited for the second because the instance had sent all that it may.
+    var isRationed = false
+    /// Whether a timer will go on with `retainedReplays`.
+    var isReplayScheduled = false
+    var isReauthenticating = false
+    /// Whether reason strings and user properties may be sent outside CONNACK, PUBLISH and DISCONNECT [MQTT-3.1.2-29].
+    var wantsProblemInformation = true
     /// Whether the peer has named an MQTT version, so that a CONNACK makes sense to it.
     var hasAnnouncedVersion = false
     var assignedClientID = false
     /// Whether CONNACK waits for the store.
     var awaitsConnAck = false
     var cleanStart = true
-    var serverKeepAlive: UInt16?
-    /// The Session Expiry Interval of CONNECT as asked; a DISCONNECT may not make 0 more [MQTT-3.14.2-2].
-    var requestedExpirySeconds: UInt32 = 0
-    /// `nil` when nothing is under way: most connections subscribe once.
-    var retainedReplays: RetainedReplays?
-    /// Whether a timer will go on with them.
-    var isReplayScheduled = false
-    /// The second, of those since 1970, in which `publishCount` PUBLISH packets have come, for the limit of a client.
-    var publishSecond: UInt32 = 0
-    var publishCount: UInt32 = 0
-    /// Whether it waited for the second because the instance had sent all that it may.
-    var isRationed = false
-    /// What the trace knows the connection by: a number as messages have.
-    var channel = MessageNumber.none
-    /// When the next timer for the principal fires.
-    var principalTimerAt = Timestamp.distantFuture
-    /// When the connection was accepted as the session's.
-    var connectedAt = Timestamp(milliseconds: 0)
+
+    var clientID: String {
+        get { principal.clientID }
+        set { principal.clientID = newValue }
+    }
 
     init(peer: Peer, acceptedAt: Timestamp) {
         self.peer = peer

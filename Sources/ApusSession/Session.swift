@@ -7,14 +7,14 @@ package import ApusMessage
 package struct Session: ~Copyable {
     /// The client identifier, 1 … 65,535 bytes.
     package let clientID: String
-    /// The instance: its place in the shard's list.
-    package let tenant: Int32
     /// The user whose session it is, and nobody else's; `nil` for an anonymous client's.
     package var userName: String?
     /// Set by the shard as soon as the slot is known.
     package var handle: SessionHandle
     /// Its number in the store; `.none` if it never outlived a connection.
     package var number = SessionNumber.none
+    /// The instance: its place in the shard's list.
+    package let tenant: Int32
     /// The slot of the live connection, -1 while offline.
     package var connection: Int32 = -1
     /// Seconds that the session outlives its connection; `.max` is for ever, 0 ends it with the connection
@@ -26,12 +26,12 @@ package struct Session: ~Copyable {
     package var isCatchingUp = false
     /// Whether a right was taken from the client while messages waited, so that each must be looked at.
     package var mustCheckRights = false
+    /// Whether the store knows identifiers of `inbound`, so that it must be told when they are free again.
+    package var hasStoredInbound = false
     /// The will of the live connection, or of the last one while it waits for its delay.
     package var will: WillMessage?
     package var subscriptions = Subscriptions()
     package var inbound = InboundPublishes()
-    /// Whether the store knows identifiers of `inbound`, so that it must be told when they are free again.
-    package var hasStoredInbound = false
     package var outbound: OutboundPublishes
     /// `nil` while all in it has its first value, as with a connected client whose session ends with its connection.
     private var remainder: Remainder?

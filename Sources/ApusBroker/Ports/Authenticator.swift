@@ -12,10 +12,10 @@ package struct Peer: Sendable, Equatable {
     package var listener: String
     /// Whether both ends are this machine (loopback or unix socket); PROXY protocol's address counts when present.
     package var isLoopback: Bool
+    private var hasPort: Bool
+    private var port: UInt16
     // Apart, since a String of up to 15 bytes, as any IPv4 address is, needs no memory of its own.
     private var host: String
-    private var port: UInt16
-    private var hasPort: Bool
     /// What TLS and WebSocket said, `nil` for nothing.
     ///
     /// Apart, since each connection holds a peer, and most hold nothing of this.
@@ -134,12 +134,13 @@ package struct Principal: Sendable, Equatable {
     package var clientID: String
     /// The user name that was proven; `nil` for an anonymous connection.
     package var userName: String?
-    package var instance: InstanceNumber
     package var grant: (any Grant)?
     /// When `Authorizer.standing` is to be asked again; `.distantFuture` for never.
     package var validUntil: Timestamp
     /// When `Authorizer.notice` is to be asked for; `.distantFuture` for never.
     package var noticeAt: Timestamp
+    // Last, so that another field may stand beside it.
+    package var instance: InstanceNumber
 
     package init(
         clientID: String,
