@@ -17,19 +17,20 @@ package struct ManagementConfiguration: Sendable {
     package var domains = ServiceDomains("")
     /// Whether `/metrics` answers callers who are not on this machine and show no access key.
     package var metricsAreOpen = false
-    /// Whether the RPC API holds accounts to the documented rates.
+    /// Whether accounts are held to the rates of the RPC API's actions and of the REST API's operations.
     package var isThrottled = true
     /// Live connections; more wait in the listener's queue.
     package var maximumConnections = 1_024
     /// Live connections of one address; a further one is closed.
     package var connectionsPerAddress = 256
-    /// Seconds for which a connection may be silent.
+    /// Seconds for which a connection may bring no part of a request: neither a whole head nor anything of a body.
     package var idleSeconds = 60
-    /// Seconds within which a request's head must have come as a whole, as many for its body and for taking its answer.
+    /// Seconds within which a request's body must have come as a whole, as many for taking its answer; a head has no more
+    /// than these and `idleSeconds`.
     package var transferSeconds = 120
     /// Bytes of the bodies of all requests that are being received or answered.
     package var bodyMemory = 64 << 20
-    /// Bytes of the heads of all requests that are being received.
+    /// Bytes of the heads and trailers of all requests that are being received.
     package var headMemory = 16 << 20
 
     package init(host: String = "127.0.0.1", port: Int) {

@@ -156,7 +156,8 @@ struct ServerTests {
     @Test func `a head for which there is no memory is refused, and counted; a small one is not`() async throws {
         var configuration = ManagementConfiguration(port: 0)
         configuration.headMemory = 1_000
-        let query = String(repeating: "x", count: ManagementServer.uncountedOfHeads + 1_001)
+        // More than one read brings, as what comes with a head's end is not counted.
+        let query = String(repeating: "x", count: ManagementServer.uncountedOfHeads + 200_000)
         let answers = try await withServer(configuration) { port in
             var answers: [String] = []
             // Twice: what the first took must be there again.
@@ -175,11 +176,38 @@ struct ServerTests {
         #expect(answers[4].contains("\napus_api_connections_closed_total{reason=\"head_memory\"} 2\n"))
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a head that does not come to its end ends with its connection`() async throws {
-        let answer = try await withServer(Self.impatient) { port in
-            try await Self.exchange(Array("GET /healthz HTTP/1.1\r\nHost:".utf8), port: port)
+    @Test func `trailers count as heads do, and nobody takes a refusal for an answer`() async throws {
+        var configuration = ManagementConfiguration(port: 0)
+        configuration.headMemory = 1_000
+        let body = "1\r\n{\r\n0\r\nX-Long: " + String(repeating: "x", count: 200_000)
+        let request = Self.head("POST /api/v1/accounts HTTP/1.1", ["Transfer-Encoding: chunked"]) + Array(body.utf8)
+        let (answer, metrics) = try await withServer(configuration) { port in
+            (
+                try await Self.exchange(request, port: port),
+                try await Self.exchange(Self.head("GET /metrics HTTP/1.1"), port: port)
+            )
         }
         #expect(answer.isEmpty)
+        #expect(metrics.contains("\napus_api_connections_closed_total{reason=\"head_memory\"} 1\n"))
+    }
+
+    /// Whichever of the two bounds is the closer one.
+    @Test(.timeLimit(.minutes(1)), arguments: [(3_600, 1), (1, 3_600)])
+    func `a head that does not come to its end ends with its connection, and is counted`(
+        idleSeconds: Int,
+        transferSeconds: Int,
+    ) async throws {
+        var configuration = ManagementConfiguration(port: 0)
+        configuration.idleSeconds = idleSeconds
+        configuration.transferSeconds = transferSeconds
+        let (answer, metrics) = try await withServer(configuration) { port in
+            (
+                try await Self.exchange(Array("GET /healthz HTTP/1.1\r\nHost:".utf8), port: port),
+                try await Self.exchange(Self.head("GET /metrics HTTP/1.1"), port: port)
+            )
+        }
+        #expect(answer.isEmpty)
+        #expect(metrics.contains("\napus_api_connections_closed_total{reason=\"slow_request\"} 1\n"))
     }
 
     @Test(.timeLimit(.minutes(1))) func `who takes no answers does not keep the server from ending`() async throws {
@@ -242,8 +270,14 @@ struct ServerTests {
 
     @Test func `what is no HTTP is refused`() async throws {
         let bytes = [0x10, 0x0C, 0x00, 0x04] + Array("MQTT\r\n\r\n".utf8)
-        let answer = try await withServer { try await Self.exchange(bytes, port: $0) }
+        let (answer, metrics) = try await withServer { port in
+            (
+                try await Self.exchange(bytes, port: port),
+                try await Self.exchange(Self.head("GET /metrics HTTP/1.1"), port: port)
+            )
+        }
         #expect(answer.hasPrefix("HTTP/1.1 400 "))
+        #expect(metrics.contains("apus_api_connections_closed_total") && !metrics.contains("\"slow_request\"} 1"))
     }
 
     @Test func `requests on one connection are answered in order`() async throws {

@@ -47,10 +47,10 @@ struct APIHandler: Sendable {
         let message = "the body has more than \(largestBody(of: request)) bytes, which is the most"
         let response: APIResponse
         if RESTService.owns(path: request.path) {
-            statistics.count(.rest, "unknown", "TooLarge", .zero)
+            statistics.count(.rest, "unknown", "TooLarge", nil)
             response = RESTError(.contentTooLarge, "TooLarge", message).response(requestID)
         } else {
-            statistics.count(.rpc, "unknown", "RequestEntityTooLarge", .zero)
+            statistics.count(.rpc, "unknown", "RequestEntityTooLarge", nil)
             response = RPCService.response(RPCError(413, "RequestEntityTooLarge", message), request, requestID)
         }
         return Self.finished(response, requestID)
@@ -64,10 +64,10 @@ struct APIHandler: Sendable {
         if RESTService.owns(path: request.path) {
             var error = RESTError(.serviceUnavailable, "Busy", message)
             error.headers[.retryAfter] = "1"
-            statistics.count(.rest, "unknown", error.code, .zero)
+            statistics.count(.rest, "unknown", error.code, nil)
             response = error.response(requestID)
         } else {
-            statistics.count(.rpc, "unknown", "SystemOverFlow", .zero)
+            statistics.count(.rpc, "unknown", "SystemOverFlow", nil)
             response = RPCService.response(.throttled("SystemOverFlow", message), request, requestID)
         }
         return Self.finished(response, requestID)

@@ -36,11 +36,12 @@ final class APIStatistics: Sendable {
 
     private let state = Guarded(State())
 
-    func count(_ api: API, _ operation: String, _ code: String, _ elapsed: Duration) {
+    func count(_ api: API, _ operation: String, _ code: String, _ elapsed: Duration?) {
         // Codes that name a parameter are one.
         let code = code.hasPrefix("InvalidParameter") ? "InvalidParameter" : code
         state.withLock { state in
             state.calls[Call(api: api.rawValue, operation: operation, code: code), default: 0] += 1
+            guard let elapsed else { return }
             state.durations[api, default: DurationHistogram()].add(nanoseconds: Int64(elapsed / .nanoseconds(1)))
         }
     }

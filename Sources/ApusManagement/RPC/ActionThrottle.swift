@@ -23,7 +23,8 @@ final class ActionThrottle: Sendable {
             var bucket = buckets[key] ?? Bucket(tokens: Double(rate), filledAt: now)
             let elapsed = Double(max(0, now - bucket.filledAt)) / 1_000
             bucket.tokens = min(Double(rate), bucket.tokens + elapsed * Double(rate))
-            bucket.filledAt = max(now, bucket.filledAt)
+            // A clock that was set back must not keep the bucket empty until it has come as far again.
+            bucket.filledAt = now
             defer { buckets[key] = bucket }
             guard bucket.tokens >= 1 else { return false }
             bucket.tokens -= 1
