@@ -116,13 +116,14 @@ package struct MatchCache: ~Copyable {
         let version = index.version(of: key)
         let match = index.match(topic, key: key)
         guard topic.count <= Self.longestTopic else { return match }
+        // First: what is not entered must not empty the cache.
+        guard entries.count < capacity || freePlace(hash) != nil || hasComeBefore(hash) else { return match }
         if weight + match.weight > subscriberLimit { removeAll() }
         put(key, version, match, topic, index.number)
         return match
     }
 
-    /// Enters a match into its set: at a free place, after growing if there is none, or in the place of another, if the
-    /// topic has just been passed over there.
+    /// Enters a match into its set: at a free place, after growing if there is none, or in the place of another.
     private mutating func put(
         _ key: TopicKey,
         _ version: UInt64,
@@ -140,7 +141,6 @@ package struct MatchCache: ~Copyable {
             at = place
             used += 1
         } else {
-            guard hasComeBefore(key.hash) else { return }
             victim = (victim + 1) % Self.ways
             at = set(key.hash) + victim
             weight -= Int(entries[at].weight)

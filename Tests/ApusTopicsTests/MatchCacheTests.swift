@@ -120,6 +120,20 @@ struct MatchCacheTests {
         for (topic, match) in zip(turns, matches) { #expect(cache.match(topic, in: index) === match) }
     }
 
+    @Test func `a large match that comes once does not empty a full cache`() throws {
+        // A known hash, since few of its bits are remembered of topics that found no place.
+        let index = SubscriptionIndex(hasher: TopicHasher(first: 0x9E37_79B9_7F4A_7C15, second: 0xBF58_476D_1CE4_E5B9))
+        var cache = MatchCache(capacity: 8, subscriberLimit: 20)
+        index.subscribe(try TopicFilter("small/#"), member(1))
+        for target in 0..<30 as Range<UInt64> { index.subscribe(try TopicFilter("large/#"), member(target)) }
+        let kept = (0..<8).map { cache.match("small/\($0)", in: index) }
+        for number in 0..<100 { #expect(cache.match("large/\(number)", in: index).subscribers.count == 30) }
+        for (number, match) in kept.enumerated() { #expect(cache.match("small/\(number)", in: index) === match) }
+        let again = cache.match("large/99", in: index)
+        #expect(cache.match("large/99", in: index) === again)
+        #expect(cache.cachedSubscribers == 30)
+    }
+
     @Test(arguments: 0...20)
     func `topics of any length are kept whole`(length: Int) throws {
         var cache = MatchCache(capacity: 8)
