@@ -31,7 +31,7 @@ struct AccountCommand: ParsableCommand {
         @OptionGroup var options: APIOptions
 
         func run(_ client: APIClient) throws {
-            for name in names {
+            try each(names, "account") { name in
                 let body = JSONValue.object(["name": .string(name)])
                 try done("account \(name) is created", try client.call("POST", ["accounts"], body: body))
             }
@@ -49,7 +49,7 @@ struct AccountCommand: ParsableCommand {
         @OptionGroup var options: APIOptions
 
         func run(_ client: APIClient) throws {
-            for name in names {
+            try each(names, "account") { name in
                 _ = try client.call("DELETE", ["accounts", name])
                 try done("account \(name) is deleted")
             }

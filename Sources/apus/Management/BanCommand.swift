@@ -33,7 +33,7 @@ struct BanCommand: ParsableCommand {
 
         func run(_ client: APIClient) throws {
             let id = try instance.id(client)
-            for clientID in clientIDs {
+            try each(clientIDs, "client id") { clientID in
                 _ = try client.call("PUT", ["instances", id, "bans", clientID])
                 try done("\(clientID) is banned")
             }
@@ -51,7 +51,7 @@ struct BanCommand: ParsableCommand {
 
         func run(_ client: APIClient) throws {
             let id = try instance.id(client)
-            for clientID in clientIDs {
+            try each(clientIDs, "client id") { clientID in
                 _ = try client.call("DELETE", ["instances", id, "bans", clientID])
                 try done("the ban of \(clientID) is lifted")
             }
