@@ -201,13 +201,14 @@ struct ServerTests {
         configuration.idleSeconds = idleSeconds
         configuration.transferSeconds = transferSeconds
         let (answer, metrics) = try await withServer(configuration) { port in
-            (
-                try await Self.exchange(Array("GET /healthz HTTP/1.1\r\nHost:".utf8), port: port),
-                try await Self.exchange(Self.head("GET /metrics HTTP/1.1"), port: port)
-            )
+            let answer = try await Self.exchange(Array("GET /healthz HTTP/1.1\r\nHost:".utf8), port: port)
+            // On a busy machine a second may be too short for this one, too.
+            var metrics = ""
+            while metrics.isEmpty { metrics = try await Self.exchange(Self.head("GET /metrics HTTP/1.1"), port: port) }
+            return (answer, metrics)
         }
         #expect(answer.isEmpty)
-        #expect(metrics.contains("\napus_api_connections_closed_total{reason=\"slow_request\"} 1\n"))
+        #expect(metrics.contains(/apus_api_connections_closed_total{reason="slow_request"} [1-9]/))
     }
 
     @Test(.timeLimit(.minutes(1))) func `who takes no answers does not keep the server from ending`() async throws {
