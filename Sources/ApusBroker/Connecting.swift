@@ -350,7 +350,7 @@ extension Shard {
             slot,
             .clientIdentifierNotValid,
             "the client id is in use since \(seconds) s by a connection from \(address), which is being probed; policy "
-                + "duplicateClientID is refuse",
+                + "duplicateClientId is refuse",
             toClient: "the client id is in use since \(seconds) s by another connection",
         )
     }

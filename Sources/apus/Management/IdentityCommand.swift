@@ -7,7 +7,8 @@ struct IdentityCommand: ParsableCommand {
         discussion: """
             A device logs in with the user name, and with the secret (sign mode ORIGIN) or its signature of the client id \
             (SIGNED); `apus credential password --mode custom` computes it. An identity may do nothing until \
-            `apus permission set` allows it.
+            `apus permission set` allows it. Its user name says nothing of an instance: the listener does \
+            (`instance:` in the configuration), or the host of TLS or WebSocket; else it is the first instance.
             """,
         subcommands: [List.self, Show.self, Set.self, Remove.self],
         defaultSubcommand: List.self,
