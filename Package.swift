@@ -181,7 +181,7 @@ let package = Package(
             "ApusBroker",
             [
                 "ApusLocks", "ApusLog", "ApusLoop", "ApusMemory", "ApusMessage", "ApusSession", "ApusStore",
-                "ApusTopics",
+                "ApusTopics", "CLinux",
                 "MQTTCodec",
             ]
         ),

@@ -115,29 +115,18 @@ final class ConnectionDetails {
     let acceptedAt: Timestamp
     /// When the connection was accepted as the session's.
     var connectedAt = Timestamp(milliseconds: 0)
-    /// When the next timer for the principal fires.
-    var principalTimerAt = Timestamp.distantFuture
     /// What the trace knows the connection by: a number as messages have.
     var channel = MessageNumber.none
-    /// `nil` except while who it is is being proven, and for who does so by an enhanced authentication: its parts take more
-    /// memory than all the rest.
-    private var login: Login?
-    /// `nil` until one is set.
-    private var aliases: Aliases?
-    /// `nil` when nothing is under way: most connections subscribe once.
-    var retainedReplays: RetainedReplays?
+    /// `nil` while all in it has its first value.
+    private var remainder: Remainder?
     /// Who was accepted; before that only the client id that asks is in it.
     var principal = Principal(clientID: "", userName: nil)
     // From here on by size, the larger first: a connection costs what lies between, too.
     /// The Session Expiry Interval of CONNECT as asked; a DISCONNECT may not make 0 more [MQTT-3.14.2-2].
     var requestedExpirySeconds: UInt32 = 0
-    /// The second, of those since 1970, in which `publishCount` PUBLISH packets have come, for the limit of a client.
-    var publishSecond: UInt32 = 0
-    var publishCount: UInt32 = 0
     /// The Topic Alias Maximum that the broker announced, and what it uses itself: the client's, or less; 0 for none.
     var inboundAliasMaximum: UInt16 = 0
     var outboundAliasMaximum: UInt16 = 0
-    var serverKeepAlive: UInt16?
     /// Whether it waited for the second because the instance had sent all that it may.
     var isRationed = false
     /// Whether a timer will go on with `retainedReplays`.
@@ -162,6 +151,22 @@ final class ConnectionDetails {
         self.acceptedAt = acceptedAt
     }
 
+    /// What most connections never need, or not for long.
+    private final class Remainder {
+        var login: Login?
+        var aliases: Aliases?
+        var retainedReplays: RetainedReplays?
+        var principalTimerAt = Timestamp.distantFuture
+        var publishSecond: UInt32 = 0
+        var publishCount: UInt32 = 0
+        var serverKeepAlive: UInt16?
+        var isEmpty: Bool {
+            login == nil && aliases == nil && retainedReplays == nil && principalTimerAt == .distantFuture
+                && publishSecond == 0 && serverKeepAlive == nil
+        }
+    }
+
+    /// Apart again: its parts take more memory than all the rest.
     private final class Login {
         var connect: Connect?
         var exchange: (any EnhancedAuthentication)?
@@ -179,10 +184,22 @@ final class ConnectionDetails {
         }
     }
 
+    /// To be asked for only where there is something to keep in it.
+    private var ownRemainder: Remainder {
+        if let remainder { return remainder }
+        let new = Remainder()
+        remainder = new
+        return new
+    }
+
+    private func dropRemainderIfEmpty() {
+        if remainder?.isEmpty == true { remainder = nil }
+    }
+
     private var ownAliases: Aliases {
-        if let aliases { return aliases }
+        if let aliases = remainder?.aliases { return aliases }
         let new = Aliases(inboundAliasMaximum, outboundAliasMaximum)
-        aliases = new
+        ownRemainder.aliases = new
         return new
     }
 
@@ -198,26 +215,71 @@ final class ConnectionDetails {
         _modify { yield &ownAliases.outbound }
     }
 
+    /// Retained messages on their way; `nil` for none.
+    var retainedReplays: RetainedReplays? {
+        get { remainder?.retainedReplays }
+        set {
+            guard remainder != nil || newValue != nil else { return }
+            ownRemainder.retainedReplays = newValue
+            dropRemainderIfEmpty()
+        }
+    }
+
+    /// When the next timer for the principal fires.
+    var principalTimerAt: Timestamp {
+        get { remainder?.principalTimerAt ?? .distantFuture }
+        set {
+            guard remainder != nil || newValue != .distantFuture else { return }
+            ownRemainder.principalTimerAt = newValue
+            dropRemainderIfEmpty()
+        }
+    }
+
+    /// The second, of those since 1970, in which `publishCount` PUBLISH packets have come, for the limit of a client.
+    var publishSecond: UInt32 { remainder?.publishSecond ?? 0 }
+    var publishCount: UInt32 { remainder?.publishCount ?? 0 }
+
+    /// Counts another PUBLISH in a second, from 0 if it is another than the last.
+    func countPublish(in second: UInt32) {
+        let remainder = ownRemainder
+        if remainder.publishSecond != second {
+            remainder.publishSecond = second
+            remainder.publishCount = 0
+        }
+        remainder.publishCount += 1
+    }
+
+    /// The keep alive that the broker told the client, where it is not what the client asked for.
+    var serverKeepAlive: UInt16? {
+        get { remainder?.serverKeepAlive }
+        set { if remainder != nil || newValue != nil { ownRemainder.serverKeepAlive = newValue } }
+    }
+
     /// CONNECT while its authentication is under way.
     var pendingConnect: Connect? {
-        get { login?.connect }
+        get { remainder?.login?.connect }
         set { changeLogin { $0.connect = newValue } }
     }
 
     var enhancedAuthentication: (any EnhancedAuthentication)? {
-        get { login?.exchange }
+        get { remainder?.login?.exchange }
         set { changeLogin { $0.exchange = newValue } }
     }
 
     /// The method of CONNECT; a re-authentication must use the same [MQTT-4.12.1-1].
     var authenticationMethod: String? {
-        get { login?.method }
+        get { remainder?.login?.method }
         set { changeLogin { $0.method = newValue } }
     }
 
     private func changeLogin(_ change: (Login) -> Void) {
-        let login = login ?? Login()
+        let login = remainder?.login ?? Login()
         change(login)
-        self.login = login.isEmpty ? nil : login
+        if login.isEmpty {
+            remainder?.login = nil
+            dropRemainderIfEmpty()
+        } else {
+            ownRemainder.login = login
+        }
     }
 }

@@ -16,18 +16,15 @@ extension Shard {
         let second = now.milliseconds / 1000
         let details = connections[slot].details
         let short = UInt32(truncatingIfNeeded: second)
-        if details.publishSecond != short {
-            details.publishSecond = short
-            details.publishCount = 0
-        }
+        let sent = details.publishSecond == short ? Int(details.publishCount) : 0
         let perClient = tenants[tenant].limits.clientPublishPerSecond
         let next = Timestamp(milliseconds: (second + 1) * 1000)
-        guard perClient == 0 || Int(details.publishCount) < perClient else {
+        guard perClient == 0 || sent < perClient else {
             throttle(slot, until: next, tenant)
             return false
         }
         // Of those who wait for the second each sends one before any sends more, or one that floods keeps the others out.
-        if details.isRationed, details.publishCount > 0 {
+        if details.isRationed, sent > 0 {
             details.isRationed = false
             connections[slot].isHeld = true
             schedule(.throttled, slot: slot, at: now.adding(milliseconds: TimingWheel.resolution))
@@ -38,7 +35,7 @@ extension Shard {
             throttle(slot, until: next, tenant)
             return false
         }
-        details.publishCount += 1
+        details.countPublish(in: short)
         return true
     }
 

@@ -5,24 +5,15 @@ package struct TopicFilter: Sendable, Hashable {
     /// The filter behind the share name, as UTF-8.
     package let bytes: [UInt8]
     /// The share name of `$share/{group}/{filter}`, else `nil`.
-    package let group: String?
+    package var group: String? { share.map { String(decoding: $0, as: UTF8.self) } }
+    // By its bytes: a `String` is twice as wide, and would compare characters.
+    private let share: [UInt8]?
     /// Number of levels of the filter behind the share name, `1...65_536`; what is too deep is for the broker to say.
     package var levelCount: Int { Int(levels) }
     // Half as wide as it could be: each subscription has it.
     private let levels: UInt32
     /// Whether a `+` or `#` is in the filter.
     package let hasWildcard: Bool
-
-    package static func == (left: TopicFilter, right: TopicFilter) -> Bool {
-        // Share names byte by byte; as `String` they would be compared as characters.
-        left.bytes == right.bytes && (left.group == nil) == (right.group == nil)
-            && (left.group ?? "").utf8.elementsEqual((right.group ?? "").utf8)
-    }
-
-    package func hash(into hasher: inout Hasher) {
-        hasher.combine(bytes)
-        for byte in (group ?? "").utf8 { hasher.combine(byte) }
-    }
 
     /// Validates a filter as it came in SUBSCRIBE, UNSUBSCRIBE or a rule.
     package init(_ text: String) throws(TopicFilterError) {
@@ -31,7 +22,7 @@ package struct TopicFilter: Sendable, Hashable {
         guard whole.count <= 65_535 else { throw .tooLong(bytes: whole.count) }
         guard !whole.contains(0) else { throw .containsNull }
         guard whole.starts(with: Self.sharePrefix) else {
-            self = try Self(bytes: whole, group: nil)
+            self = try Self(bytes: whole, share: nil)
             return
         }
         let behind = whole[Self.sharePrefix.count...]
@@ -42,10 +33,10 @@ package struct TopicFilter: Sendable, Hashable {
         }
         let filter = behind.dropFirst(name.count + 1)
         guard !filter.isEmpty else { throw .missingFilterBehindShareName }
-        self = try Self(bytes: Array(filter), group: String(decoding: name, as: UTF8.self))
+        self = try Self(bytes: Array(filter), share: Array(name))
     }
 
-    private init(bytes: [UInt8], group: String?) throws(TopicFilterError) {
+    private init(bytes: [UInt8], share: [UInt8]?) throws(TopicFilterError) {
         var levels = 1
         var wildcard = false
         for (at, byte) in bytes.enumerated() {
@@ -66,7 +57,7 @@ package struct TopicFilter: Sendable, Hashable {
             }
         }
         self.bytes = bytes
-        self.group = group
+        self.share = share
         self.levels = UInt32(levels)
         self.hasWildcard = wildcard
     }
