@@ -43,7 +43,7 @@ struct PolicyTests {
         #expect(newcomer.isClosed && !holder.isClosed)
         let sentence = harness.events.fields(of: "client.refused").first?["explanation"] ?? ""
         #expect(sentence.contains("in use since 30 s") && sentence.contains("127.0.0.1:1"))
-        #expect(sentence.contains("duplicateClientID"))
+        #expect(sentence.contains("duplicateClientId"))
         #expect(probes(harness, holder.shard) == [holder.slot])
         #expect(harness.connectionCount == 1)
     }
