@@ -78,7 +78,7 @@ extension Broker: BrokerControl {
     ) async -> RetainedPage {
         guard let filter = try? TopicFilter(filter) else { return RetainedPage(messages: [], hasMore: false) }
         var page = Page<Message>(after: after, limit: limit) { $0.topic }
-        let scan = self.instance(instance).retained.index.scan(filter)
+        let scan = self.instance(instance).retained.scan(filter)
         while !scan.isFinished {
             page.add(scan.next(limit: 1_024))
             await Task.yield()

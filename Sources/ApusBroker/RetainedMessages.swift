@@ -1,5 +1,5 @@
 package import ApusMessage
-package import ApusTopics
+internal import ApusTopics
 internal import Synchronization
 
 /// How many retained messages all instances together may have, and how many bytes.
@@ -34,7 +34,8 @@ package final class RetainedBudget: Sendable {
 
 /// The retained message of each topic of an instance [MQTT-3.3.1-5], bounded in number and bytes.
 package final class RetainedMessages: Sendable {
-    package let index = RetainedIndex<Message>()
+    /// Of ``Message``.
+    private let index = RetainedIndex()
     private let budget: RetainedBudget
     /// Of this instance, with what the index needs.
     private let bytes = Atomic<Int>(0)
@@ -62,7 +63,7 @@ package final class RetainedMessages: Sendable {
         let content = message.bytes
         let topic = content.span.extracting(0..<message.topicEnd)
         guard message.payloadCount > 0 else {
-            let old = index.remove(topic)
+            let old = index.remove(topic).map(Self.message)
             if let old { released(old) }
             return (.removed, old)
         }
@@ -71,7 +72,7 @@ package final class RetainedMessages: Sendable {
         budget.messages.add(1, ordering: .relaxed)
         budget.bytes.add(cost, ordering: .relaxed)
         bytes.add(cost, ordering: .relaxed)
-        let old = index.set(topic, message)
+        let old = index.set(topic, message).map(Self.message)
         if let old { released(old) }
         return (.kept, old)
     }
@@ -87,7 +88,7 @@ package final class RetainedMessages: Sendable {
     private func reachedLimit(_ topic: Span<UInt8>, _ cost: Int, _ own: InstanceLimits) -> String? {
         // Most are far from any bound, whether or not they replace another.
         guard reachedLimit(messages: 1, bytes: cost, own) != nil else { return nil }
-        let replaced = index.value(for: topic)
+        let replaced = index.value(for: topic).map(Self.message)
         return reachedLimit(
             messages: replaced == nil ? 1 : 0,
             bytes: cost - (replaced.map(Self.cost) ?? 0),
@@ -118,20 +119,45 @@ package final class RetainedMessages: Sendable {
     func forget(_ message: Message) -> Bool {
         let content = message.bytes
         let topic = content.span.extracting(0..<message.topicEnd)
-        guard let old = index.remove(topic, where: { $0 === message }) else { return false }
-        released(old)
+        guard index.remove(topic, where: { $0 === message }) != nil else { return false }
+        released(message)
         return true
     }
 
     /// Begins to walk over all of them.
-    func scanAll() -> RetainedScan<Message> { index.scanAll() }
+    func scanAll() -> RetainedMessageScan { RetainedMessageScan(index.scanAll()) }
+
+    /// Begins to walk over those whose topic the filter matches.
+    func scan(_ filter: TopicFilter) -> RetainedMessageScan { RetainedMessageScan(index.scan(filter)) }
+
+    /// Whether a filter may match anything, see `RetainedIndex.mayHold`.
+    func mayHold(_ filter: TopicFilter) -> Bool { index.mayHold(filter) }
+
+    fileprivate static func message(_ value: any RetainedValue) -> Message {
+        guard let message = value as? Message else { preconditionFailure("only messages are set") }
+        return message
+    }
 
     package var count: Int { index.count }
 }
 
+/// A walk over the retained messages of an instance, page by page: see ``RetainedScan``.
+struct RetainedMessageScan: Sendable {
+    private let scan: RetainedScan
+
+    fileprivate init(_ scan: RetainedScan) { self.scan = scan }
+
+    var isFinished: Bool { scan.isFinished }
+    func next(limit: Int) -> [Message] { page(limit: limit).messages }
+    func page(limit: Int) -> (messages: [Message], visited: Int) {
+        let page = scan.page(limit: limit)
+        return (page.values.map(RetainedMessages.message), page.visited)
+    }
+}
+
 /// A walk over the retained messages of all instances, a part at a time.
 struct RetainedWalk {
-    private var scan: RetainedScan<Message>?
+    private var scan: RetainedMessageScan?
     /// The instance that `scan` is in.
     private var instance = InstanceNumber.none
     private var hasBegun = false

@@ -6,7 +6,7 @@ internal import MQTTCodec
 /// Retained messages on their way to a new subscription.
 struct RetainedReplay: Sendable {
     let filter: TopicFilter
-    let scan: RetainedScan<Message>
+    let scan: RetainedMessageScan
     let qos: QoS
     let subscriptionIdentifier: UInt32
 

@@ -80,7 +80,7 @@ extension Shard {
         let wantsRetained =
             filter.group == nil
             && (options.retainHandling == .sendAtSubscribe || (options.retainHandling == .sendIfNew && isNew))
-        let retained = instance(ofSession: session).retained.index
+        let retained = instance(ofSession: session).retained
         if wantsRetained, retained.mayHold(filter) {
             replays.append(
                 RetainedReplay(
@@ -238,11 +238,11 @@ extension Shard {
             // A page may be empty before the end: the scan bounds its work, not only what it finds.
             let page = replay.scan.page(limit: most)
             var unsent = 0
-            for message in page.values where !sendRetained(message, replay, slot, session) { unsent += 1 }
+            for message in page.messages where !sendRetained(message, replay, slot, session) { unsent += 1 }
             if replay.scan.isFinished { details.retainedReplays?.removeFirst() }
             // A filter that matches few of millions of topics, thousands that match none, and messages that the client
             // cannot take must not keep the shard from its other clients.
-            if unsent == page.values.count { fruitless += page.visited + RetainedReplay.pageWork * (1 + unsent) }
+            if unsent == page.messages.count { fruitless += page.visited + RetainedReplay.pageWork * (1 + unsent) }
             if fruitless >= RetainedReplay.fruitlessWork {
                 details.isReplayScheduled = true
                 return schedule(.retainedReplay, slot: slot, at: now)

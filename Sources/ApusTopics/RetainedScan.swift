@@ -5,12 +5,12 @@ internal import ApusLocks
 /// A value that stays from beginning to end is given exactly once; one that is set or removed meanwhile may or may not
 /// be (a subscriber receives a change as an ordinary message anyway). Between pages nothing is locked and nothing is
 /// materialised: the scan rests on one node of a tree, and lets go of it when it is finished or forgotten.
-package final class RetainedScan<Value: Sendable>: Sendable {
+package final class RetainedScan: Sendable {
     /// Nodes visited under a lock before others get their turn: some 100 µs.
-    private static var stepsPerLock: Int { 4096 }
+    private static let stepsPerLock = 4096
 
     private let filter: WalkedFilter
-    private let stripes: ArraySlice<RetainedStripe<Value>>
+    private let stripes: ArraySlice<RetainedStripe>
     private let position: Guarded<Position>
 
     private struct Position {
@@ -18,11 +18,11 @@ package final class RetainedScan<Value: Sendable>: Sendable {
         var walk = TopicTree.Walk()
     }
 
-    convenience init(_ filter: TopicFilter, _ stripes: ArraySlice<RetainedStripe<Value>>) {
+    convenience init(_ filter: TopicFilter, _ stripes: ArraySlice<RetainedStripe>) {
         self.init(WalkedFilter(filter), stripes)
     }
 
-    init(_ filter: WalkedFilter, _ stripes: ArraySlice<RetainedStripe<Value>>) {
+    init(_ filter: WalkedFilter, _ stripes: ArraySlice<RetainedStripe>) {
         self.filter = filter
         self.stripes = stripes
         position = Guarded(Position(stripe: stripes.startIndex))
@@ -41,12 +41,12 @@ package final class RetainedScan<Value: Sendable>: Sendable {
     /// A page may be short or empty before the end, because the nodes visited in one call are bounded (4,096): ask
     /// ``isFinished``, and give other work a turn between pages.
     /// - Parameter limit: at least 1.
-    package func next(limit: Int) -> [Value] { page(limit: limit).values }
+    package func next(limit: Int) -> [any RetainedValue] { page(limit: limit).values }
 
     /// As ``next(limit:)``, with the number of nodes that were visited, 0 … 4,096.
-    package func page(limit: Int) -> (values: [Value], visited: Int) {
+    package func page(limit: Int) -> (values: [any RetainedValue], visited: Int) {
         position.withLock { position in
-            var page: [Value] = []
+            var page: [any RetainedValue] = []
             var steps = Self.stepsPerLock
             while position.stripe < stripes.endIndex, page.count < limit, steps > 0 {
                 stripes[position.stripe].content.withLock { content in

@@ -274,8 +274,8 @@ struct RestoringTests {
         }
         harness.shards[0].restoreRetained((1...4).map(position), keeping: { $0.rawValue != 7 })
         #expect(store.takeLines() == ["finished by retained", "finished by retained"])
-        #expect(harness.broker.instance(.none).retained.index.count == 1)
-        #expect(harness.broker.instance(InstanceNumber(rawValue: 8)).retained.index.count == 1)
+        #expect(harness.broker.instance(.none).retained.count == 1)
+        #expect(harness.broker.instance(InstanceNumber(rawValue: 8)).retained.count == 1)
         #expect(remains == ["number 7, sessions 0, messages 0, retained 2"])
     }
 

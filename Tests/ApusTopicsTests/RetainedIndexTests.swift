@@ -7,7 +7,7 @@ struct RetainedIndexTests {
     @Test(arguments: [1, 2, 3, 4] as [UInt64], [UInt64.max, 0xC000_0000_0000_0007])
     func `random churn gives what the model gives`(seed: UInt64, hashMask: UInt64) throws {
         var random = SplitMix(seed: seed)
-        let index = RetainedIndex<String>(hasher: TopicHasher(first: 1, second: 2, mask: hashMask))
+        let index = TypedIndex<String>(hasher: TopicHasher(first: 1, second: 2, mask: hashMask))
         var model: [String: String] = [:]
         for turn in 0..<600 {
             let topic = random.topic()
@@ -33,7 +33,7 @@ struct RetainedIndexTests {
     }
 
     @Test func `a filter below another first level needs no look`() throws {
-        let index = RetainedIndex<Int>(hasher: TopicHasher(first: 0x9E37_79B9_7F4A_7C15, second: 0xBF58_476D_1CE4_E5B9))
+        let index = TypedIndex<Int>(hasher: TopicHasher(first: 0x9E37_79B9_7F4A_7C15, second: 0xBF58_476D_1CE4_E5B9))
         index.set(Array("$SYS/broker/uptime".utf8).span, 1)
         #expect(!index.mayHold(try TopicFilter("orders/#")))
         #expect(index.mayHold(try TopicFilter("$SYS/#")))
@@ -42,7 +42,7 @@ struct RetainedIndexTests {
         #expect(!index.mayHold(try TopicFilter("$SYS/#")))
     }
 
-    private func pages<Value>(_ scan: RetainedScan<Value>, limit: Int) -> [Value] {
+    private func pages<Value>(_ scan: TypedScan<Value>, limit: Int) -> [Value] {
         var values: [Value] = []
         while !scan.isFinished {
             let page = scan.next(limit: limit)
@@ -55,7 +55,7 @@ struct RetainedIndexTests {
     @Test(arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
     func `what stays during a scan is given exactly once while others come and go`(seed: UInt64) throws {
         var random = SplitMix(seed: seed)
-        let index = RetainedIndex<String>()
+        let index = TypedIndex<String>()
         var stable: Set<String> = []
         for number in 0..<300 {
             let topic = "s\(number % 7)/\(number % 11)/x\(number)"
@@ -85,7 +85,7 @@ struct RetainedIndexTests {
     }
 
     @Test func `a scan given up half way lets go of its node`() throws {
-        let index = RetainedIndex<Int>()
+        let index = TypedIndex<Int>()
         for number in 0..<10 { index.set(Array("a/\(number)/b".utf8).span, number) }
         do {
             let scan = index.scan(try TopicFilter("a/#"))
@@ -106,7 +106,7 @@ struct RetainedIndexTests {
     }
 
     @Test func `a page visits a bounded number of nodes`() throws {
-        let index = RetainedIndex<Int>()
+        let index = TypedIndex<Int>()
         for number in 0..<9_000 { index.set(Array("a/\(number)".utf8).span, number) }
         let scan = index.scan(try TopicFilter("a/+/none"))
         #expect(scan.next(limit: 10).isEmpty)
@@ -116,7 +116,7 @@ struct RetainedIndexTests {
     }
 
     @Test func `topics as deep as a packet allows are held, walked and removed`() throws {
-        let index = RetainedIndex<Int>()
+        let index = TypedIndex<Int>()
         let deep = [UInt8](repeating: .levelSeparator, count: 65_535)
         index.set(deep.span, 1)
         index.set(deep.span.extracting(0..<65_534), 2)
@@ -129,7 +129,7 @@ struct RetainedIndexTests {
     }
 
     @Test func `churn does not grow the structures`() {
-        let index = RetainedIndex<Int>()
+        let index = TypedIndex<Int>()
         func round(_ turn: Int) {
             for number in 0..<200 { index.set(Array("device-number-\(turn)/state-\(number)".utf8).span, number) }
             for number in 0..<200 { index.remove(Array("device-number-\(turn)/state-\(number)".utf8).span) }
@@ -141,4 +141,38 @@ struct RetainedIndexTests {
         #expect(index.footprint < footprint + 64 * 10_000)
         #expect(index.nodeCount == 0)
     }
+}
+
+/// Values of any type in a ``RetainedIndex``.
+private struct TypedIndex<Value: Sendable> {
+    private let index: RetainedIndex
+
+    init(hasher: TopicHasher = TopicHasher()) { index = RetainedIndex(hasher: hasher) }
+
+    @discardableResult
+    func set(_ topic: Span<UInt8>, _ value: Value) -> Value? { Box.open(index.set(topic, Box(value))) }
+    @discardableResult
+    func remove(_ topic: Span<UInt8>) -> Value? { Box.open(index.remove(topic)) }
+    func value(for topic: Span<UInt8>) -> Value? { Box.open(index.value(for: topic)) }
+    func matches(of filter: TopicFilter) -> [Value] { index.matches(of: filter).compactMap(Box.open) }
+    func mayHold(_ filter: TopicFilter) -> Bool { index.mayHold(filter) }
+    func scan(_ filter: TopicFilter) -> TypedScan<Value> { TypedScan(scan: index.scan(filter)) }
+    var count: Int { index.count }
+    var nodeCount: Int { index.nodeCount }
+    var footprint: Int { index.footprint }
+
+    fileprivate final class Box: Sendable {
+        private let value: Value
+
+        init(_ value: Value) { self.value = value }
+
+        static func open(_ object: (any RetainedValue)?) -> Value? { (object as? Box)?.value }
+    }
+}
+
+private struct TypedScan<Value: Sendable> {
+    let scan: RetainedScan
+
+    var isFinished: Bool { scan.isFinished }
+    func next(limit: Int) -> [Value] { scan.next(limit: limit).compactMap(TypedIndex<Value>.Box.open) }
 }
