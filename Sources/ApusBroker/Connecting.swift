@@ -67,18 +67,23 @@ extension Shard {
         counters.connectPackets += 1
         details.clientID = connect.clientIdentifier
         switch broker.instances.resolve(userName: connect.userName, peer: details.peer) {
-        case .refused(let explanation):
+        case .refused(let explanation, let settings):
+            if let settings { enter(slot, settings) }
             return refuse(slot, .notAuthorized, explanation, toClient: "the instance takes no connections")
-        case .instance(let settings):
-            let tenant = tenant(of: settings)
-            connections[slot].tenant = Int32(truncatingIfNeeded: tenant)
-            tenants[tenant].users += 1
-            details.channel = nextNumber()
+        case .instance(let settings): enter(slot, settings)
         }
         if let will = connect.will, let rejection = rejection(of: will, slot) {
             return refuse(slot, rejection.0, rejection.1)
         }
         authenticate(slot, connect)
+    }
+
+    /// The connection is for this instance, and in its trace from now on.
+    private mutating func enter(_ slot: Int, _ settings: InstanceSettings) {
+        let tenant = tenant(of: settings)
+        connections[slot].tenant = Int32(truncatingIfNeeded: tenant)
+        tenants[tenant].users += 1
+        connections[slot].details.channel = nextNumber()
     }
 
     private func rejection(of will: Will, _ slot: Int) -> (ReasonCode, String)? {
@@ -151,8 +156,32 @@ extension Shard {
         case .accepted(let principal):
             accept(slot, principal, authenticationData: nil)
         case .refused(let reasonCode, let explanation, let clientExplanation):
-            refuse(slot, reasonCode, explanation, toClient: clientExplanation)
+            refuseLogin(slot, reasonCode, explanation, toClient: clientExplanation)
         }
+    }
+
+    /// Refuses whom an authenticator has refused, and says which instance that was where the user name does not.
+    private mutating func refuseLogin(
+        _ slot: Int,
+        _ reasonCode: ReasonCode,
+        _ explanation: String,
+        toClient clientExplanation: String?,
+        userName claimed: String? = nil,
+    ) {
+        let details = connections[slot].details
+        let id = tenants[Int(connections[slot].tenant)].id
+        let mayBeAnothers = [.badUserNameOrPassword, .notAuthorized, .clientIdentifierNotValid, .banned]
+            .contains(reasonCode)
+        guard mayBeAnothers, !id.isEmpty,
+            let reason = broker.instances.reason(userName: details.pendingConnect?.userName, peer: details.peer)
+        else { return refuse(slot, reasonCode, explanation, toClient: clientExplanation, userName: claimed) }
+        refuse(
+            slot,
+            reasonCode,
+            "\(explanation); instance `\(id)` has decided: \(reason)",
+            toClient: "\(clientExplanation ?? explanation); instance `\(id)` has decided",
+            userName: claimed,
+        )
     }
 
     /// The next data of an enhanced authentication [MQTT-4.12.0-2].
@@ -188,7 +217,13 @@ extension Shard {
                     toClient: clientExplanation ?? explanation
                 )
             } else {
-                refuse(slot, reasonCode, explanation, toClient: clientExplanation, userName: exchange.claimedUserName)
+                refuseLogin(
+                    slot,
+                    reasonCode,
+                    explanation,
+                    toClient: clientExplanation,
+                    userName: exchange.claimedUserName
+                )
             }
         }
     }
@@ -283,7 +318,7 @@ extension Shard {
             return refuse(slot, .clientIdentifierNotValid, "the client id belongs to a session of another user")
         }
         if live == nil, broker.sessionCount.load(ordering: .relaxed) >= limits.sessions {
-            return refuse(slot, .quotaExceeded, "the broker has its limit of \(limits.sessions) sessions")
+            return refuse(slot, .quotaExceeded, "the broker is at its limit of \(limits.sessions) sessions")
         }
         if cannotStoreSession(connect, live: live) {
             return refuse(slot, .serverUnavailable, (store.refusal ?? .failed).explanation)
@@ -295,11 +330,11 @@ extension Shard {
             takeOver(live)
         }
         guard broker.connectionCount.load(ordering: .relaxed) < limits.connections else {
-            return refuse(slot, .quotaExceeded, "the broker has its limit connections of \(limits.connections)")
+            return refuse(slot, .quotaExceeded, "the broker is at its limit of \(limits.connections) connections")
         }
         let most = tenants[tenant].limits.connections
         guard most == 0 || tenants[tenant].instance.connectionCount.load(ordering: .relaxed) < most else {
-            return refuse(slot, .quotaExceeded, "the instance has its limit connections of \(most)")
+            return refuse(slot, .quotaExceeded, "the instance is at its limit of \(most) connections")
         }
         broker.connectionCount.add(1, ordering: .relaxed)
         tenants[tenant].instance.connectionCount.add(1, ordering: .relaxed)

@@ -58,6 +58,11 @@ package final class ResourceDirectory: Sendable {
         state.withLock { Array($0.instances.values) }.sorted { $0.number < $1.number }
     }
 
+    /// Whether connections that name no instance are for this one.
+    package func isFirstRunning(_ number: InstanceNumber) -> Bool {
+        state.withLock { $0.instances.values.filter { $0.state == .running }.map(\.number).min() } == number
+    }
+
     package func hasTopic(_ instance: InstanceNumber, _ name: String) -> Bool {
         state.withLock { $0.tenants[instance]?.topics[ExactText(name)] != nil }
     }
@@ -120,6 +125,19 @@ package final class ResourceDirectory: Sendable {
         state.withLock { state in
             let entries = state.tenants[instance]?.identities[ExactText(userName)]
             return (clientID.isEmpty ? nil : entries?[ExactText(clientID)]) ?? entries?[ExactText("")]
+        }
+    }
+    /// Ids of those instances of an account, at most three, in which `identity` finds one; looked for in as many
+    /// instances as cost no more than a failed login may, 1,000.
+    package func instances(ofAccount name: String, withIdentity userName: String, clientID: String) -> [String] {
+        state.withLock { state in
+            guard state.instances.count <= 1_000 else { return [] }
+            let found = state.instances.values.filter { instance in
+                let entries = state.tenants[instance.number]?.identities[ExactText(userName)]
+                return instance.account == name
+                    && (entries?[ExactText(clientID)] != nil || entries?[ExactText("")] != nil)
+            }
+            return Array(found.map(\.id).sorted().prefix(3))
         }
     }
     /// The entry of exactly this client id, or with `nil` that of the user name alone.

@@ -74,7 +74,7 @@ enum ResourceRules {
             let known = try tenant(authority.instance, state).authorities
             try serialNumber(authority.serialNumber)
             if known.count >= maximumAuthorities, known[ExactText(authority.serialNumber)] == nil {
-                throw invalid("CaContent", "the instance has its limit of \(maximumAuthorities) CA certificates")
+                throw invalid("CaContent", "the instance is at its limit of \(maximumAuthorities) CA certificates")
             }
             try words(authority.name, 1...64, "CaName", "a certificate's name")
         case .deleteCACertificate(let number, let serial):
@@ -261,7 +261,7 @@ enum ResourceRules {
         guard exists else { throw missing(tag.kind.rawValue.lowercased(), tag.resource) }
         let known = tenant.tags[ResourceState.TagCarrier(tag.kind, tag.resource)] ?? [:]
         if known.count >= maximumTags, known[ExactText(tag.key)] == nil {
-            throw invalid("Tag", "`\(tag.resource)` has its limit of \(maximumTags) tags")
+            throw invalid("Tag", "`\(tag.resource)` is at its limit of \(maximumTags) tags")
         }
     }
 

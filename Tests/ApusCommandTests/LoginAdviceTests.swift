@@ -43,7 +43,7 @@ struct LoginAdviceTests {
         (.banned, "this client id is banned", "apus ban lift GID_shop@@@1 -I post-cn-1"),
         (.clientIdentifierNotValid, "the client id is in use since 3 s by another connection", "apus client show"),
         (.clientIdentifierNotValid, "the client id belongs to a session of another user", "apus session end"),
-        (.quotaExceeded, "the instance has its limit connections of 3", "apus instance show post-cn-1"),
+        (.quotaExceeded, "the instance is at its limit of 3 connections", "apus instance show post-cn-1"),
         (.connectionRateExceeded, "too many failed logins from this address; try again in 4 s", "wait"),
     ])
     func `advice follows from the reason`(code: ReasonCode, sentence: String, expected: String) {
@@ -68,6 +68,22 @@ struct LoginAdviceTests {
         login.userName = "signature|LTAIkey|post-cn-1"
         let other = lines(.badUserNameOrPassword, "the user name or password is wrong", login)
         #expect(other.contains("spelt Signature") && !other.contains("another secret"))
+    }
+
+    @Test func `the instance that has decided is named, with the way to another`() {
+        var login = Self.signed
+        login.userName = "alice"
+        let told = "the user name or password is wrong; instance `local` has decided"
+        let found = lines(.badUserNameOrPassword, told, login)
+        #expect(found.contains("instance local was asked") && found.contains("`instance: ID`"))
+        #expect(found.contains("apus client trace GID_shop@@@1 -I local"))
+        let required = lines(
+            .notAuthorized,
+            "a user name and password are required; instance `local` has decided",
+            login
+        )
+        #expect(required.contains("instance local was asked"))
+        #expect(!lines(.badUserNameOrPassword, "the user name or password is wrong").contains("was asked"))
     }
 
     @Test func `a client id that the broker does not mind is no matter`() {

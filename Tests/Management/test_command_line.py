@@ -49,6 +49,8 @@ def test_a_stopped_instance_lets_nobody_in(service, name):
         service.command("instance", "change", identifier, "--state", "stopped")
         device.wait_for_end()
     refusal(service, me, signature(me, identifier))
+    traced = json.loads(service.command("client", "trace", me, "-I", identifier, "--json").stdout)
+    assert traced[0]["kind"] == "refused" and "which is stopped" in traced[0]["explanation"]
     service.command("instance", "change", identifier, "--state", "running")
     with Device(service, me, instance=identifier) as device:
         service.command("instance", "delete", identifier, "--force")
@@ -355,6 +357,27 @@ def test_a_broker_is_no_api(service):
     url = f"http://127.0.0.1:{service.port}"
     done = run([BINARY, "instance", "--api", url, "--access-key", "a:b", "--timeout", "5"], check=False)
     assert done.returncode == 3
+
+
+def test_an_identity_that_a_user_name_alone_does_not_reach(name):
+    """A user name says nothing of an instance: whoever stores the identity, and whoever looks for the reason, is told."""
+    with Service() as service:
+        stored = service.command("identity", "set", name, "-I", SECOND, "--sign-mode", "ORIGIN", stdin="a secret\n")
+        assert f"instance: {SECOND}" in stored.stderr and "first that runs" in stored.stderr
+        here = service.command("identity", "set", f"{name}-here", "-I", FIRST, stdin="a secret\n")
+        assert here.stderr == ""
+        shown = json.loads(service.command("instance", "list", "--json").stdout)
+        assert [entry["id"] for entry in shown if entry["isDefault"]] == [FIRST]
+
+        me = f"GID_apus@@@{name}"
+        status, steps = doctor(service, me, (name, "a secret"))
+        assert status == 1 and f"instance `{FIRST}` has decided" in steps["CONNECT"]["detail"]
+        assert SECOND not in json.dumps(steps)
+        advice = json.dumps(steps["CONNECT"]["advice"])
+        assert f"instance {FIRST} was asked" in advice and f"-I {FIRST}" in advice
+        traced = json.loads(service.command("client", "trace", me, "-I", FIRST, "--json").stdout)
+        for text in [traced[0]["explanation"], service.logged()]:
+            assert f"there is one in `{SECOND}`" in text and "the first that runs" in text
 
 
 def test_the_instance_has_to_be_clear(service):

@@ -24,8 +24,8 @@ package struct InstanceSettings: Sendable, Equatable {
 /// Where a CONNECT belongs.
 package enum InstanceChoice: Sendable, Equatable {
     case instance(InstanceSettings)
-    /// It names an instance that does not exist or takes no connections.
-    case refused(explanation: String)
+    /// It names an instance that does not exist or takes no connections; `by` is the latter, whose trace tells of it.
+    case refused(explanation: String, by: InstanceSettings? = nil)
 }
 
 /// Says which instance a CONNECT is for, and what rules hold there.
@@ -36,8 +36,16 @@ package protocol InstanceResolver: Sendable {
     /// section 1).
     func resolve(userName: String?, peer: Peer) -> InstanceChoice
 
+    /// Why `resolve` has chosen the instance that it has, for the log of a login that was refused there, and how to reach
+    /// another; `nil` where the user name has named it, or there is but one.
+    func reason(userName: String?, peer: Peer) -> String?
+
     /// The instance as it is now; `nil` once it is gone.
     func settings(of instance: InstanceNumber) -> InstanceSettings?
+}
+
+extension InstanceResolver {
+    package func reason(userName: String?, peer: Peer) -> String? { nil }
 }
 
 /// One instance for everybody: the broker without a catalog.

@@ -143,8 +143,16 @@ extension ServiceAuthenticator {
         reply: @escaping Reply,
     ) {
         passwords.judge(login.request) { [self] judgement in
-            guard case .accepted(let principal) = judgement else { return reply(mode, judgement) }
-            reply(mode, self.judgement(of: login, proving: .password, userName: principal.userName))
+            switch judgement {
+            case .accepted(let principal):
+                reply(mode, self.judgement(of: login, proving: .password, userName: principal.userName))
+            case .refused(var refusal):
+                if refusal.result == .unknownUser {
+                    let id = quoted(login.instance.id)
+                    refusal.sentence += ", and instance \(id) has no identity of this name\(elsewhere(login))"
+                }
+                reply(mode, .refused(refusal))
+            }
         }
     }
 
@@ -168,10 +176,25 @@ extension ServiceAuthenticator {
             throw Guess(
                 .unknownUser,
                 "unknown user \(quoted(login.userName)): no stored identity of instance \(quoted(login.instance.id)), and "
-                    + "the name begins with none of the modes `\(modes.joined(separator: "|`, `"))|`",
+                    + "the name begins with none of the modes `\(modes.joined(separator: "|`, `"))|`\(elsewhere(login))",
                 form: nil,
             )
         }
+    }
+
+    /// Where the account has an identity of this name, if not here: for the log, since a user name without an instance
+    /// comes to whichever is chosen for it.
+    ///
+    /// Never of another account, for the trace tells this sentence to the instance's own.
+    private func elsewhere(_ login: Login) -> String {
+        let found = directory.instances(
+            ofAccount: login.instance.account,
+            withIdentity: login.userName,
+            clientID: login.request.clientID,
+        )
+        guard !found.isEmpty else { return "" }
+        let names = found.map { quoted($0) }.joined(separator: ", ")
+        return "; there is one in \(names), so the connection was for the wrong instance"
     }
 
     private func customJudgement(_ login: Login, _ identity: CustomIdentity) -> LoginJudgement {

@@ -33,39 +33,68 @@ package struct ServiceInstanceResolver: InstanceResolver {
     }
 
     package func resolve(userName: String?, peer: Peer) -> InstanceChoice {
-        if let userName, case .service(_, _, let id) = ServiceUserName(userName) {
+        switch source(userName, peer) {
+        case .userName(let id):
             return choice(table.entry(id: id), otherwise: "the user name names instance \(quoted(id))")
-        }
-        if let host = peer.serverName {
-            let name = Self.name(of: host)
-            if let label = instanceLabel(of: name) {
-                return choice(
-                    table.entry(lowercaseID: label),
-                    otherwise: "host \(quoted(host)) names instance \(quoted(label))"
-                )
-            }
-            // A domain itself stands for no instance: nobody may take it for the own one.
-            if !domains.contains(name), let entry = table.entry(serverName: name) {
-                return choice(
-                    entry,
-                    otherwise: "host \(quoted(host)) is a name of instance \(quoted(entry.instance.id))"
-                )
-            }
-        }
-        if let id = listenerInstances[peer.listener] {
+        case .host(let host, let label):
+            return choice(
+                table.entry(lowercaseID: label),
+                otherwise: "host \(quoted(host)) names instance \(quoted(label))"
+            )
+        case .serverName(let host, let entry):
+            return choice(
+                entry,
+                otherwise: "host \(quoted(host)) is a name of instance \(quoted(entry.instance.id))"
+            )
+        case .listener(let name, let id):
             return choice(
                 table.entry(id: id),
-                otherwise: "listener \(quoted(peer.listener)) belongs to instance \(quoted(id))",
+                otherwise: "listener \(quoted(name)) belongs to instance \(quoted(id))",
             )
+        case .first:
+            guard let first = table.firstRunning else {
+                counts.count(.none, .unknownInstance)
+                return .refused(
+                    explanation:
+                        "neither user name nor host nor listener names an instance, and no instance is running; "
+                        + "create or start one",
+                )
+            }
+            return .instance(first.settings)
         }
-        guard let first = table.firstRunning else {
-            counts.count(.none, .unknownInstance)
-            return .refused(
-                explanation: "neither user name nor host nor listener names an instance, and no instance is running; "
-                    + "create or start one",
-            )
+    }
+
+    package func reason(userName: String?, peer: Peer) -> String? {
+        switch source(userName, peer) {
+        case .userName: nil
+        case .host(let host, _), .serverName(let host, _): "host \(quoted(host)) names it"
+        case .listener(let name, _): "listener \(quoted(name)) belongs to it"
+        case .first:
+            "the first that runs, as neither user name nor host nor listener names one; another is reached by a listener "
+                + "with `instance: ID`\(hostForm)"
         }
-        return .instance(first.settings)
+    }
+
+    private var hostForm: String { domains.first.map { " or the host ID.\($0) of TLS or WebSocket" } ?? "" }
+
+    /// What names the instance of a CONNECT.
+    private enum Source {
+        case userName(id: String)
+        case host(String, label: String)
+        case serverName(String, InstanceTable.Entry)
+        case listener(String, id: String)
+        case first
+    }
+
+    private func source(_ userName: String?, _ peer: Peer) -> Source {
+        if let userName, case .service(_, _, let id) = ServiceUserName(userName) { return .userName(id: id) }
+        if let host = peer.serverName {
+            let name = Self.name(of: host)
+            if let label = instanceLabel(of: name) { return .host(host, label: label) }
+            // A domain itself stands for no instance: nobody may take it for the own one.
+            if !domains.contains(name), let entry = table.entry(serverName: name) { return .serverName(host, entry) }
+        }
+        return listenerInstances[peer.listener].map { .listener(peer.listener, id: $0) } ?? .first
     }
 
     package func settings(of instance: InstanceNumber) -> InstanceSettings? { table.entry(instance)?.settings }
@@ -77,7 +106,7 @@ package struct ServiceInstanceResolver: InstanceResolver {
         }
         guard entry.isRunning else {
             counts.count(.none, .instanceUnavailable)
-            return .refused(explanation: "\(source), which is stopped; start it or use another")
+            return .refused(explanation: "\(source), which is stopped; start it or use another", by: entry.settings)
         }
         return .instance(entry.settings)
     }

@@ -8,15 +8,44 @@ struct LoginAdvice {
     /// The reason string, which only MQTT 5 has room for.
     let sentence: String?
 
+    init(login: LoginDiagnosis, code: ReasonCode, sentence: String?) {
+        var login = login
+        login.decidedInstance = sentence.flatMap(Self.decidedInstance)
+        self.login = login
+        self.code = code
+        self.sentence = sentence
+    }
+
     /// Sentences, the most telling first.
     var lines: [String] {
         guard let sentence, !sentence.isEmpty else { return withoutSentence }
+        return advice(sentence) + [otherInstance].compactMap(\.self)
+    }
+
+    private func advice(_ sentence: String) -> [String] {
         switch code {
         case .badUserNameOrPassword: return doubts + [trace]
         case .notAuthorized: return Self.reasons.first { sentence.contains($0.words) }?.advice(login) ?? []
         case .clientIdentifierNotValid: return byClientID(sentence)
         case .quotaExceeded: return byQuota(sentence)
         default: return byCode
+        }
+    }
+
+    /// The instance in ``…; instance `local` has decided``, which the broker tells where the user name names none.
+    private static func decidedInstance(_ sentence: String) -> String? {
+        let end = "` has decided"
+        guard sentence.hasSuffix(end), let start = sentence.ranges(of: "instance `").last?.upperBound else {
+            return nil
+        }
+        return String(sentence[start...].dropLast(end.count))
+    }
+
+    /// What to do where the device was meant for another instance than the one that has refused it.
+    private var otherInstance: String? {
+        login.decidedInstance.map { id in
+            "instance \(id) was asked, since the user name names none. Is the device's another? Then connect by a listener "
+                + "with `instance: ID`, or by the host ID.DOMAIN of TLS or WebSocket; else the first that runs is asked"
         }
     }
 
@@ -70,8 +99,8 @@ struct LoginAdvice {
     }
 
     private func byQuota(_ sentence: String) -> [String] {
-        guard sentence.contains("the instance has") else {
-            return sentence.contains("the broker has") ? ["the limit is one of the broker's configuration"] : []
+        guard sentence.contains("the instance is at") else {
+            return sentence.contains("the broker is at") ? ["the limit is one of the broker's configuration"] : []
         }
         let place = login.instanceID.map { " \(CommandWord.text($0))" } ?? ""
         return ["`apus instance show\(place)` shows the limits, `apus instance change` raises them"]
@@ -135,8 +164,8 @@ struct LoginAdvice {
 }
 
 extension LoginDiagnosis {
-    /// The third part of a user name of the service's own modes.
-    var instanceID: String? { ofService?.instance }
+    /// The third part of a user name of the service's own modes, or else what the broker has told.
+    var instanceID: String? { ofService?.instance ?? decidedInstance }
 
     /// The group in the client id.
     var group: String? {

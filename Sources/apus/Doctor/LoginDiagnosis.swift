@@ -5,6 +5,8 @@ struct LoginDiagnosis {
     var clientID: String
     var userName: String?
     var password: String?
+    /// The instance that the broker has looked in, where it has told that and the user name does not.
+    var decidedInstance: String?
 
     /// The modes of the service, as a user name begins.
     private static let modes = ["Signature", "Token", "DeviceCredential"]
@@ -32,7 +34,8 @@ struct LoginDiagnosis {
         default:
             [
                 "a user name without '|' is one of the custom identities of the instance (`apus identity list`), or of the "
-                    + "password file where the profile is standard; the broker knows no such one, or with another secret",
+                    + "password file where the profile is standard; the instance that was asked knows no such one, or with "
+                    + "another secret",
                 "with sign mode SIGNED the password of a custom identity is Base64(HMAC-SHA1(secret, client id))",
             ]
         }

@@ -93,6 +93,16 @@ struct IdentityCommand: ParsableCommand {
             ])
             let identity = try client.call("PUT", ["instances", place, "identities"], body: body)
             try done("identity \(IdentityCommand.name(userName, self.client)) is stored", identity)
+            if try client.call("GET", ["instances", place])["isDefault"]?.bool == false {
+                Voice(level: .usual).say(Self.hint(place))
+            }
+        }
+
+        /// The user name alone does not lead to the identity.
+        static func hint(_ instance: String) -> String {
+            "mind that a user name says nothing of an instance: connect by a listener with `instance: \(instance)` in the "
+                + "configuration, or by the host \(instance).DOMAIN of TLS or WebSocket; else another instance, the first "
+                + "that runs, is asked and knows no such user"
         }
     }
 

@@ -15,8 +15,8 @@ struct InstanceCommand: ParsableCommand {
     ]
     static let details =
         columns + [
-            Column("endpoints", "endpoints"), Column.time("created", "createdAt"), Column("policies", "policies"),
-            Column("limits", "limits"),
+            Column("default", "isDefault"), Column("endpoints", "endpoints"), Column.time("created", "createdAt"),
+            Column("policies", "policies"), Column("limits", "limits"),
         ]
 
     struct List: ManagementCommand {

@@ -12,8 +12,18 @@ final class ScriptedInstances: InstanceResolver {
     /// The last number given out.
     private let made: Atomic<UInt32>
 
-    /// - Parameter ids: numbered from 1 in this order, each with the same rules.
-    init(_ ids: [String], policies: Policies = Policies(), limits: InstanceLimits = InstanceLimits()) {
+    private let stopped: Set<String>
+
+    /// - Parameters:
+    ///   - ids: numbered from 1 in this order, each with the same rules.
+    ///   - stopped: those of them that take no connections.
+    init(
+        _ ids: [String],
+        policies: Policies = Policies(),
+        limits: InstanceLimits = InstanceLimits(),
+        stopped: Set<String> = [],
+    ) {
+        self.stopped = stopped
         var known: [String: InstanceSettings] = [:]
         for (at, id) in ids.enumerated() {
             let number = InstanceNumber(rawValue: UInt32(at) + 1)
@@ -46,7 +56,11 @@ final class ScriptedInstances: InstanceResolver {
         guard let settings = known.withLock({ $0[id] }) else {
             return .refused(explanation: "there is no instance `\(id)`")
         }
-        return .instance(settings)
+        return stopped.contains(id) ? .refused(explanation: "`\(id)` is stopped", by: settings) : .instance(settings)
+    }
+
+    func reason(userName: String?, peer: Peer) -> String? {
+        userName?.contains("|") == true ? nil : "listener `\(peer.listener)` belongs to it"
     }
 
     func settings(of instance: InstanceNumber) -> InstanceSettings? {

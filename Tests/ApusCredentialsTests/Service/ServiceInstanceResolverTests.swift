@@ -67,7 +67,7 @@ struct ServiceInstanceResolverTests {
         sentence: String,
     ) {
         let choice = resolver().resolve(userName: userName, peer: peer(host, listener: listener))
-        guard case .refused(let explanation) = choice else {
+        guard case .refused(let explanation, _) = choice else {
             Issue.record("\(choice)")
             return
         }
@@ -104,7 +104,7 @@ struct ServiceInstanceResolverTests {
             let stopped = contents.instances.first { $0.state == .stopped }?.number.rawValue ?? 0
             contents.serverNames = [Self.names(stopped, ["shop.example"])]
         }
-        guard case .refused(let explanation) = resolver.resolve(userName: nil, peer: peer("shop.example")) else {
+        guard case .refused(let explanation, _) = resolver.resolve(userName: nil, peer: peer("shop.example")) else {
             Issue.record("not refused")
             return
         }
@@ -137,6 +137,41 @@ struct ServiceInstanceResolverTests {
         #expect(settings.number == ServiceFixture.standard)
         guard case .refused = self.resolver({ $0.instances = [] }).resolve(userName: nil, peer: peer(nil)) else {
             Issue.record("an instance out of nothing")
+            return
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("Signature|k|post-cn-other0001", nil, "own", nil), ("alice", nil, "own", "listener `own` belongs to it"),
+            (
+                nil, "Plain-00001.LOCALHOST:8083", "own", "host `Plain-00001.LOCALHOST:8083` names it"
+            ),
+            (
+                "alice", nil, "tcp",
+                "the first that runs, as neither user name nor host nor listener names one; another is reached by a "
+                    + "listener with `instance: ID` or the host ID.localhost of TLS or WebSocket"
+            ),
+        ] as [(String?, String?, String, String?)]
+    )
+    func `why an instance was chosen, and how to reach another`(
+        userName: String?,
+        host: String?,
+        listener: String,
+        reason: String?,
+    ) {
+        #expect(resolver().reason(userName: userName, peer: peer(host, listener: listener)) == reason)
+    }
+
+    @Test func `a refusal by a stopped instance names it, for its trace`() {
+        let choice = resolver().resolve(userName: "Signature|k|post-cn-stopped01", peer: peer(nil))
+        guard case .refused(_, by: let settings) = choice else {
+            Issue.record("\(choice)")
+            return
+        }
+        #expect(settings?.number == ServiceFixture.stopped)
+        guard case .refused(_, by: nil) = resolver().resolve(userName: "Signature|k|none", peer: peer(nil)) else {
+            Issue.record("somebody's")
             return
         }
     }

@@ -409,6 +409,28 @@ struct StandardModesTests {
         #expect(there.explanation.hasPrefix("unknown user `alice`"))
     }
 
+    @Test(arguments: [true, false])
+    func `the log tells of an identity in another instance of the account, and the client does not learn of it`(
+        hasPasswords: Bool
+    ) async throws {
+        let passwords = hasPasswords ? try PasswordAuthenticator(options: PasswordAuthenticator.Options()) : nil
+        let foreign = ServiceFixture.instance(ServiceFixture.foreign, "post-cn-other0001", .standard, account: "other")
+        let service = try ServiceFixture({ $0.instances[2] = foreign }, options: { $0.passwords = passwords })
+        let outcome = await connect(service, "origin", "originPassword")
+        #expect(outcome.code == .badUserNameOrPassword)
+        #expect(
+            outcome.explanation.hasSuffix(
+                "; there is one in `post-cn-apus00001`, so the connection was for the wrong instance"
+            )
+        )
+        #expect(outcome.explanation.contains("`Plain-00001`"))
+        #expect(outcome.told == "the user name or password is wrong")
+        #expect(await !connect(service, "nobody", "x").explanation.contains("there is one"))
+        // Whoever may read the trace of this instance has nothing to do with the other's account.
+        let other = await connect(service, "origin", "x", instance: ServiceFixture.foreign)
+        #expect(other.code == .badUserNameOrPassword && !other.explanation.contains("there is one"))
+    }
+
     @Test func `a certificate names the user where that is configured, but not in the service's own modes`()
         async throws
     {

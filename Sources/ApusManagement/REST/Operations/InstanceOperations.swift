@@ -109,6 +109,7 @@ enum InstanceOperations {
             "topics": JSONValue(call.directory.topics(of: instance.number).count),
             "groups": JSONValue(call.directory.groups(of: instance.number).count),
             "connections": JSONValue(call.broker.connectionCount(instance.number)),
+            "isDefault": .bool(call.directory.isFirstRunning(instance.number)),
         ])
     }
 }

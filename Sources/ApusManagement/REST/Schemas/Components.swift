@@ -76,6 +76,11 @@ enum Components {
                 P("policyOverrides", .component("PolicyOverrides")), P("limitOverrides", .component("LimitOverrides")),
                 P("createdAt", anyTime), P("endpoints", .array(text, 0...100)), P("topics", count), P("groups", count),
                 P("connections", count, "Live ones at this moment."),
+                P(
+                    "isDefault",
+                    .boolean,
+                    "Whether connections that name no instance are for this one: the first that runs."
+                ),
             ])
         ),
         (
