@@ -2,13 +2,14 @@
 
 import pathlib
 import ssl
+import subprocess
 import tempfile
 import threading
 import urllib.request
 
 import pytest
 
-from apus import BINARY, run
+from apus import BINARY, PATIENCE, environment, run
 from authorities import Authority
 from service import FIRST, Sdk, Service
 
@@ -71,7 +72,31 @@ def test_rest_with_bodies_of_any_size(service, name):
 def test_the_tools_by_https(service):
     assert FIRST in service.command("instance", "list").stdout
     refused = run([BINARY, "instance", "list", "--api", service.api, "--access-key", "a:b"], check=False)
-    assert refused.returncode != 0 and "certificate" in refused.stderr
+    assert refused.returncode == 3 and "certificate" in refused.stderr and "--ca-file" in refused.stderr
+    by_name = service.api.replace("127.0.0.1", "localhost")
+    access = ["--api", by_name, "--access-key", "a:b", "--ca-file"]
+    refused = run([BINARY, "instance", "list", *access, service.ca], check=False)
+    assert refused.returncode == 3 and "--api https://NAME:PORT" in refused.stderr
+
+
+def test_the_commands_of_a_first_start_work_with_the_authority(folder, authority):
+    """What is printed is pasted into a shell, in a folder with the authority's certificate."""
+    install(folder, authority)
+    options = ["--set", f"tls.certificate={folder}/api.pem", "--set", f"tls.key={folder}/api.key"]
+    with Service(*options, listen=("mqtts://127.0.0.1:0",), api="https://127.0.0.1:0", resources=None,
+                 ca=folder / "ca.pem") as service:
+        commands = [line for line in service.announced if " pub " in line or " list " in line]
+        assert len(commands) == 3 and all(line.endswith("--ca-file ca.pem") or "pub" in line for line in commands)
+        for line in commands:
+            done = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, timeout=PATIENCE,
+                                  env=environment())
+            assert done.returncode == 0, done.stderr
+        untrusted = subprocess.run(commands[0].replace("--ca-file ca.pem", ""), shell=True, capture_output=True,
+                                   text=True, timeout=PATIENCE, env=environment())
+        assert untrusted.returncode != 0 and "--ca-file" in untrusted.stderr
+        renamed = subprocess.run(commands[0].replace("mqtts://127.0.0.1", "mqtts://localhost"), shell=True, cwd=folder,
+                                 capture_output=True, text=True, timeout=PATIENCE, env=environment())
+        assert renamed.returncode != 0 and "-h NAME" in renamed.stderr
 
 
 def test_many_at_a_time(service):

@@ -19,10 +19,21 @@ enum PortProbe {
     static let notice =
         "looking what the port speaks, with up to three more connections; the broker's log may mention them"
 
-    /// What to do about a certificate that nobody vouches for, or that is missing.
-    static func certificateHint(_ words: String, _ tls: TLSClientConfiguration) -> String? {
-        if words.contains("certificate verify failed"), tls.authorityFile == nil {
-            return "to trust this broker, give the certificate of its authority with --ca-file"
+    /// What to do about a certificate that nobody vouches for, that has another name, or that is missing.
+    ///
+    /// - Parameter nameOption: how the tool is told the server's name.
+    static func certificateHint(
+        _ words: String,
+        _ tls: TLSClientConfiguration,
+        nameOption: String = "-h NAME or --url",
+    ) -> String? {
+        // OpenSSL's words for names and for addresses.
+        if words.contains("hostname mismatch") || words.contains("IP address mismatch") {
+            return "the certificate does not have this name: give one that it has with \(nameOption)"
+        }
+        if words.contains("certificate verify failed") {
+            return tls.authorityFile.map { "\($0) of --ca-file has not the certificate of its authority" }
+                ?? "to trust this certificate, give that of its authority with --ca-file"
         }
         // OpenSSL's words for the alerts of TLS 1.3 and 1.2.
         let isMissing = words.contains("alert certificate required") || words.contains("alert handshake failure")

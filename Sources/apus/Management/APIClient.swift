@@ -111,7 +111,8 @@ struct APIClient {
                 }
             }
         } catch let error as ApusTransport.ClientError {
-            throw APIUnreachable(error.description)
+            let hint = PortProbe.certificateHint(error.description, tls, nameOption: "--api https://NAME:PORT")
+            throw APIUnreachable(error.description + (hint.map { "; \($0)" } ?? ""))
         } catch let error as HTTPError {
             throw APIUnreachable("\(endpoint): \(error.description); is this the API of Apus?")
         }

@@ -145,29 +145,34 @@ struct FirstStart {
 
     /// What to print once: the key, and commands that work when pasted.
     ///
+    /// With TLS the authority's file is left to fill in: the service knows its certificate only.
+    ///
     /// - Parameters:
     ///   - api: the API's URL.
-    ///   - endpoint: the URL of a listener.
+    ///   - endpoints: the URLs of the listeners; one without TLS is told before the others.
     ///   - data: the data directory.
     static func greeting(
         _ key: AccessKey,
         _ directory: ResourceDirectory,
         api: String,
-        endpoint: String?,
-        data: String,
+        endpoints: [String],
+        data dataDirectory: String,
     ) -> [String] {
         let apus = CommandLine.arguments.first ?? "apus"
+        let isSecure = api.hasPrefix("https:")
+        let endpoint = endpoints.first { !hasTLS($0) } ?? endpoints.first
+        let data = dataDirectory + (isSecure ? trust : "")
+        let note = isSecure || endpoint.map(hasTLS) ?? false ? [trustNote] : []
         let told = "administrator's access key \(key.id), secret \(key.secret); kept in \(fileName), shown this once"
         let verbs = "look and change with \(apus) instance|topic|group|client|… --data \(data), for example:"
         guard let example = Example(directory) else {
-            return [told, verbs, "  \(apus) instance list --data \(data)"]
+            return [told, verbs, "  \(apus) instance list --data \(data)"] + note
         }
         let (instance, topic, group) = (example.instance, example.topic, example.group)
-        let isSecure = api.hasPrefix("https:")
         func login(_ device: String) -> String {
             let clientID = "\(group)@@@\(device)"
             let password = Base64.encode(HMAC.sha1(key: Array(key.secret.utf8), Array(clientID.utf8)))
-            let place = endpoint.map { " --url \($0)" } ?? ""
+            let place = endpoint.map { " --url \($0)" + (hasTLS($0) ? trust : "") } ?? ""
             return "-i \(clientID) -u 'Signature|\(key.id)|\(instance)' -P '\(password)'\(place)"
         }
         return [
@@ -185,8 +190,15 @@ struct FirstStart {
             "      endpoint='\(api.drop { $0 != "/" }.dropFirst(2))', protocol='\(isSecure ? "HTTPS" : "HTTP")'))",
             "print(c.send_message(models.SendMessageRequest(instance_id='\(instance)', mqtt_topic='\(topic)/hello',",
             "      payload='from the SDK')).body)",
-        ]
+        ] + note
     }
+
+    private static let trust = " --ca-file ca.pem"
+    private static let trustNote =
+        "with TLS: ca.pem stands for the certificate (PEM) of the authority, and --ca-file is not needed where the system "
+        + "trusts it; the host in --url must be a name of the certificate, and so must that of the API: --api https://NAME:PORT"
+
+    private static func hasTLS(_ endpoint: String) -> Bool { endpoint.hasPrefix("mqtts:") || endpoint.hasPrefix("wss:") }
 }
 
 extension FirstStart {

@@ -106,7 +106,7 @@ final class Management: Sendable {
         try FirstStart.writeLogin(firstKey, api: api, in: configuration.data.directory)
         let data = configuration.data.directory
         let greeting = firstKey.map {
-            FirstStart.greeting($0, tenancy.manager.directory, api: api, endpoint: endpoints.first, data: data)
+            FirstStart.greeting($0, tenancy.manager.directory, api: api, endpoints: endpoints, data: data)
         }
         return ["api \(api)"] + (greeting ?? [])
     }
