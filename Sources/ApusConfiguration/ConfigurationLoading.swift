@@ -66,6 +66,8 @@ extension Configuration {
         /// Where something is wrong it holds the default.
         package private(set) var configuration: Configuration
         package private(set) var problems: [ConfigurationProblem]
+        /// What works all the same; empty where there are problems.
+        package let warnings: [ConfigurationProblem]
         private let origins: [String: ConfigurationProblem.Source]
 
         package init(
@@ -100,11 +102,17 @@ extension Configuration {
             if let yaml { reader.read(yaml: yaml.text, file: yaml.name) }
             reader.read(environment: environment)
             reader.read(overrides: overrides)
-            // Values that are wrong by themselves would only bring follow-up errors.
-            if reader.problems.isEmpty { reader.problems = reader.configuration.problems(for: purpose) }
+            let origins = reader.origins
+            func placed(_ problem: ConfigurationProblem) -> ConfigurationProblem {
+                var problem = problem
+                problem.source = origins[problem.key] ?? problem.source
+                return problem
+            }
             configuration = reader.configuration
             problems = reader.problems
-            origins = reader.origins
+            problems += configuration.problems(for: purpose, beside: problems).map(placed)
+            warnings = problems.isEmpty ? configuration.warnings.map(placed) : []
+            self.origins = origins
         }
 
         /// Where the value of a key came from.

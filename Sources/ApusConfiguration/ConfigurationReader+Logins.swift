@@ -21,6 +21,7 @@ extension ConfigurationReader {
     mutating func read(loginList key: String, _ value: Node, _ source: Source, file: YAMLText) {
         // Places of a list that this one replaces.
         origins = origins.filter { !$0.key.hasPrefix("\(key)[") }
+        origins[key] = source
         var items: [(key: String, fields: Node.Mapping, place: Source)] = []
         if !Self.isNull(value) {
             guard let sequence = value.sequence else {

@@ -79,6 +79,7 @@ extension ConfigurationReader {
         guard let sequence = value.sequence else {
             return report(source, Self.listenersKey, "needs a list of listeners, not a \(Self.kind(of: value))")
         }
+        origins[Self.listenersKey] = source
         var listeners: [Listener] = []
         for (index, item) in sequence.enumerated() {
             let key = "\(Self.listenersKey)[\(index)]"

@@ -107,6 +107,7 @@ struct ConfigurationReader {
         for (url, source) in urls {
             let url = String(url.drop { $0 == " " })
             guard let new = listener(url, key: Self.listenersKey, source) else { continue }
+            origins["\(Self.listenersKey)[\(listeners.count)]"] = source
             listeners.append(configuration.listeners.first { $0.address == new.address } ?? new)
         }
         configuration.listeners = listeners

@@ -1,12 +1,43 @@
 /// What single values cannot say: how they fit together.
 extension Configuration {
-    func problems(for purpose: Purpose) -> [ConfigurationProblem] {
-        var problems = listenerProblems() + logProblems() + limitProblems() + loginProblems()
-        switch purpose {
-        case .service: problems += certificateProblems(mayBeMade: false) + apiProblems() + userNameProblems()
-        case .development: problems += certificateProblems(mayBeMade: true) + developmentProblems()
-        }
-        return problems
+    /// - Parameter found: What is wrong with single values. Sections that hold such are not looked at: what stands in the
+    ///   place of a wrong value would only bring follow-up errors.
+    func problems(for purpose: Purpose, beside found: [ConfigurationProblem] = []) -> [ConfigurationProblem] {
+        let doubtful = Set(found.map { String($0.key.prefix { $0 != "." && $0 != "[" }) })
+        // Of a key that nobody knows, whatever could have been meant.
+        guard doubtful.isSubset(of: Self.sections) else { return [] }
+        typealias Rule = (sections: Set<String>, problems: [ConfigurationProblem])
+        let always: [Rule] = [
+            (["listeners"], listenerProblems()), (["listeners", "api"], clashProblems()), (["data"], logProblems()),
+            (["limits"], limitProblems()), (["listeners", "api", "authentication"], loginProblems()),
+        ]
+        let more: [Rule] =
+            switch purpose {
+            case .service:
+                [
+                    (["listeners", "api", "tls"], certificateProblems(mayBeMade: false)), (["api", "tls"], apiProblems()),
+                    (["listeners", "tls", "authentication"], userNameProblems()),
+                ]
+            case .development:
+                [
+                    (["listeners", "api", "tls"], certificateProblems(mayBeMade: true)),
+                    (["listeners", "api"], developmentProblems()),
+                ]
+            }
+        return (always + more).filter { $0.sections.isDisjoint(with: doubtful) }.flatMap(\.problems)
+    }
+
+    private static let sections = Set(ConfigurationReader.keys.map { String($0.prefix { $0 != "." }) })
+
+    /// What works, and that an operator should know all the same.
+    package var warnings: [ConfigurationProblem] {
+        guard let url = api.listen, !isAPISecure, let endpoint = try? HTTPEndpoint(url),
+            !ListenerAddress(scheme: .mqtt, host: endpoint.host, port: endpoint.port).isLoopback
+        else { return [] }
+        let reason =
+            "`\(url)` can be reached from other machines without TLS, and keys and messages go over the network as they are; "
+            + "take https, or an address of this machine alone behind a proxy with TLS"
+        return [Self.problem("api.listen", reason)]
     }
 
     /// The rule of `apus serve --dev`: everybody may do everything there, so nobody else may reach it.
@@ -29,7 +60,6 @@ extension Configuration {
     private func listenerProblems() -> [ConfigurationProblem] {
         guard !listeners.isEmpty else { return [Self.problem("listeners", "the list is empty: nobody could connect")] }
         var problems: [ConfigurationProblem] = []
-        var seen: Set<String> = []
         var instances: [String: String] = [:]
         for listener in listeners {
             // Connections know their listener by its name.
@@ -40,13 +70,6 @@ extension Configuration {
                     "`\(listener.name)` stands there twice, with different instances; give them different ports"
                 problems.append(Self.problem("listeners", reason))
             }
-            let address = listener.address
-            // Port 0 becomes another port each time.
-            if address.scheme != .unix, address.port == 0 { continue }
-            let place = address.scheme == .unix ? address.path : "\(address.host.lowercased()):\(address.port)"
-            if !seen.insert(place).inserted {
-                problems.append(Self.problem("listeners", "`\(listener.name)`: another listener is there already"))
-            }
         }
         return problems
     }
@@ -54,13 +77,14 @@ extension Configuration {
     /// - Parameter mayBeMade: whether the executable makes what is missing; half of a pair it cannot.
     private func certificateProblems(mayBeMade: Bool) -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
-        for listener in listeners {
+        for (index, listener) in listeners.enumerated() {
+            let key = "\(ConfigurationReader.listenersKey)[\(index)]"
             guard let tls = effectiveTLS(of: listener) else { continue }
             let isWholeMissing = tls.certificate == nil && tls.key == nil
             if tls.certificate == nil || tls.key == nil, !(mayBeMade && isWholeMissing) {
                 problems.append(
                     Self.problem(
-                        "listeners",
+                        key,
                         "`\(listener.name)` needs `certificate` and `key`, in its own `tls` or in the section `tls`",
                     )
                 )
@@ -68,7 +92,7 @@ extension Configuration {
             // With the management API there may be registered authorities.
             if tls.clientCertificate != .none, tls.clientCA == nil, api.listen == nil {
                 problems.append(
-                    Self.problem("listeners", "`\(listener.name)` asks for client certificates: `clientCA` is missing")
+                    Self.problem(key, "`\(listener.name)` asks for client certificates: `clientCA` is missing")
                 )
             }
         }

@@ -1,6 +1,7 @@
 package import ApusBroker
 internal import ApusLocks
 package import ApusResources
+internal import Glibc
 internal import HTTPTypes
 internal import HummingbirdCore
 internal import Logging
@@ -90,13 +91,15 @@ package final class ManagementServer: Sendable {
                 // The caller's way to end it.
             } catch {
                 try? await group.shutdownGracefully()
-                throw ManagementError(
-                    description:
-                        "the management API cannot listen on \(configuration.host):\(configuration.port): \(error)"
-                )
+                throw ManagementError(description: Self.reason(error))
             }
         }
         try? await group.shutdownGracefully()
+    }
+
+    /// The system's words; NIO puts the name of its function before them.
+    private static func reason(_ error: any Error) -> String {
+        (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
     }
 
     /// Ends `run` as soon as the requests under way are answered; may be called from any thread, also before `run`.

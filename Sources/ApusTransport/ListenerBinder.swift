@@ -87,7 +87,9 @@ struct ListenerBinder {
         var isUnix = false
         if case .unix = listener.address { isUnix = true }
         return switch error.code {
-        case EADDRINUSE: "is another process listening? `ss -lxtp` names it"
+        case EADDRINUSE where isUnix: "is another process listening? `ss -lxp` names it"
+        case EADDRINUSE:
+            "is another process listening? `ss -ltp` names it; end it, or take another port with --listen or `listeners`"
         case EACCES where isUnix: "this user may not write to the folder"
         case EACCES: "ports below 1024 need the capability CAP_NET_BIND_SERVICE; or choose a port above"
         case EADDRNOTAVAIL: "this machine does not have that address; 0.0.0.0 or :: stands for all it has"

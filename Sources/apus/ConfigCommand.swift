@@ -17,7 +17,8 @@ struct ConfigCommand: ParsableCommand {
                 Reports every problem on standard error, with file, line and key, and ends with one line on standard \
                 output: that the configuration is valid, or how many problems it has. Exit codes: 0 valid, 1 problems, \
                 2 a mistake in the options. Files are opened with the rights of whoever runs the check. A certificate \
-                that has expired and a key that everybody can read are problems here; `serve` starts with them.
+                that has expired and a key that everybody can read are problems here; `serve` starts with them. A \
+                warning, as of an API without TLS that other machines can reach, leaves the configuration valid.
                 """,
         )
 
@@ -49,7 +50,9 @@ struct ConfigCommand: ParsableCommand {
                 print("\(name): \(problems.count) problem\(problems.count == 1 ? "" : "s")")
                 throw ExitCode(1)
             }
-            print("\(name): valid")
+            for warning in examination.warnings { StandardError.write("warning: \(warning)\n") }
+            let count = examination.warnings.count
+            print("\(name): valid\(count == 0 ? "" : ", with \(count) warning\(count == 1 ? "" : "s")")")
         }
     }
 

@@ -165,7 +165,7 @@ struct ConfigurationProblemTests {
         ),
         ("- a\n- b\n", "apus.yaml:1: the file must hold keys and values"),
         ("listeners: mqtt://127.0.0.1\n", "apus.yaml:1: listeners: needs a list of listeners, not a single value"),
-        ("listeners: []\n", "configuration: listeners: the list is empty: nobody could connect"),
+        ("listeners: []\n", "apus.yaml:1: listeners: the list is empty: nobody could connect"),
         (
             "\nlisteners:\n - mqt://127.0.0.1\n",
             "apus.yaml:3: listeners[0]: unknown protocol `mqt`; there are mqtt, mqtts, ws, wss, unix; did you mean `mqtt`?"
@@ -207,15 +207,59 @@ struct ConfigurationProblemTests {
         ("limits: {packetBytes: 8MiB}\n", "limits.outputBytesPerConnection"),
         ("limits: {packetBytes: 64MiB}\n", "limits.queuedBytesPerSession"),
         ("limits: {packetBytes: 16KiB}\n", "limits.connectPacketBytes"),
-        ("listeners: ['mqtts://127.0.0.1']\n", "listeners"),
-        ("listeners: ['mqtt://127.0.0.1', 'ws://127.0.0.1:1883']\n", "listeners"),
+        ("listeners: ['mqtts://127.0.0.1']\n", "listeners[0]"),
+        ("listeners: ['mqtt://127.0.0.1', 'ws://127.0.0.1:1883']\n", "listeners[1]"),
         ("authentication: {userNameFromCertificate: true}\n", "authentication.userNameFromCertificate"),
     ])
     func `values that do not fit together are refused`(yaml: String, key: String) {
         let found = problems(yaml)
         #expect(!found.isEmpty)
-        #expect(found.allSatisfy { $0.hasPrefix("configuration: ") })
-        #expect(found.contains { $0.hasPrefix("configuration: \(key): ") })
+        #expect(found.contains { $0.hasPrefix("apus.yaml:1: \(key): ") || $0.hasPrefix("configuration: \(key): ") })
+    }
+
+    @Test(arguments: [
+        ("listeners: ['mqtt://0.0.0.0:1883', 'ws://127.0.0.1:1883']", "", "listeners[1]"),
+        ("listeners: ['mqtt://h:1883', 'ws://0.0.0.0:1883']", "", "listeners[1]"),
+        ("listeners: ['mqtt://[::1]:1', 'ws://[0:0:0:0:0:0:0:1]:1']", "", "listeners[1]"),
+        ("listeners: ['mqtt://localhost:1', 'ws://127.0.0.1:1']", "", "listeners[1]"),
+        ("listeners: ['unix:/x', 'unix:/x']", "", "listeners[1]"),
+        ("listeners: ['mqtt://127.0.0.1:1']", "http://127.0.0.1:1", "api.listen"),
+        ("listeners: ['mqtt://0.0.0.0:18083']", "http://127.0.0.1", "api.listen"),
+        ("listeners: ['mqtt://127.0.0.1:1']", "http://[::]:1", "api.listen"),
+        ("listeners: ['mqtt://127.0.0.1:1', 'ws://127.0.0.2:1']", "", nil),
+        ("listeners: ['mqtt://[::]:1', 'ws://0.0.0.0:1']", "", nil),
+        ("listeners: ['mqtt://[::]:1']", "http://127.0.0.1:1", nil),
+        ("listeners: ['mqtt://127.0.0.1:0', 'ws://127.0.0.1:0']", "http://127.0.0.1:0", nil),
+        ("listeners: ['mqtt://a:1', 'ws://b:1']", "", nil),
+    ])
+    func `two that would listen on one port are refused`(listeners: String, api: String, key: String?) {
+        let found = problems("\n\(listeners)\napi: {listen: '\(api)'}\n")
+        #expect(found.count == (key == nil ? 0 : 1))
+        #expect(found.allSatisfy { $0.hasPrefix("apus.yaml:\(key == "api.listen" ? 3 : 2): \(key ?? ""): ") })
+    }
+
+    @Test func `what does not fit together is told beside what is wrong by itself, unless that may be its cause`() {
+        let found = problems("logging: {format: xml}\ndata:\n maximumBytes: 50MiB\n")
+        #expect(found.count == 2)
+        #expect(found.first?.hasPrefix("apus.yaml:1: logging.format: ") == true)
+        #expect(found.last?.hasPrefix("apus.yaml:3: data.maximumBytes: 50MiB is less than") == true)
+        #expect(problems("data: {maximumBytes: 50MiB, segmentBytes: x}").count == 1)
+        #expect(problems("dat: {segmentBytes: 1MiB}\ndata: {maximumBytes: 50MiB}").count == 1)
+    }
+
+    @Test(arguments: [
+        ("http://0.0.0.0:1", 1), ("http://shop.example", 1), ("http://[::]", 1), ("http://127.0.0.1", 0),
+        ("http://localhost", 0), ("https://0.0.0.0", 0),
+    ])
+    func `an API without TLS that others can reach is worth a warning`(api: String, count: Int) {
+        let examination = Configuration.Examination(
+            yaml: ("apus.yaml", "tls: {certificate: /c, key: /k}\napi: {listen: '\(api)'}\n"),
+            environment: [:],
+            overrides: [],
+            purpose: .service
+        )
+        #expect(examination.problems.isEmpty && examination.warnings.count == count)
+        #expect(examination.warnings.allSatisfy { $0.description.hasPrefix("apus.yaml:2: api.listen: `http://") })
     }
 
     @Test(arguments: [
@@ -228,7 +272,7 @@ struct ConfigurationProblemTests {
             let found = problems("data: {\(data)}\n", purpose: purpose)
             #expect(found.count == (isRefused ? 1 : 0))
             for problem in found {
-                #expect(problem.hasPrefix("configuration: data.maximumBytes: "))
+                #expect(problem.hasPrefix("apus.yaml:1: data.maximumBytes: "))
                 #expect(problem.contains("data.segmentBytes"))
             }
         }

@@ -102,7 +102,7 @@ struct ListenerTests {
     }
 
     @Test func `the development mode refuses what others could reach`() throws {
-        let found = problems("", overrides: [("listeners", "mqtt://0.0.0.0,mqtt://127.0.0.1")], purpose: .development)
+        let found = problems("", overrides: [("listeners", "mqtt://0.0.0.0,mqtt://127.0.0.1:1")], purpose: .development)
         #expect(found.count == 1)
         #expect(found.first?.contains("`mqtt://0.0.0.0:1883` can be reached from outside") == true)
         let outside = try load("listeners: ['mqtt://[::]']")

@@ -142,7 +142,7 @@ struct LoginTests {
     func `what is about instances needs the management API`(yaml: String, key: String) throws {
         #expect(
             problems(yaml) == [
-                "configuration: \(key): instances need the management API: set api.listen, or leave this out"
+                "apus.yaml:1: \(key): instances need the management API: set api.listen, or leave this out"
             ]
         )
         #expect(problems(yaml, overrides: Self.api).isEmpty)
@@ -254,7 +254,7 @@ struct HTTPEndpointTests {
         let found = problems("api: {listen: 'https://a'\(rest)}\n")
         #expect(
             found == [
-                "configuration: api.listen: https needs `api.certificate` and `api.key`, or `tls.certificate` and `tls.key`"
+                "apus.yaml:1: api.listen: https needs `api.certificate` and `api.key`, or `tls.certificate` and `tls.key`"
             ]
         )
     }

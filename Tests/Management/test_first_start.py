@@ -47,6 +47,7 @@ def test_an_occupied_api_port_leaves_nothing_and_the_next_start_is_the_first(dat
         ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment())
     assert ended.returncode != 0
     assert f"127.0.0.1:{port}" in ended.stderr and "in use" in ended.stderr.lower()
+    assert "api.listen" in ended.stderr and "--api" in ended.stderr and "ss -ltp" in ended.stderr
     assert not data.exists()
     service = Service(data=data, resources=None)
     try:

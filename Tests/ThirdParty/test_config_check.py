@@ -17,6 +17,18 @@ def check(*arguments, settings=None):
     return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
 
 
+def test_a_warning_leaves_it_valid_and_a_clash_does_not(tmp_path):
+    file = tmp_path / "apus.yaml"
+    file.write_text("listeners: ['mqtt://127.0.0.1:1883']\napi:\n    listen: http://0.0.0.0:18083\n")
+    status, out, said = check(file)
+    assert (status, out) == (0, [f"{file}: valid, with 1 warning"])
+    assert len(said) == 1 and said[0].startswith(f"warning: {file}:3: api.listen: ") and "TLS" in said[0]
+    file.write_text("listeners: ['mqtt://127.0.0.1:1883']\napi:\n    listen: http://127.0.0.1:1883\n")
+    status, out, said = check(file)
+    assert (status, out) == (1, [f"{file}: 1 problem"])
+    assert said[0].startswith(f"{file}:3: api.listen: ") and "listeners[0]" in said[0]
+
+
 @pytest.fixture
 def files(tmp_path):
     """A configuration with everything in it, all of it good."""

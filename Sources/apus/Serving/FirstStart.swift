@@ -198,7 +198,9 @@ struct FirstStart {
         "with TLS: ca.pem stands for the certificate (PEM) of the authority, and --ca-file is not needed where the system "
         + "trusts it; the host in --url must be a name of the certificate, and so must that of the API: --api https://NAME:PORT"
 
-    private static func hasTLS(_ endpoint: String) -> Bool { endpoint.hasPrefix("mqtts:") || endpoint.hasPrefix("wss:") }
+    private static func hasTLS(_ endpoint: String) -> Bool {
+        endpoint.hasPrefix("mqtts:") || endpoint.hasPrefix("wss:")
+    }
 }
 
 extension FirstStart {

@@ -47,7 +47,8 @@ final class Management: Sendable {
             in: configuration.data.directory,
             hasResources: resources != nil,
         )
-        for warning in tenancy.loginWarnings(configuration) {
+        for warning in configuration.warnings.map({ "\($0.key): \($0.reason)" }) + tenancy.loginWarnings(configuration)
+        {
             events.record(BrokerEvent(.warning, "configuration.warning", [("explanation", warning)]))
         }
     }
@@ -67,8 +68,17 @@ final class Management: Sendable {
             guard let address = try Socket.resolve(host: endpoint.host, port: endpoint.port).first else { return }
             _ = try Listener(address)
         } catch {
-            throw CommandFailure("the management API cannot listen on \(endpoint.host):\(endpoint.port): \(error)")
+            throw Self.cannotListen(endpoint, "\(error)")
         }
+    }
+
+    private static func cannotListen(_ endpoint: HTTPEndpoint, _ reason: String) -> CommandFailure {
+        let place = "\(endpoint.host.contains(":") ? "[\(endpoint.host)]" : endpoint.host):\(endpoint.port)"
+        let advice =
+            reason.lowercased().contains("in use")
+            ? "; another process, or a listener of this one, has the port (`ss -ltp` names it): end it, or give the API "
+                + "another with --api or api.listen" : ""
+        return CommandFailure("api.listen: the management API cannot listen on \(place): \(reason)\(advice)")
     }
 
     /// Opens the API's port.
@@ -90,14 +100,14 @@ final class Management: Sendable {
         let upkeep = Task.detached { [tenancy] in await Self.forgetRevokedTokens(tenancy.manager) }
         self.upkeep.withLock { $0 = upkeep }
         let opening = Opening(try WakeUp())
-        let events = self.events
+        let (events, endpoint) = (self.events, self.endpoint)
         Task.detached {
             do {
                 try await server.run { host, port in opening.answer(.success((host, port))) }
             } catch {
                 // Of a port that was open, or of one that could not be opened.
                 events.record(BrokerEvent(.error, "api.failed", [("explanation", "\(error)")]))
-                opening.answer(.failure(CommandFailure("\(error)")))
+                opening.answer(.failure(Self.cannotListen(endpoint, "\(error)")))
             }
         }
         let (host, port) = try opening.wait()
