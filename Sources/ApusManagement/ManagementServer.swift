@@ -91,7 +91,10 @@ package final class ManagementServer: Sendable {
                 // The caller's way to end it.
             } catch {
                 try? await group.shutdownGracefully()
-                throw ManagementError(description: Self.reason(error))
+                throw ManagementError(
+                    description: "the management API cannot listen on \(configuration.host):\(configuration.port): "
+                        + Self.reason(error)
+                )
             }
         }
         try? await group.shutdownGracefully()

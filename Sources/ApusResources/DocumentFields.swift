@@ -58,6 +58,21 @@ struct DocumentFields {
         }
     }
 
+    /// The text of one of several words, which are told where there is no text, as in YAML's `onDenied: yes`.
+    ///
+    /// - Returns: any text that there is; `nil` when it is left out, null, or none.
+    mutating func word<Word: RawRepresentable<String> & CaseIterable>(_ name: String, of type: Word.Type) -> String? {
+        let before = problems.count
+        let text: String? = optional(name)
+        if problems.count > before {
+            let words = Word.allCases.map(\.rawValue).joined(separator: ", ")
+            problems[before...] = [
+                DocumentError.Problem(Self.join(place, name), "`\(name)` is not one of the words \(words)")
+            ]
+        }
+        return text
+    }
+
     /// A part with parts of its own.
     mutating func part<Part: DocumentPart>(_ name: String) -> Part? {
         let part: Part? = optional(name)

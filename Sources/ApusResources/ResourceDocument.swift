@@ -117,12 +117,14 @@ package struct ResourceDocument: Codable, Sendable, Equatable {
             case anonymousOnLoopback, trace
         }
 
+        package static var names: [String] { CodingKeys.allCases.map(\.rawValue) }
+
         package init() {}
 
         package init(from decoder: any Decoder) throws {
-            var fields = try DocumentFields(decoder, CodingKeys.allCases.map(\.rawValue))
-            duplicateClientId = fields.optional("duplicateClientId")
-            onDenied = fields.optional("onDenied")
+            var fields = try DocumentFields(decoder, Self.names)
+            duplicateClientId = fields.word("duplicateClientId", of: Policies.DuplicateClientID.self)
+            onDenied = fields.word("onDenied", of: Policies.OnDenied.self)
             maximumQoS = fields.optional("maximumQoS")
             requiresGroup = fields.optional("requiresGroup")
             requiresParentTopic = fields.optional("requiresParentTopic")

@@ -54,6 +54,33 @@ struct ManagementOptionTests {
         #expect(try LifetimeText.seconds(text) == seconds)
     }
 
+    @Test(arguments: [
+        ("onDenied=close", ""), ("p2p=default", ""), ("ondenied=close", "did you mean `onDenied`?"),
+        ("onDenid=close", "did you mean `onDenied`?"), ("onDenied=Close", "did you mean `close`?"),
+        ("duplicateClientId=xyz", "there are takeover, refuse"),
+        ("colour=red", "there are duplicateClientId, onDenied"),
+        ("onDenied", "not of the form name=value"), ("=1", "not of the form name=value"),
+    ])
+    func `a misspelt policy is answered with what was meant`(text: String, says: String) {
+        expect(says) { try SettingText.policy(text) }
+    }
+
+    @Test(arguments: [
+        ("connections=5", ""), ("groups=default", ""), ("Connections=5", "did you mean `connections`?"),
+        ("conections=5", "did you mean `connections`?"), ("x=1", "there are connections, publishPerSecond"),
+    ])
+    func `so is a misspelt limit`(text: String, says: String) { expect(says) { try SettingText.limit(text) } }
+
+    /// - Parameter says: of the refusal; empty for none.
+    private func expect(_ says: String, _ read: () throws -> JSONValue.Member) {
+        do {
+            _ = try read()
+            #expect(says.isEmpty)
+        } catch {
+            #expect("\(error)".contains(says) && !says.isEmpty, "\(error)")
+        }
+    }
+
     @Test(arguments: [60, 61, 3600, 2_592_000])
     func `a token may live so long`(seconds: Int64) {
         #expect(throws: Never.self) { try LifetimeText.checkToken(seconds) }

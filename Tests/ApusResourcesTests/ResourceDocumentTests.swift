@@ -108,6 +108,10 @@ struct ResourceDocumentTests {
             #"{"instances": [{"id": "i", "account": "a", "policies": {"p2p": "on"}}]}"#,
             "instances[0].policies.p2p", "true or false is expected"
         ),
+        (
+            #"{"instances": [{"id": "i", "account": "a", "policies": {"onDenied": true}}]}"#,
+            "instances[0].policies.onDenied", "one of the words refuse, close"
+        ),
         (#"{"instances": [{"id": "i", "account": "a", "policies": []}]}"#, "instances[0].policies", "an object"),
         ("[]", "", "an object is expected, with accounts, instances"),
         ("7", "", "an object is expected"),

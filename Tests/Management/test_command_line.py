@@ -7,7 +7,7 @@ import pytest
 
 from apus import BINARY, run
 from device import Device, refusal, signature, token_login
-from service import ADMIN, DATA, FIRST, MANAGER, MESSAGE_ID, RIVAL, SECOND, TAKEOVER, Service, hmac_sha1
+from service import ADMIN, DATA, FIRST, MANAGER, MESSAGE_ID, RIVAL, SECOND, STANDARD, TAKEOVER, Service, hmac_sha1
 
 
 @pytest.fixture
@@ -55,6 +55,18 @@ def test_a_stopped_instance_lets_nobody_in(service, name):
     with Device(service, me, instance=identifier) as device:
         service.command("instance", "delete", identifier, "--force")
         device.wait_for_end()
+
+
+def test_a_misspelt_policy_or_limit_is_answered_with_what_was_meant(service):
+    for option, meant in [("--policy=ondenied=close", "onDenied"), ("--policy=onDenied=Close", "close"),
+                          ("--limit=conections=5", "connections")]:
+        done = service.command("instance", "change", FIRST, option, check=False)
+        assert done.returncode == 2 and f"did you mean `{meant}`?" in done.stderr
+
+
+def test_the_log_says_who_needs_no_password(service):
+    line = next(line for line in service.logged().splitlines() if "instances.anonymous" in line)
+    assert STANDARD in line and FIRST not in line
 
 
 def test_topics_and_groups(service, apus, name):

@@ -130,7 +130,7 @@ struct InstanceSettingOptions: ParsableArguments {
             "A policy, as duplicateClientId=takeover, onDenied=refuse; NAME=default takes the profile's. May be repeated.",
             valueName: "name=value"
         ),
-        transform: SettingText.assignment,
+        transform: SettingText.policy,
     )
     var policy: [JSONValue.Member] = []
 
@@ -140,7 +140,7 @@ struct InstanceSettingOptions: ParsableArguments {
             "A limit, as connections=1000; 0 is none, NAME=default takes the profile's. May be repeated.",
             valueName: "name=number"
         ),
-        transform: SettingText.assignment,
+        transform: SettingText.limit,
     )
     var limit: [JSONValue.Member] = []
 
@@ -151,25 +151,5 @@ struct InstanceSettingOptions: ParsableArguments {
         if !policy.isEmpty { members.append(.init(key: "policies", value: .object(policy))) }
         if !limit.isEmpty { members.append(.init(key: "limits", value: .object(limit))) }
         return members
-    }
-}
-
-enum SettingText {
-    /// `name=value` as a member: numbers and truth values as such, `default` as null.
-    static func assignment(_ text: String) throws -> JSONValue.Member {
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2, !parts[0].isEmpty else {
-            throw ValidationError("'\(text)' is not of the form name=value")
-        }
-        return JSONValue.Member(key: parts[0], value: value(parts[1]))
-    }
-
-    private static func value(_ text: String) -> JSONValue {
-        switch text {
-        case "default": .null
-        case "true", "yes": .bool(true)
-        case "false", "no": .bool(false)
-        default: Int(text).map { .number($0) } ?? .string(text)
-        }
     }
 }

@@ -51,6 +51,7 @@ final class Management: Sendable {
         {
             events.record(BrokerEvent(.warning, "configuration.warning", [("explanation", warning)]))
         }
+        if let told = tenancy.anonymousInstances(configuration) { events.record(told) }
     }
 
     private static func endpoint(_ configuration: Configuration) throws(CommandFailure) -> HTTPEndpoint {
@@ -68,17 +69,17 @@ final class Management: Sendable {
             guard let address = try Socket.resolve(host: endpoint.host, port: endpoint.port).first else { return }
             _ = try Listener(address)
         } catch {
-            throw Self.cannotListen(endpoint, "\(error)")
+            throw cannotListen("the management API cannot listen on \(endpoint.host):\(endpoint.port): \(error)")
         }
     }
 
-    private static func cannotListen(_ endpoint: HTTPEndpoint, _ reason: String) -> CommandFailure {
-        let place = "\(endpoint.host.contains(":") ? "[\(endpoint.host)]" : endpoint.host):\(endpoint.port)"
+    /// - Parameter words: who cannot listen where, and why.
+    private static func cannotListen(_ words: String) -> CommandFailure {
         let advice =
-            reason.lowercased().contains("in use")
+            words.lowercased().contains("in use")
             ? "; another process, or a listener of this one, has the port (`ss -ltp` names it): end it, or give the API "
                 + "another with --api or api.listen" : ""
-        return CommandFailure("api.listen: the management API cannot listen on \(place): \(reason)\(advice)")
+        return CommandFailure("api.listen: \(words)\(advice)")
     }
 
     /// Opens the API's port.
@@ -100,14 +101,14 @@ final class Management: Sendable {
         let upkeep = Task.detached { [tenancy] in await Self.forgetRevokedTokens(tenancy.manager) }
         self.upkeep.withLock { $0 = upkeep }
         let opening = Opening(try WakeUp())
-        let (events, endpoint) = (self.events, self.endpoint)
+        let events = self.events
         Task.detached {
             do {
                 try await server.run { host, port in opening.answer(.success((host, port))) }
             } catch {
                 // Of a port that was open, or of one that could not be opened.
                 events.record(BrokerEvent(.error, "api.failed", [("explanation", "\(error)")]))
-                opening.answer(.failure(Self.cannotListen(endpoint, "\(error)")))
+                opening.answer(.failure(Self.cannotListen("\(error)")))
             }
         }
         let (host, port) = try opening.wait()

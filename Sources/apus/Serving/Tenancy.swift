@@ -105,6 +105,21 @@ final class Tenancy: Sendable {
     /// Unix milliseconds.
     static func now() -> Int64 { Int64(Date().timeIntervalSince1970 * 1000) }
 
+    /// Which instances take clients of this machine without a password; `nil` for none.
+    ///
+    /// A device that is tried out there without its login would seem to have logged in.
+    func anonymousInstances(_ configuration: Configuration) -> BrokerEvent? {
+        let listeners = configuration.listeners.count - configuration.listenersWithoutAnonymous.count
+        guard configuration.authentication.anonymous == .loopback, listeners > 0 else { return nil }
+        let open = directory.instances.filter { $0.effectivePolicies.anonymousOnLoopback }.map(\.id)
+        guard !open.isEmpty else { return nil }
+        let names = open.prefix(10).joined(separator: " ") + (open.count > 10 ? " and \(open.count - 10) more" : "")
+        let explanation =
+            "takes clients of this machine without a password, whatever their client id; policy anonymousOnLoopback of the "
+            + "instance, allowAnonymous of a listener or authentication.anonymous ends that"
+        return BrokerEvent(.notice, "instances.anonymous", [("instances", names), ("explanation", explanation)])
+    }
+
     /// Lets the broker act on changes: live connections feel them at once (apsaramq-facts 2).
     func watch(_ broker: Broker) {
         let authorizer = self.authorizer
