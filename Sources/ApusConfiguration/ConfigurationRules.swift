@@ -15,8 +15,8 @@ extension Configuration {
             switch purpose {
             case .service:
                 [
-                    (["listeners", "api", "tls"], certificateProblems(mayBeMade: false)), (["api", "tls"], apiProblems()),
-                    (["listeners", "tls", "authentication"], userNameProblems()),
+                    (["listeners", "api", "tls"], certificateProblems(mayBeMade: false)),
+                    (["api", "tls"], apiProblems()), (["listeners", "tls", "authentication"], userNameProblems()),
                 ]
             case .development:
                 [
