@@ -6,7 +6,7 @@ internal import MQTTCodec
 // What the trace learns: one line at each place where something happens to a connection or a message.
 
 extension Shard {
-    /// The documented words of the real service's device trace (apsaramq-facts 3.4).
+    /// The documented words of the real service's device trace (apsaramq-facts 3.4), and one for what they have none for.
     enum CloseReason {
         static let accepted = "accepted"
         static let notAuthorized = "not authorized"
@@ -18,6 +18,7 @@ extension Shard {
         static let invalid = "invalid param"
         static let network = "Socket IOException"
         static let broker = "closed by broker"
+        static let failures = "too many failed logins"
 
         /// For a DISCONNECT of the broker.
         static func of(_ reasonCode: ReasonCode) -> String {
@@ -36,6 +37,7 @@ extension Shard {
             case .clientIdentifierNotValid: conflict
             case .notAuthorized, .badUserNameOrPassword, .banned, .badAuthenticationMethod: notAuthorized
             case .quotaExceeded, .serverBusy, .serverUnavailable: broker
+            case .connectionRateExceeded: failures
             default: invalid
             }
         }

@@ -14,7 +14,8 @@ package struct AuditEntry: Sendable, Hashable {
     package var instance: String
     /// What was changed, without secrets.
     package var detail: String
-    /// `ok`, or the error code.
+    /// `ok`, or the error code of the API that was called, such as `NotFound`; a rule of the catalog's has the REST API's,
+    /// with the field or limit behind it, `OverLimit groups`.
     package var outcome: String
 
     package init(

@@ -25,15 +25,15 @@ package struct ResourceError: Error, Sendable, Equatable, CustomStringConvertibl
 
     package var description: String { message }
 
-    /// One word for the audit log.
+    /// The code of the REST API for the audit log, with the field or limit that it is about.
     package var code: String {
         switch kind {
-        case .invalid(let field): "invalid \(field)"
-        case .exists: "exists"
-        case .notFound: "notFound"
-        case .overLimit(let limit): "overLimit \(limit.rawValue)"
-        case .inUse: "inUse"
-        case .storage: "storage"
+        case .invalid(let field): "Invalid \(field)"
+        case .exists: "Exists"
+        case .notFound: "NotFound"
+        case .overLimit(let limit): "OverLimit \(limit.rawValue)"
+        case .inUse: "InUse"
+        case .storage: "Internal"
         }
     }
 }

@@ -367,7 +367,7 @@ struct CatalogContractTests {
                     action: "Ä🦀",
                     instance: index.isMultiple(of: 5) ? "five" : "other",
                     detail: "detail \(index)",
-                    outcome: "invalid topic",
+                    outcome: "Invalid topic",
                 )
                 _ = try catalog.commit([], audit: entry)
             }
@@ -381,7 +381,7 @@ struct CatalogContractTests {
                 }
                 #expect(found.map(\.time) == (0..<25).reversed().map(Int64.init))
                 #expect(found.allSatisfy { $0.actor == "'a'\"; --" && $0.action == "Ä🦀" && $0.source == "::1" })
-                #expect(found.first?.outcome == "invalid topic")
+                #expect(found.first?.outcome == "Invalid topic")
                 #expect(found.map(\.number) == found.map(\.number).sorted(by: >))
                 let five = try catalog.audit(before: nil, limit: 100, instance: "five")
                 #expect(five.map(\.time) == [20, 15, 10, 5, 0])

@@ -119,7 +119,7 @@ struct CustomAuthenticationTests {
         #expect(await call("AddCustomAuthIdentity", Self.user).status == 200)
         let answer = await call("AddCustomAuthIdentity", Self.user.merging(["Username": "u2"]) { $1 })
         #expect(answer.code == "Customauth.over.capacity")
-        #expect(try fixture.lastAudit()?.outcome == "overLimit customAuthEntries")
+        #expect(try fixture.lastAudit()?.outcome == "OverLimit customAuthEntries")
     }
 
     // MARK: - Names as bytes

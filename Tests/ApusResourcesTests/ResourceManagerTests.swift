@@ -72,7 +72,7 @@ struct ResourceManagerTests {
         try fixture.change(fixture.topic("orders"))
         _ = fixture.refusal(fixture.topic("ORDERS"))
         let entries = try fixture.manager.audit(before: nil, limit: 2, instance: nil)
-        #expect(entries.map(\.outcome) == ["exists", "ok"])
+        #expect(entries.map(\.outcome) == ["Exists", "ok"])
         let last = try #require(entries.last)
         #expect(last.actor == "LTAIadmin")
         #expect(last.source == "127.0.0.1")

@@ -252,6 +252,10 @@ def test_bans(service, apus, client_id):
         pass
     assert service.command("ban", "lift", client_id, "-I", FIRST, check=False).returncode == 1
     assert service.command("ban", "add", client_id, "-I", FIRST, key=DATA, check=False).returncode == 1
+    for instance, warnings in [(FIRST, 1), (STANDARD, 0)]:
+        added = service.command("ban", "add", "nogroup", f"{client_id}-3", "-I", instance)
+        assert added.stderr.count("warning: nogroup") == added.stderr.count("warning") == warnings
+        service.command("ban", "lift", "nogroup", f"{client_id}-3", "-I", instance)
 
 
 def test_identities_and_permissions(service, apus, client_id, name):
@@ -292,6 +296,15 @@ def test_identities_and_permissions(service, apus, client_id, name):
     service.command("identity", "remove", name, "-I", FIRST)
     gone = service.command("identity", "show", name, "-I", FIRST, check=False)
     assert gone.returncode == 1 and name in gone.stderr
+    early = service.command("permission", "set", name, "chat/#", "--allow", "-I", FIRST)
+    assert f"no identity {name} is stored" in early.stderr
+    service.command("permission", "remove", name, "chat/#", "-I", FIRST)
+    short = service.command("identity", "set", name, "-I", FIRST, stdin="x\n")
+    assert "fewer than 8 characters" in short.stderr
+    stored = service.command("permission", "set", name, "chat/#", "--allow", "-I", FIRST)
+    assert stored.stderr == ""
+    service.command("permission", "remove", name, "chat/#", "-I", FIRST)
+    service.command("identity", "remove", name, "-I", FIRST)
     for wrong in [("set", name, "chat/x"), ("set", name, "chat/x", "--allow", "--deny"),
                   ("set", name, "chat/#/x", "--allow")]:
         assert service.command("permission", *wrong, "-I", FIRST, check=False).returncode == 2
@@ -338,10 +351,14 @@ def test_the_audit_log(service, apus, name):
     entries = [entry for entry in apus("audit", "--limit", "20") if f"GID_{name}" in entry["detail"]]
     assert len(entries) == 2
     failed, made = entries
-    assert failed["outcome"] != "ok" and failed["number"] > made["number"]
+    assert failed["outcome"] == "Exists" and failed["number"] > made["number"]
     assert made["actor"] == ADMIN[0] and made["source"].startswith("127.0.0.1") and made["outcome"] == "ok"
     assert ADMIN[1] not in json.dumps(entries)
     service.command("group", "delete", f"GID_{name}", "-I", FIRST)
+
+
+def test_a_start_at_which_nothing_is_forgotten_is_not_in_the_audit_log(apus):
+    assert "ForgetRevokedTokens" not in {entry["action"] for entry in apus("audit", "--limit", "100000", instance=None)}
 
 
 def test_the_audit_log_shows_changes_as_settings(service):
@@ -390,6 +407,16 @@ def test_an_identity_that_a_user_name_alone_does_not_reach(name):
         traced = json.loads(service.command("client", "trace", me, "-I", FIRST, "--json").stdout)
         for text in [traced[0]["explanation"], service.logged()]:
             assert f"there is one in `{SECOND}`" in text and "the first that runs" in text
+
+
+def test_what_a_verb_takes_is_told_as_it_is(service):
+    usage = service.command("permission", "set", "--help", key=None).stdout
+    assert "(--allow | --deny)" in usage
+    assert "<client-id>" in run([BINARY, "ban", "add", "--help"]).stdout
+    missing = service.command("receipt", "NOPE", "-I", FIRST, check=False)
+    assert "allowed are 32:" in missing.stderr
+    every = service.command("token", "issue", "#", "-I", FIRST, check=False)
+    assert every.returncode == 1 and "write PARENT/#" in every.stderr
 
 
 def test_the_instance_has_to_be_clear(service):

@@ -33,7 +33,7 @@ def first_start(folder):
         yield running
 
 
-@pytest.mark.parametrize("block, answers", [(0, 7), (1, 2)], ids=["HTTP Basic", "a signature"])
+@pytest.mark.parametrize("block, answers", [(0, 8), (1, 2)], ids=["HTTP Basic", "a signature"])
 def test_the_commands_of_the_page_on_REST_work_as_they_stand(first_start, folder, block, answers):
     script = blocks("api.md", "sh")[block].replace("127.0.0.1:18083", f"127.0.0.1:{first_start.api_port}")
     done = subprocess.run(["sh", "-eu"], input=script, capture_output=True, text=True, timeout=PATIENCE, cwd=folder, env=environment())

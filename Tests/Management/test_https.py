@@ -3,6 +3,7 @@
 import pathlib
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import urllib.request
@@ -91,6 +92,12 @@ def test_the_commands_of_a_first_start_work_with_the_authority(folder, authority
             done = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, timeout=PATIENCE,
                                   env=environment())
             assert done.returncode == 0, done.stderr
+        start = next(number for number, line in enumerate(service.announced) if line.startswith("from "))
+        end = next(number for number, line in enumerate(service.announced) if "payload=" in line)
+        sample = "\n".join(service.announced[start:end + 1])
+        done = subprocess.run([sys.executable, "-c", sample], cwd=folder, capture_output=True, text=True,
+                              timeout=PATIENCE)
+        assert done.returncode == 0 and "MsgId" in done.stdout, done.stderr
         untrusted = subprocess.run(commands[0].replace("--ca-file ca.pem", ""), shell=True, capture_output=True,
                                    text=True, timeout=PATIENCE, env=environment())
         assert untrusted.returncode != 0 and "--ca-file" in untrusted.stderr

@@ -70,6 +70,12 @@ struct TopicRule {
             throw .malformed("a client id has at most \(Self.clientIDCharacters) characters")
         }
         guard policies.requiresParentTopic else { return }
+        guard !["#", "+"].contains(parent) else {
+            throw .unknownParent(
+                "'\(excerpt(topic))' is for every parent topic; in the instance '\(instance.id)' each filter is beneath one: "
+                    + "write PARENT/#, and one for each of several"
+            )
+        }
         guard directory.hasTopic(instance.number, parent) else {
             throw .unknownParent(
                 "the instance '\(instance.id)' has no parent topic '\(excerpt(parent))'; create it first"

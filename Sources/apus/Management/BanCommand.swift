@@ -25,7 +25,7 @@ struct BanCommand: ParsableCommand {
             abstract: "Ban client ids: they cannot connect, and live connections end.",
         )
 
-        @Argument(help: "The client ids, as GROUP@@@DEVICE.")
+        @Argument(help: ArgumentHelp("The client ids, as GROUP@@@DEVICE.", valueName: "client-id"))
         var clientIDs: [String]
 
         @OptionGroup var instance: InstanceOptions
@@ -37,13 +37,22 @@ struct BanCommand: ParsableCommand {
                 _ = try client.call("PUT", ["instances", id, "bans", clientID])
                 try done("\(clientID) is banned")
             }
+            let misshapen = clientIDs.compactMap { clientID in
+                ClientIDShape.complaint(clientID).map { "\(StorageText.shown(clientID)): \($0)" }
+            }
+            guard !misshapen.isEmpty,
+                try client.call("GET", ["instances", id])["policies"]?["requiresGroup"]?.bool == true
+            else { return }
+            for complaint in misshapen {
+                Voice(level: .usual).say("warning: \(complaint); no such client can connect to \(id), banned or not")
+            }
         }
     }
 
     struct Lift: ManagementCommand {
         static let configuration = CommandConfiguration(abstract: "Lift bans; the clients may connect again.")
 
-        @Argument(help: "The client ids.")
+        @Argument(help: ArgumentHelp("The client ids.", valueName: "client-id"))
         var clientIDs: [String]
 
         @OptionGroup var instance: InstanceOptions

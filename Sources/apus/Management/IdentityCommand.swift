@@ -93,10 +93,18 @@ struct IdentityCommand: ParsableCommand {
             ])
             let identity = try client.call("PUT", ["instances", place, "identities"], body: body)
             try done("identity \(IdentityCommand.name(userName, self.client)) is stored", identity)
+            if secret.unicodeScalars.count < Self.advisedCharacters {
+                Voice(level: .usual).say(
+                    "warning: a secret of fewer than \(Self.advisedCharacters) characters is soon guessed"
+                )
+            }
             if try client.call("GET", ["instances", place])["isDefault"]?.bool == false {
                 Voice(level: .usual).say(Self.hint(place))
             }
         }
+
+        /// As an access key's secret has; the vendor's API demands 1 of an identity's.
+        private static let advisedCharacters = 8
 
         /// The user name alone does not lead to the identity.
         static func hint(_ instance: String) -> String {

@@ -46,6 +46,7 @@ struct PermissionCommand: ParsableCommand {
     struct Set: ManagementCommand {
         static let configuration = CommandConfiguration(
             abstract: "Allow or deny a topic to an identity; an earlier entry for both is replaced.",
+            usage: "apus permission set <identity> <topic> (--allow | --deny) [--action <action>] [--client] [options]",
         )
 
         @Argument(help: "The user name; with --client the client id.")
@@ -72,10 +73,18 @@ struct PermissionCommand: ParsableCommand {
                 "type": .string(PermissionCommand.type(self.client)), "identity": .string(identity),
                 "topic": .string(topic), "action": .string(action.rawValue), "effect": .string(effect.rawValue),
             ])
-            let path = ["instances", try instance.id(client), "permissions"]
-            let permission = try client.call("PUT", path, body: body)
+            let place = ["instances", try instance.id(client)]
+            let permission = try client.call("PUT", place + ["permissions"], body: body)
             let verb = effect == .allow ? "is allowed" : "is denied"
             try done("\(topic) \(verb) to \(identity) (\(action.rawValue))", permission)
+            // Any identity may come with the client id.
+            guard !self.client else { return }
+            let stored = try client.list(place + ["identities"], query: [("userName", identity)], limit: 1)
+            guard stored.isEmpty else { return }
+            Voice(level: .usual).say(
+                "warning: no identity \(StorageText.shown(identity)) is stored; the permission counts once `apus identity set` "
+                    + "stores it"
+            )
         }
     }
 

@@ -187,7 +187,7 @@ struct FirstStart {
             "from alibabacloud_tea_openapi.models import Config",
             "from alibabacloud_onsmqtt20200420 import client, models",
             "c = client.Client(Config(access_key_id='\(key.id)', access_key_secret='\(key.secret)',",
-            "      endpoint='\(api.drop { $0 != "/" }.dropFirst(2))', protocol='\(isSecure ? "HTTPS" : "HTTP")'))",
+            "      endpoint='\(api.drop { $0 != "/" }.dropFirst(2))', protocol='\(isSecure ? "HTTPS', ca='ca.pem" : "HTTP")'))",
             "print(c.send_message(models.SendMessageRequest(instance_id='\(instance)', mqtt_topic='\(topic)/hello',",
             "      payload='from the SDK')).body)",
         ] + note

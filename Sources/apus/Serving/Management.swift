@@ -131,13 +131,18 @@ final class Management: Sendable {
     private static func forgetRevokedTokens(_ manager: ResourceManager) async {
         while !Task.isCancelled {
             // What cannot be written now is forgotten tomorrow.
-            _ = try? manager.change(
-                [.forgetRevokedTokens(expiredBefore: manager.now)],
-                by: .local,
-                action: "ForgetRevokedTokens",
-                instance: "",
-                detail: "revocations of tokens that have ended",
-            )
+            _ = manager.change(by: .local, action: "ForgetRevokedTokens") {
+                let (now, directory) = (manager.now, manager.directory)
+                let ended = directory.instances.contains { instance in
+                    directory.revocations(of: instance.number)
+                        > directory.revocations(of: instance.number, endingAt: now)
+                }
+                return ChangeProposal(
+                    ended ? [.forgetRevokedTokens(expiredBefore: now)] : [],
+                    in: "",
+                    "revocations of tokens that have ended",
+                )
+            }
             try? await Task.sleep(for: .seconds(86_400))
         }
     }

@@ -49,6 +49,8 @@ struct RefusalTests {
     func `what has nothing to do with the instance does not name it`(code: ReasonCode) {
         let harness = harness(.refused(code, explanation: "later"))
         #expect(harness.connect("c", through: "A").takeConnAck()?.reasonString == "later")
+        let detail = code == .connectionRateExceeded ? "too many failed logins" : "closed by broker"
+        #expect(traced(harness, .a).map(\.detail) == [detail])
     }
 
     @Test func `the trace of a stopped instance has the refusal of who named it`() {

@@ -10,10 +10,11 @@ enum IdentityOperations {
             "listIdentities",
             "Users of custom authentication with their secrets, by name.",
             rights: .manager,
-            query: RESTCall.pageParameters,
+            query: RESTCall.pageParameters + [.init("userName", .string(1...64), "Only those of this user name.")],
             answer: .component("IdentityList"),
         ) { call throws(RESTError) in
-            let all = call.directory.identities(of: try call.instance().number)
+            let userName = call.query["userName"]?.string
+            let all = call.directory.identities(of: try call.instance().number, userName: userName)
             return try call.page(of: all, key: IdentityActions.key, json: json)
         },
         RESTOperation(

@@ -86,9 +86,11 @@ extension Schema {
     ) throws(RESTError) {
         let length = text.unicodeScalars.count
         guard lengths.contains(length) else {
+            let allowed =
+                lengths.count == 1 ? "\(lengths.lowerBound)" : "\(lengths.lowerBound) to \(lengths.upperBound)"
             throw .invalid(
                 field,
-                "it has \(length) character\(length == 1 ? "" : "s"); allowed are \(lengths.lowerBound) to \(lengths.upperBound): \(form.words)",
+                "it has \(length) character\(length == 1 ? "" : "s"); allowed are \(allowed): \(form.words)",
             )
         }
         guard form.allows(text) else {
@@ -116,7 +118,7 @@ extension Schema {
             try property.schema.check(member.value, at: path(member.name))
         }
         for property in properties where property.isRequired && value[property.name] == nil {
-            throw .invalid(path(property.name), "it is missing")
+            throw .invalid(path(property.name), "`\(property.name)` is missing")
         }
     }
 
