@@ -330,11 +330,11 @@ extension Shard {
             takeOver(live)
         }
         guard broker.connectionCount.load(ordering: .relaxed) < limits.connections else {
-            return refuse(slot, .quotaExceeded, "the broker is at its limit of \(limits.connections) connections")
+            return refuse(slot, .quotaExceeded, "the broker is at its limit connections of \(limits.connections)")
         }
         let most = tenants[tenant].limits.connections
         guard most == 0 || tenants[tenant].instance.connectionCount.load(ordering: .relaxed) < most else {
-            return refuse(slot, .quotaExceeded, "the instance is at its limit of \(most) connections")
+            return refuse(slot, .quotaExceeded, "the instance is at its limit connections of \(most)")
         }
         broker.connectionCount.add(1, ordering: .relaxed)
         tenants[tenant].instance.connectionCount.add(1, ordering: .relaxed)

@@ -43,7 +43,7 @@ struct LoginAdviceTests {
         (.banned, "this client id is banned", "apus ban lift GID_shop@@@1 -I post-cn-1"),
         (.clientIdentifierNotValid, "the client id is in use since 3 s by another connection", "apus client show"),
         (.clientIdentifierNotValid, "the client id belongs to a session of another user", "apus session end"),
-        (.quotaExceeded, "the instance is at its limit of 3 connections", "apus instance show post-cn-1"),
+        (.quotaExceeded, "the instance is at its limit connections of 3", "apus instance show post-cn-1"),
         (.connectionRateExceeded, "too many failed logins from this address; try again in 4 s", "wait"),
     ])
     func `advice follows from the reason`(code: ReasonCode, sentence: String, expected: String) {
