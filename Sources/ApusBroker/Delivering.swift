@@ -268,7 +268,7 @@ extension Shard {
         var explanation = "the session's queue is full; the oldest message went"
         if !sessions[session].isConnected, let most = reachedOfflineMessages(session) {
             bounds.messages = min(bounds.messages, store.backlog(of: handle).messages)
-            explanation = "the instance has its limit offlineMessages of \(most); the session's oldest message went"
+            explanation = "the instance is at its limit offlineMessages of \(most); the session's oldest message went"
         }
         let dropped = store.enqueue(delivery, for: handle, number, limits: bounds)
         if !sessions[session].isConnected { addWaiting(1 - dropped.count, session) }

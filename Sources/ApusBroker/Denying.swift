@@ -28,7 +28,7 @@ extension Shard {
         let own = instanceLimits(slot)
         let most = Tenant.lower(own.subscriptionsPerClient, limits.subscriptionsPerClient)
         if sessions[session].subscriptions.count >= most {
-            return (.quotaExceeded, "the session has its limit subscriptionsPerClient of \(most)")
+            return (.quotaExceeded, "the session is at its limit subscriptionsPerClient of \(most)")
         }
         if own.wildcardSubscriptionsPerParent > 0, let parent = filter.parentOfWildcard,
             instance(ofSession: session).wildcardCount(beneath: parent) >= own.wildcardSubscriptionsPerParent
@@ -36,7 +36,7 @@ extension Shard {
             let limit = own.wildcardSubscriptionsPerParent
             return (
                 .quotaExceeded,
-                "the parent topic `\(parent)` has its limit wildcardSubscriptionsPerParent of \(limit)"
+                "the parent topic `\(parent)` is at its limit wildcardSubscriptionsPerParent of \(limit)"
             )
         }
         return nil

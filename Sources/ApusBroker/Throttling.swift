@@ -61,9 +61,12 @@ extension Shard {
         guard let suppressed = admits(.notice, "client.throttled", "too many messages a second") else { return }
         let limits = tenants[tenant].limits
         var fields = clientFields(slot)
-        fields.append(
-            ("limit", "publishPerSecond \(limits.publishPerSecond), of a client \(limits.clientPublishPerSecond)")
-        )
+        // 0 is none.
+        let named = [
+            ("publishPerSecond", limits.publishPerSecond), ("clientPublishPerSecond", limits.clientPublishPerSecond),
+        ]
+        let limit = named.filter { $0.1 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+        fields.append(("limit", limit))
         fields.append(("suppressed_before", "\(suppressed)"))
         broker.events.record(BrokerEvent(.notice, "client.throttled", fields))
     }

@@ -16,6 +16,14 @@ struct RateScheduleTests {
     }
 
     @Test
+    func `what is due and was not taken is counted`() {
+        var schedule = RateSchedule(start: 1000, perSecond: 1e6, part: 1, of: 2)
+        #expect([0, 1999, 2000, 3999, 4000].map { schedule.dueCount(at: $0) } == [0, 0, 1, 1, 2])
+        _ = schedule.take(at: 4000)
+        #expect([2000, 4000, 6000].map { schedule.dueCount(at: $0) } == [0, 1, 2])
+    }
+
+    @Test
     func `schedules that share a rate fill each other's gaps`() {
         var parts = (0..<3).map { RateSchedule(start: 0, perSecond: 1e6, part: $0, of: 3) }
         var due: [Int64] = []

@@ -138,7 +138,7 @@ struct DenialTests {
         #expect(
             answer?.reasonString == """
                 `a/b/c/d` has more than 3 levels; `xxxxxxxxxxxxxxxxxxxxx` is longer than 20 bytes; \
-                the session has its limit subscriptionsPerClient of 1
+                the session is at its limit subscriptionsPerClient of 1
                 """
         )
     }

@@ -61,6 +61,8 @@ TRAFFIC = [
     ("fan-out", ["--publishers", 2, "--subscribers", 5, "--count", 30], 300),
     ("wildcard", ["--publishers", 3, "--subscribers", 6, "--filters", 60, "--count", 100], 300),
     ("retained", ["--publishers", 3, "--subscribers", 2, "--count", 100], 200),
+    # More than one connection's buffer takes at once.
+    ("retained", ["--publishers", 1, "--subscribers", 1, "--count", 2000, "--size", 1000], 2000),
 ]
 
 

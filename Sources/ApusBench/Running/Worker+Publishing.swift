@@ -24,6 +24,7 @@ extension Worker {
 
     mutating func stopPublishing() {
         guard case .publishing = activity else { return }
+        if let schedule, !isStopped { tally.unsent += schedule.dueCount(at: lastMoment) }
         isStopped = true
         isHeldBack = false
         unfinished = 0
@@ -35,7 +36,11 @@ extension Worker {
 
     /// Sends what may be sent now.
     mutating func publish() {
-        if !isStopped, let deadline, now >= deadline { stopPublishing() }
+        if !isStopped, let deadline, now >= deadline {
+            // What was due before belongs to the time.
+            if schedule != nil { publishWhatIsDue() }
+            stopPublishing()
+        }
         if schedule != nil { return publishWhatIsDue() }
         for next in hungry {
             let position = Int(next)
@@ -47,23 +52,27 @@ extension Worker {
     }
 
     @inline(__always)
-    private func maySend(_ position: Int, _ client: Int) -> Bool {
+    func maySend(_ position: Int, _ client: Int) -> Bool {
         !publishers[position].isFinished && publishers[position].owed < publishers[position].owedLimit
             && (plan.qos == .atMostOnce || !publishers[position].window.isFull)
             && unsentBytes(client) < Self.outputLimit
     }
 
+    /// Now, or the end of the time: what is due after that is not sent.
+    private var lastMoment: Int64 { min(now, deadline.map { $0 - 1 } ?? now) }
+
     private mutating func publishWhatIsDue() {
         for next in hungry { publishers[Int(next)].isHungry = false }
         hungry.removeAll(keepingCapacity: true)
         isHeldBack = false
-        while unfinished > 0, let next = schedule, next.next <= now {
+        let lastMoment = lastMoment
+        while unfinished > 0, let next = schedule, next.next <= lastMoment {
             let position = next.taken % publishers.count
             guard let client = publishers[position].client, maySend(position, client) else {
                 isHeldBack = true
                 return
             }
-            guard let due = schedule?.take(at: now) else { return }
+            guard let due = schedule?.take(at: lastMoment) else { return }
             let lateness = now - due
             if lateness > 1_000_000 { tally.late += 1 }
             tally.greatestLateness = max(tally.greatestLateness, lateness)

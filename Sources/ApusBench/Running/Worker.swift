@@ -199,6 +199,11 @@ struct Worker: ~Copyable {
         if case .publishing = activity { !hungry.isEmpty } else { false }
     }
 
+    /// Whether publishers send as soon as they may.
+    private var mayPublishFreely: Bool {
+        if case .publishing = activity { schedule == nil && !isStopped } else { false }
+    }
+
     private var timeout: Int64 {
         var end = now + 50_000_000
         if case .publishing = activity {
@@ -370,6 +375,9 @@ struct Worker: ~Copyable {
             guard let index = client(of: dirty[position]) else { continue }
             clients[index].isDirty = false
             transmit(index)
+            // No edge tells of room that the socket made at once.
+            guard mayPublishFreely, clients[index].role == .publisher, clients[index].phase == .ready else { continue }
+            if maySend(clients[index].number, index) { makeHungry(clients[index].number) }
         }
         dirty.removeAll(keepingCapacity: true)
     }

@@ -23,6 +23,13 @@ package struct RateSchedule: Equatable, Sendable {
     /// When the next one is due.
     package var next: Int64 { start + Int64(offset + Double(taken) * nanosecondsApart) }
 
+    /// How many are due at a time and were not taken.
+    package func dueCount(at time: Int64) -> Int {
+        guard time >= next else { return 0 }
+        let due = Int((Double(time - start) - offset) / nanosecondsApart) + 1
+        return max(0, due - taken)
+    }
+
     /// Takes the next one if it is due.
     package mutating func take(at now: Int64) -> Int64? {
         let due = next

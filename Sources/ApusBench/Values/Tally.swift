@@ -24,6 +24,8 @@ package struct Tally: Sendable, Equatable {
     package var writtenOff = 0
     /// Messages that could not leave when they were due, because all identifiers or the connection's buffer were taken.
     package var late = 0
+    /// Messages that were due by the schedule and have not left at its end.
+    package var unsent = 0
     /// The longest that a message left after it was due, in nanoseconds.
     package var greatestLateness: Int64 = 0
 
@@ -68,6 +70,7 @@ package struct Tally: Sendable, Equatable {
         notRetained += other.notRetained
         writtenOff += other.writtenOff
         late += other.late
+        unsent += other.unsent
         greatestLateness = max(greatestLateness, other.greatestLateness)
         connected += other.connected
         failedConnections += other.failedConnections

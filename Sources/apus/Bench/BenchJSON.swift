@@ -63,6 +63,7 @@ enum BenchJSON {
             "downgraded": .number(tally.downgraded),
             "not_retained": .number(tally.notRetained),
             "written_off": .number(tally.writtenOff),
+            "unsent": report.plan.rate == nil ? nil : .number(tally.unsent),
             "late": report.plan.rate == nil ? nil : .number(tally.late),
             "greatest_lateness_microseconds": report.plan.rate == nil
                 ? nil : number(Double(tally.greatestLateness) / 1e3, 1),

@@ -12,6 +12,15 @@ enum BenchText {
             let greatest = Figures.duration(report.tally.greatestLateness)
             let late = Figures.grouped(report.tally.late)
             lines.append(row("schedule", "\(late) messages left more than 1 ms late, at most \(greatest)"))
+            if report.tally.unsent > 0 {
+                let unsent = Figures.grouped(report.tally.unsent)
+                lines.append(
+                    row(
+                        "",
+                        "the rate was not reached: \(unsent) of the messages that were due never left, and no latency has them"
+                    )
+                )
+            }
         }
         if report.plan.workload == .idle || report.plan.workload == .storm, report.connectLatency.count > 0 {
             lines.append(row("until CONNACK", histogram(report.connectLatency)))
