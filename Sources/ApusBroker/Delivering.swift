@@ -265,16 +265,18 @@ extension Shard {
         sessions[session].hasBacklog = true
         var bounds = QueueLimits(messages: limits.queuedMessagesPerSession, bytes: limits.queuedBytesPerSession)
         let (handle, number) = (sessions[session].handle, sessions[session].number)
-        var explanation = "the session's queue is full; the oldest message went"
+        var full = "the session's queue is full (\(bounds.messages) messages, \(bounds.bytes) bytes)"
         if !sessions[session].isConnected, let most = reachedOfflineMessages(session) {
             bounds.messages = min(bounds.messages, store.backlog(of: handle).messages)
-            explanation = "the instance is at its limit offlineMessages of \(most); the session's oldest message went"
+            full = "the instance is at its limit offlineMessages of \(most)"
         }
         let dropped = store.enqueue(delivery, for: handle, number, limits: bounds)
         if !sessions[session].isConnected { addWaiting(1 - dropped.count, session) }
         guard !dropped.isEmpty else { return }
         for message in dropped { drop(.queueFull, message, session: session) }
-        if dropped.contains(delivery.message.number) { explanation += ", which was the new one: no other waited" }
+        // It went itself where no older one could make room for it.
+        let isNew = dropped.contains(delivery.message.number)
+        let explanation = "\(full); the \(isNew ? "new" : "session's oldest") message went"
         if let suppressed = admits(.warning, "message.dropped", DropReason.queueFull.name) {
             broker.events.record(
                 BrokerEvent(
