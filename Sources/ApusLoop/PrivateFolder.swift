@@ -70,6 +70,12 @@ package struct PrivateFolder: Sendable {
         guard fsync(folder.number) == 0 else { throw .current("fsync \(path)") }
     }
 
+    /// Removes a file; it is no error that there is none.
+    package func remove(_ name: String) throws(SystemError) {
+        let file = path(of: name)
+        guard unlink(file) == 0 || errno == ENOENT else { throw .current("unlink \(file)") }
+    }
+
     private static func create(_ file: String, _ text: String) throws(SystemError) {
         let number = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard number >= 0 else { throw .current("open \(file)") }

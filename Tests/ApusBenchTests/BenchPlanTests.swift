@@ -33,10 +33,18 @@ struct BenchPlanTests {
         Mistake(.pairs, "rate") { $0.rate = 0 },
         Mistake(.offline, "QoS 0") { $0.qos = .atMostOnce },
         Mistake(.retained, "no rate") { $0.rate = 5 },
-        Mistake(.fanOut, "shares") { $0.shareName = "g" },
+        Mistake(.fanOut, "share a subscription") { $0.shareName = "g" },
         Mistake(.idle, "at least one") { $0.subscribers = 0 },
         Mistake(.wildcard, "filters") { $0.filters = 1 << 30 },
         Mistake(.storm, "threads") { $0.threads = 65 },
+        Mistake(.storm, "no rate") { $0.rate = 5 },
+        Mistake(.storm, "rate of connections") { $0.connectRate = 0 },
+        Mistake(.publish, "at least one") { $0.publishers = 0 },
+        Mistake(.publish, "at most 1048576") { $0.payload = [UInt8](repeating: 0, count: 1_048_577) },
+        Mistake(.subscribe, "at least one") { $0.subscribers = 0 },
+        Mistake(.pairs, "more than 0 seconds") { $0.duration = .zero },
+        Mistake(.pairs, "timeout") { $0.patience = .zero },
+        Mistake(.pairs, "interval") { $0.sampleInterval = .milliseconds(99) },
     ])
     func `a plan that cannot be run says why`(mistake: Mistake) throws {
         var plan = BenchPlan(workload: mistake.workload)

@@ -46,6 +46,7 @@ struct BenchReportTests {
         Fault(.refused, 4) { $0.tally.refused = 4 },
         Fault(.problems, 2) { $0.tally.add(.closed, count: 2) },
         Fault(.unfinished, 1) { $0.outcome = .stalled },
+        Fault(.unfinished, 1) { $0.outcome = .abandoned },
     ])
     func `each fault is a violation`(fault: Fault) {
         let found = report { fault.change(&$0) }.violations(allowingLoss: false)
@@ -77,6 +78,30 @@ struct BenchReportTests {
         #expect(!lossy.violations(allowingLoss: true).isEmpty)
         lossy.plan.subscribeQoS = .atMostOnce
         #expect(lossy.violations(allowingLoss: true).isEmpty)
+    }
+
+    @Test
+    func `a run that was ended early is not wrong for that`() {
+        #expect(report { $0.outcome = .interrupted }.violations(allowingLoss: false).isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            (Problem.closed, Problem.Limit.broker), (.unanswered(.connect, nil), .broker),
+            (.connectRefused(.quotaExceeded, nil), .broker), (.connectRefused(.notAuthorized, nil), nil),
+        ] as [(Problem, Problem.Limit?)]
+    )
+    func `a limit is suspected where connections failed and none was lost`(problem: Problem, limit: Problem.Limit?) {
+        var idle = report(.idle) { report in
+            report.tally.failedConnections = 3
+            report.tally.add(problem, count: 3)
+        }
+        #expect(idle.limitOfConnections == limit)
+        idle.tally.brokenConnections = 1
+        #expect(idle.limitOfConnections == nil)
+        idle.tally.brokenConnections = 0
+        idle.endedProcesses = [1]
+        #expect(idle.limitOfConnections == nil)
     }
 
     @Test

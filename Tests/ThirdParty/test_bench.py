@@ -12,19 +12,9 @@ import time
 
 import pytest
 
-from apus import BINARY, PATIENCE, Apus, environment
+from apus import BINARY, PATIENCE, Apus, environment, run
 from authority import Authority
-
-
-def bench(url, workload, *options, settings=None):
-    """Runs `apus bench`; its exit status, report and words."""
-    command = [BINARY, "bench", workload, "--url", url, "--json", *map(str, options)]
-    done = subprocess.run(command, text=True, capture_output=True, timeout=3 * PATIENCE, env=environment(settings))
-    try:
-        report = json.loads(done.stdout)
-    except ValueError:
-        report = None
-    return done.returncode, report, done.stderr
+from generator import bench, flawless, url
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +27,6 @@ def broker(tmp_path_factory):
         running.authority = authority
         running.folder = folder
         yield running
-
-
-def url(broker, scheme="mqtt"):
-    return f"{scheme}://127.0.0.1:{broker.endpoint(scheme).port}"
-
-
-def flawless(outcome):
-    status, report, said = outcome
-    assert status == 0, f"{report} {said}"
-    assert report["verified"] and report["violations"] == {} and report["problems"] == []
-    messages = report["messages"]
-    assert messages["delivered"] == messages["expected"] and messages["lost"] == 0
-    return report
 
 
 # What each workload must deliver: publishers, subscribers, messages of each.
@@ -97,9 +74,8 @@ def test_what_was_stored_is_drained(broker, version, group, qos):
 def test_nothing_is_left_behind(broker):
     topic = ["--topic", "bench/left/{n}", "--client-id", "left-{role}{n}"]
     flawless(bench(url(broker), "offline", "--subscribers", 3, "--count", 5, *topic))
-    # A session that was still there would count as one more than there must be.
     again = flawless(bench(url(broker), "offline", "--subscribers", 3, "--count", 5, *topic))
-    assert again["connections"]["sessions_present"] == 3
+    assert again["connections"]["sessions_before"] == 0 and again["connections"]["sessions_present"] == 3
     flawless(bench(url(broker), "retained", "--count", 20, *topic))
     done = subprocess.run([BINARY, "sub", "--url", url(broker), "-t", "bench/left/#", "--retained-only", "-C", "1", "-W",
                            "1"], capture_output=True, timeout=PATIENCE, env=environment())
@@ -118,8 +94,9 @@ def test_stored_messages_outlive_the_broker(tmp_path):
         report = flawless(bench(url(again), "offline", "--phase", "drain", *shape))
         assert report["connections"]["sessions_present"] == 10
         assert report["parts"]["drain"]["count"] == 300 and "store" not in report["parts"]
-        status, _, said = bench(url(again), "offline", "--phase", "drain", *shape, "--size", 65)
-        assert status == 1 and "not of a store phase with these options" in said
+        # There is nothing left to drain.
+        status, _, said = bench(url(again), "offline", "--phase", "drain", *shape)
+        assert status == 1 and "--phase store writes it" in said
 
 
 def test_stored_messages_that_are_gone_are_missed(tmp_path):
@@ -127,6 +104,8 @@ def test_stored_messages_that_are_gone_are_missed(tmp_path):
     with Apus() as broker:
         flawless(bench(url(broker), "offline", "--phase", "store", *shape))
     with Apus() as other:
+        status, _, said = bench(url(other), "offline", "--phase", "drain", *shape, "--size", 65)
+        assert status == 1 and "not of a store phase with these options" in said
         status, report, _ = bench(url(other), "offline", "--phase", "drain", *shape, "--timeout", 1)
     assert status == 1 and report["messages"]["lost"] == 300 and report["outcome"] == "stalled"
 
@@ -172,6 +151,61 @@ def test_a_rate_is_kept_and_lateness_told(broker, workload, threads):
     assert report["messages"]["greatest_lateness_microseconds"] >= 0
 
 
+@pytest.mark.parametrize("qos", [0, 1, 2])
+@pytest.mark.parametrize("topic, filter", [("alone/{n}", "alone/+"), ("alone", "alone")])
+def test_publishers_and_subscribers_alone_may_be_two_programs(broker, tmp_path, qos, topic, filter):
+    payload = tmp_path / "payload"
+    payload.write_bytes(b"\x00short")
+    command = [BINARY, "bench", "subscribe", "--url", url(broker), "--topic", filter, "--subscribers", "2", "--count", "120",
+               "-q", "2", "--interval", "0.1", "--json"]
+    subscribers = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    # They have subscribed when both are connected.
+    while ": 2 connected" not in subscribers.stderr.readline():
+        assert subscribers.poll() is None
+    sent = flawless(bench(url(broker), "publish", "--topic", topic, "--publishers", 3, "--count", 20, "-q", qos,
+                          "--payload-file", payload))
+    assert sent["messages"]["published"] == 60 and sent["messages"]["acknowledged"] == (60 if qos else 0)
+    assert sent["parts"]["messages"]["count"] == 60 and sent["plan"]["payload_bytes"] == 6
+    said, _ = subscribers.communicate(timeout=PATIENCE)
+    received = json.loads(said)
+    assert subscribers.returncode == 0 and received["outcome"] == "done" and received["verified"]
+    assert received["messages"]["delivered"] == 120 and received["parts"]["messages"]["count"] == 120
+
+
+def test_samples_tell_how_a_run_goes_on(broker):
+    status, report, said = bench(url(broker), "pairs", "--rate", 1000, "--seconds", 1, "--interval", 0.2, "--pid",
+                                 broker.process.pid)
+    assert status == 0
+    samples = report["samples"]
+    assert len(samples) >= 4 and len(said.splitlines()) == len(samples)
+    for former, later in zip(samples, samples[1:]):
+        assert all(former[name] <= later[name] for name in ["seconds", "published", "delivered", "broker_cpu_seconds"])
+    assert samples[-1]["connected"] == 100 and 0 < samples[-1]["published"] <= 1000
+    assert " connected, " in said and "% of a processor" in said
+
+
+def test_connections_may_be_begun_at_a_rate(broker):
+    begun = time.monotonic()
+    report = flawless(bench(url(broker), "pairs", "--publishers", 20, "--count", 1, "--connect-rate", 100))
+    # The last of 20 is due 0.19 s after the first, on each side.
+    assert time.monotonic() - begun > 0.38 and report["plan"]["connect_rate"] == 100
+
+
+def set_password(file, user):
+    run([BINARY, "password", "set", file, user], stdin="secret\n")
+
+
+def test_user_names_are_templates(tmp_path):
+    passwords = tmp_path / "passwords"
+    for name in ["dev-s0", "dev-p0"]:
+        set_password(passwords, name)
+    with Apus("--set", f"authentication.passwordFile={passwords}", dev=False) as broker:
+        options = ["--publishers", 1, "--count", 3, "--user", "dev-{role}{n}"]
+        flawless(bench(url(broker), "pairs", *options, settings={"APUS_PASSWORD": "secret"}))
+        status, _, said = bench(url(broker), "pairs", *options[2:], "--publishers", 2, settings={"APUS_PASSWORD": "secret"})
+        assert status == 1 and "CONNECT refused" in said
+
+
 def test_time_ends_a_run(broker):
     report = flawless(bench(url(broker), "pairs", "--publishers", 2, "--seconds", 0.3))
     assert report["messages"]["published"] > 0
@@ -214,18 +248,6 @@ def test_progress_is_shown_on_a_terminal(broker):
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
     assert b"delivered" in shown and b"\r\x1b[K" in shown
-
-
-def test_ctrl_c_ends_the_publishing_and_verifies_what_was_published(broker):
-    process = subprocess.Popen([BINARY, "bench", "pairs", "--url", url(broker), "--seconds", "100", "--json"],
-                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
-    watcher = subprocess.Popen([BINARY, "sub", "--url", url(broker), "-t", "bench/#", "-C", "1"],
-                               stdout=subprocess.DEVNULL, env=environment())
-    assert watcher.wait(PATIENCE) == 0
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=PATIENCE)
-    report = json.loads(said)
-    assert process.returncode == 0 and report["verified"] and report["messages"]["published"] > 0
 
 
 # What a broker that breaks its promises does.
@@ -369,6 +391,8 @@ def test_refusals_are_told_with_their_reasons(tmp_path):
         assert status == 1
         assert report["messages"]["refused"] == 10
         assert "message refused: not authorised (0x87)" in said
+        # Each was refused for a topic of its own, by the same words.
+        assert len(report["problems"]) == 1 and report["problems"][0]["count"] == 10
     with Apus("--set", "limits.connections=5") as broker:
         status, report, said = bench(url(broker), "idle", "--subscribers", 20, "--seconds", 0)
         assert status == 1
@@ -380,6 +404,27 @@ def test_nobody_listens():
     status, report, said = bench("mqtt://127.0.0.1:1", "pairs", "--count", 1)
     assert status == 1
     assert not report["verified"] and "Connection refused" in said
+    assert "no connection could be made" in said and "stopped_by" not in report["connections"]
+
+
+@pytest.mark.parametrize("scheme", ["mqtt", "ws"])
+def test_a_refused_login_is_told_with_its_reason(scheme, tmp_path):
+    set_password(tmp_path / "passwords", "somebody")
+    settings = ["--set", f"authentication.passwordFile={tmp_path}/passwords"]
+    with Apus(*settings, listen=[f"{scheme}://127.0.0.1:0"], dev=False) as broker:
+        status, report, said = bench(url(broker, scheme), "pairs", "--publishers", 3, "--count", 1, "--user", "somebody",
+                                     settings={"APUS_PASSWORD": "wrong"})
+    assert status == 1
+    assert report["problems"] and all("CONNECT refused: " in problem["what"] for problem in report["problems"])
+    assert "CONNECT refused: bad user name or password (0x86)" in said
+
+
+@pytest.mark.parametrize("scheme, other", [("mqtt", "ws"), ("ws", "mqtt"), ("mqtts", "mqtt")])
+def test_the_wrong_port_is_suspected(broker, scheme, other):
+    place = f"{scheme}://127.0.0.1:{broker.endpoint(other).port}"
+    status, report, said = bench(place, "pairs", "--publishers", 3, "--count", 1, "--timeout", 2)
+    assert status == 1 and report["connections"]["connected"] == 0
+    assert "is it the right port for mqtt://, mqtts://, ws:// or wss://?" in said
 
 
 def test_the_open_file_limit_is_named(broker):
@@ -424,6 +469,17 @@ def flawless_storm(outcome):
     (["storm", "--keep"], "--keep needs --persistent"),
     (["pairs", "--topic", "x"], "{n}"),
     (["pairs", "--client-id", "{n}"], "{role}"),
+    (["pairs", "--client-id", "{n}{role}{number}"], "but not {number}"),
+    (["pairs", "--topic", "x/{n}/{role}"], "but not {role}"),
+    (["publish", "--topic", "x/+"], "no wildcards"),
+    (["publish", "--payload-file", "/nowhere/file"], "/nowhere/file"),
+    (["pairs", "--payload-file", "/dev/null"], "--payload-file is for publish"),
+    (["publish", "--subscribers", "3"], "--subscribers is for"),
+    (["subscribe", "--rate", "3"], "--rate is for"),
+    (["pairs", "--seconds", "0"], "more than 0 seconds"),
+    (["pairs", "--timeout", "0"], "more than 0 seconds"),
+    (["pairs", "--interval", "0.01"], "0.1 seconds or more"),
+    (["pairs", "--connect-rate", "0"], "more than 0"),
     (["pairs", "--mode", "signature"], "--instance"),
     (["pairs", "--instance", "x"], "--mode"),
     (["fan-out", "--share", "g"], "--share is for fan-in"),

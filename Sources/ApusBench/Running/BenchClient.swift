@@ -52,6 +52,8 @@ struct ClientLayer {
     /// The answer to the upgrade so far.
     var answer: [UInt8] = []
     var frames: WebSocketInput?
+    /// The server's last words, once it has closed the WebSocket.
+    var farewell: String?
     /// MQTT bytes that become one frame at the next flush.
     var unframed: [UInt8] = []
 }

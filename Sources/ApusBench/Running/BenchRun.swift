@@ -1,4 +1,5 @@
 internal import ApusLoop
+internal import MQTTCodec
 
 /// One run of a workload, from its first connection to its last.
 package struct BenchRun: ~Copyable {
@@ -42,11 +43,14 @@ package struct BenchRun: ~Copyable {
             report.limit = .openFiles
             report.plan = plan
         }
-        let crew = try Crew.start(BenchJob(plan: plan, names: names, target: target), observer)
+        let broker = BrokerProcess(numbers: brokerProcesses)
+        report.brokerWasFresh = broker.isFresh
+        let series = plan.sampleInterval.map { SampleSeries(interval: $0, broker, show: observer.sampled) }
+        let crew = try Crew.start(BenchJob(plan: plan, names: names, target: target), observer, series)
         self.plan = plan
         self.report = report
         self.crew = crew
-        broker = BrokerProcess(numbers: brokerProcesses)
+        self.broker = broker
     }
 
     /// Runs to the end.
@@ -58,20 +62,25 @@ package struct BenchRun: ~Copyable {
             case .offline: try runOffline()
             case .idle: try runIdle()
             case .storm: try runStorm()
+            case .publish: try runPublish()
+            case .subscribe: try runSubscribe()
             }
         } catch is Stop {
             // The report says how far it came.
             report.tally = crew.tally
         }
+        if report.outcome == .done, crew.isInterrupted { report.outcome = .interrupted }
         report.latency = crew.latency
         report.connectLatency = crew.connectLatency
         report.brokerBytes = broker.residentBytes
         report.brokerThreads = broker.threads
-        if plan.workload == .idle || plan.workload == .storm, report.limit == nil, report.tally.failedConnections > 0 {
-            report.limit = report.tally.problems.keys.lazy.compactMap(\.limit).first
-        }
+        report.endedProcesses = broker.ended
+        report.tally.sessionsPresent -= report.sessionsBefore
+        report.limit = report.limit ?? report.limitOfConnections
         // Where nothing could be connected at all, no limit is the reason.
         if report.tally.connected == 0 { report.limit = nil }
+        try leave()
+        report.samples = crew.samples
         let result = report
         crew.end()
         return result
@@ -106,22 +115,46 @@ package struct BenchRun: ~Copyable {
 
     /// Gives an order; ends the run unless it is done.
     @discardableResult
-    private mutating func perform(_ order: Order) throws -> Int64 {
-        let answer = try crew.perform(order)
+    private mutating func perform(_ order: Order, mayStop: Bool = true) throws -> Int64 {
+        let answer = try crew.perform(order, mayStop: mayStop)
         report.tally = crew.tally
-        guard answer.outcome == .done else {
-            report.outcome = answer.outcome
-            throw Stop()
-        }
+        guard answer.outcome == .done else { throw stop(answer.outcome) }
         return answer.end
     }
 
+    private mutating func stop(_ outcome: Outcome) -> Stop {
+        report.outcome = outcome
+        return Stop()
+    }
+
+    /// Ends the run here if the person wants it.
+    private mutating func goOn() throws {
+        guard !crew.isInterrupted else { throw stop(.interrupted) }
+    }
+
     private mutating func connect(_ role: BenchNames.Role, isClean: Bool = true, subscribes: Bool = true) throws {
-        try perform(.connect(role, isClean: isClean, subscribes: subscribes, isTolerant: false))
-        if crew.isInterrupted {
-            report.outcome = .interrupted
-            throw Stop()
-        }
+        try perform(.connect(role, isClean: isClean, subscribes: subscribes, isTolerant: false, known: false))
+        try goOn()
+    }
+
+    /// Connects subscribers who will get what was published before.
+    ///
+    /// - Returns: how many; an interruption leaves it at those who are there, who still get everything.
+    private mutating func connectReceivers(isClean: Bool, subscribes: Bool) throws -> Int {
+        let before = report.tally.connected
+        try perform(.connect(.subscriber, isClean: isClean, subscribes: subscribes, isTolerant: false, known: false))
+        return report.tally.connected - before
+    }
+
+    /// Waits until each connected subscriber has got so many messages.
+    private mutating func receive(_ messages: Int, _ name: BenchReport.Part.Name, since start: Start) throws {
+        let answer = try crew.perform(.receive(messages))
+        report.tally = crew.tally
+        finish(name, start, end: report.tally.lastDelivery, count: report.tally.delivered)
+        // Long enough for a repetition behind the last message.
+        try crew.pause(100_000_000)
+        try perform(.count)
+        guard answer.outcome == .done else { throw stop(answer.outcome) }
     }
 
     /// Publishes all; the end is when the last answer or delivery came.
@@ -133,21 +166,79 @@ package struct BenchRun: ~Copyable {
         // The counts of those that only receive are as old as their last report.
         finish(name, start, end: answer.end, count: 0)
         // Long enough for a repetition behind the last message, which is not measured any more.
-        crew.pause(100_000_000)
+        try crew.pause(100_000_000)
         let counted = try crew.perform(.count)
         report.tally = crew.tally
         let last = report.parts.count - 1
         report.parts[last].count = count(report.tally)
         if !isWhole { report.parts[last].nanoseconds = max(0, report.tally.lastDelivery - start.time) }
         guard answer.outcome == .done, counted.outcome == .done else {
-            report.outcome = answer.outcome == .done ? counted.outcome : answer.outcome
-            throw Stop()
+            throw stop(answer.outcome == .done ? counted.outcome : answer.outcome)
         }
     }
 
-    private mutating func leaveAll() throws {
-        try perform(.leave(.publisher, politely: true))
-        try perform(.leave(.subscriber, politely: true))
+    // MARK: - The end
+
+    /// Removes what the run has left on the broker, and says goodbye; what was counted stays as it is.
+    private mutating func leave() throws {
+        guard report.outcome != .abandoned else {
+            report.leavesTraces = removesTraces
+            return
+        }
+        let (tally, outcome) = (report.tally, report.outcome)
+        do {
+            // First, or they would get the messages that remove the retained ones.
+            try perform(.leave(.subscriber), mayStop: false)
+            if removesTraces { try removeTraces() }
+            try perform(.leave(.publisher), mayStop: false)
+        } catch is Stop {
+            report.leavesTraces = removesTraces
+            for (problem, count) in report.tally.problems where tally.problems[problem] == nil {
+                report.removalProblems[problem] = count
+            }
+        }
+        report.tally = tally
+        if outcome != .done { report.outcome = outcome }
+    }
+
+    /// Whether there is something that must not stay on the broker.
+    private var removesTraces: Bool {
+        guard !plan.keepsTraces else { return false }
+        switch plan.workload {
+        case .retained: return report.tally.published > 0
+        case .storm: return plan.isPersistent
+        case .offline:
+            switch plan.phase {
+            case .both: return true
+            // What was stored in part is of no use to a drain phase.
+            case .store: return report.outcome != .done
+            // What could not be drained may be wanted again.
+            case .drain: return !report.outcome.isBreak
+            }
+        case .pairs, .fanIn, .fanOut, .p2p, .wildcard, .idle, .publish, .subscribe: return false
+        }
+    }
+
+    private mutating func removeTraces() throws {
+        if plan.workload == .retained {
+            if report.outcome.isBreak { try connectAgain(.publisher) }
+            try perform(.clear, mayStop: false)
+        } else {
+            // A clean session takes the place of the old one and ends with its connection.
+            try perform(.leave(.publisher), mayStop: false)
+            try connectAgain(.subscriber)
+            try perform(.leave(.subscriber), mayStop: false)
+        }
+    }
+
+    /// Connects those of one side that have been connected, or may have been in the run that stored.
+    private mutating func connectAgain(_ role: BenchNames.Role) throws {
+        try perform(.leave(role), mayStop: false)
+        let known = plan.phase != .drain
+        try perform(
+            .connect(role, isClean: true, subscribes: false, isTolerant: false, known: known),
+            mayStop: false,
+        )
     }
 
     // MARK: - Workloads
@@ -163,131 +254,125 @@ package struct BenchRun: ~Copyable {
         }
         try connect(.publisher)
         // So that the broker has done what the connections gave it to do.
-        crew.pause(200_000_000)
+        try crew.pause(200_000_000)
+        try goOn()
         let copies = Routes.copies(plan)
         defer { report.expected = (report.tally.published - report.tally.refused) * copies }
         try publish(.messages) { $0.delivered }
-        try leaveAll()
     }
 
     private mutating func runRetained() throws {
-        guard let messages = plan.messages else { return }
         try connect(.publisher)
         let memory = broker.residentBytes
-        report.expected = messages * plan.subscribers
         let start = begin()
         try perform(.publish(start: start.time))
         let end = try perform(.ping)
         finish(.set, start, end: end, count: report.tally.published)
+        let messages = report.tally.published - report.tally.refused
         noteGrowth(since: memory, items: messages)
+        try goOn()
         let second = begin()
-        try connect(.subscriber)
-        let got = try crew.perform(.receive(messages))
-        report.tally = crew.tally
-        finish(.get, second, end: report.tally.lastDelivery, count: report.tally.delivered)
-        crew.pause(100_000_000)
-        try perform(.count)
-        guard got.outcome == .done else {
-            report.outcome = got.outcome
-            throw Stop()
-        }
-        // First, or they would get the empty messages.
-        try perform(.leave(.subscriber, politely: true))
-        if !plan.keepsTraces { try perform(.clear) }
-        try perform(.leave(.publisher, politely: true))
+        report.expected = try connectReceivers(isClean: true, subscribes: true) * messages
+        try receive(messages, .get, since: second)
     }
 
     private mutating func runOffline() throws {
         guard let messages = plan.messages else { return }
-        let present = plan.phase == .drain ? 0 : try store()
-        guard plan.phase != .store else { return }
-        report.expected = messages * plan.subscribers
+        var all = messages * plan.subscribers
+        if plan.phase != .drain {
+            try store()
+            all = min(all, (report.tally.published - report.tally.refused) * plan.sessionsPerTopic)
+            guard plan.phase != .store else { return }
+            try goOn()
+        }
         let start = begin()
-        try connect(.subscriber, isClean: false, subscribes: false)
-        let drained = try crew.perform(.receive(messages))
-        report.tally = crew.tally
-        finish(.drain, start, end: report.tally.lastDelivery, count: report.tally.delivered)
-        crew.pause(100_000_000)
-        try perform(.count)
-        report.tally.sessionsPresent -= present
-        try removeSessions()
-        if drained.outcome != .done { report.outcome = drained.outcome }
+        let count = try connectReceivers(isClean: false, subscribes: false)
+        report.expected = min(all, count * messages)
+        try receive(messages, .drain, since: start)
     }
 
     /// Makes the sessions of `offline`, and publishes to them once they are away.
-    ///
-    /// - Returns: how many of them were there before.
-    private mutating func store() throws -> Int {
+    private mutating func store() throws {
         try connect(.subscriber, isClean: false)
-        try perform(.leave(.subscriber, politely: true))
+        try perform(.leave(.subscriber))
         // A broker may take a moment to note that they have gone.
-        crew.pause(500_000_000)
-        let present = report.tally.sessionsPresent
+        try crew.pause(500_000_000)
+        report.sessionsBefore = report.tally.sessionsPresent
         try connect(.publisher)
         let memory = broker.residentBytes
         let start = begin()
         let end = try perform(.publish(start: start.time))
         finish(.store, start, end: end, count: report.tally.acknowledged)
         noteGrowth(since: memory, items: report.tally.acknowledged)
-        try perform(.leave(.publisher, politely: true))
-        return present
-    }
-
-    /// Ends the sessions of the subscribers, who are connected, unless they are to stay; what was counted stays as it is.
-    private mutating func removeSessions() throws {
-        let tally = report.tally
-        defer { report.tally = tally }
-        try perform(.leave(.subscriber, politely: true))
-        if !plan.keepsTraces {
-            try connect(.subscriber, subscribes: false)
-            try perform(.leave(.subscriber, politely: true))
-        }
+        try perform(.leave(.publisher))
     }
 
     private mutating func runIdle() throws {
         let memory = broker.residentBytes
         let start = begin()
-        let end = try perform(.connect(.subscriber, isClean: true, subscribes: true, isTolerant: true))
+        let end = try perform(
+            .connect(.subscriber, isClean: true, subscribes: true, isTolerant: true, known: false)
+        )
         finish(.connect, start, end: end, count: report.tally.connected)
         let connected = report.tally.connected
-        crew.pause(1_000_000_000)
+        try crew.watch(1_000_000_000)
         noteGrowth(since: memory, items: connected)
         let before = begin()
-        crew.pause(plan.idleTime.wholeNanoseconds)
-        if let first = before.broker, let last = broker.nanoseconds {
-            report.idleProcessors = Double(last - first) / Double(Clock.monotonicNanoseconds() - before.time)
+        try crew.watch(plan.idleTime.wholeNanoseconds)
+        let elapsed = Clock.monotonicNanoseconds() - before.time
+        if plan.idleTime > .zero, elapsed > 0, let first = before.broker, let last = broker.nanoseconds {
+            report.idleProcessors = Double(last - first) / Double(elapsed)
         }
         try perform(.count)
+        guard report.tally.brokenConnections == 0 else { throw stop(.disconnected) }
+        try goOn()
         // Where some are missing, nobody could tell whether their messages are lost.
-        guard report.tally.failedConnections == 0, connected == plan.subscribers, !crew.isInterrupted else { return }
+        guard report.tally.failedConnections == 0, connected == plan.subscribers else { return }
         report.expected = connected
         try connect(.publisher)
         try publish(.messages) { $0.delivered }
-        try perform(.leave(.publisher, politely: true))
-        try perform(.leave(.subscriber, politely: true))
     }
 
     private mutating func runStorm() throws {
         report.wantedConnections = plan.subscribers * plan.rounds
         let isClean = !plan.isPersistent
-        var present = 0
-        for round in 0..<plan.rounds where !crew.isInterrupted {
+        for round in 0..<plan.rounds {
+            try goOn()
             let before = report.tally.connected
             let start = begin()
             // Who finds the session that it left has its subscriptions, too.
             let subscribes = isClean || round == 0
             let end = try perform(
-                .connect(.subscriber, isClean: isClean, subscribes: subscribes, isTolerant: true)
+                .connect(.subscriber, isClean: isClean, subscribes: subscribes, isTolerant: true, known: false)
             )
             finish(.connect, start, end: end, count: report.tally.connected - before)
-            if round == 0 { present = report.tally.sessionsPresent }
-            guard round == plan.rounds - 1, plan.isPersistent else {
-                try perform(.leave(.subscriber, politely: true))
-                continue
-            }
-            report.tally.sessionsPresent -= present
-            try removeSessions()
+            if round == 0, plan.isPersistent { report.sessionsBefore = report.tally.sessionsPresent }
+            try perform(.leave(.subscriber))
         }
+    }
+
+    private mutating func runPublish() throws {
+        try connect(.publisher)
+        try crew.pause(200_000_000)
+        try goOn()
+        let start = begin()
+        var end = try perform(.publish(start: start.time))
+        // What is not acknowledged was taken when something behind it is answered.
+        if plan.qos == .atMostOnce { end = try perform(.ping) }
+        let count = plan.qos == .atMostOnce ? report.tally.published : report.tally.acknowledged
+        finish(.messages, start, end: end, count: count)
+    }
+
+    private mutating func runSubscribe() throws {
+        try connect(.subscriber)
+        let start = begin()
+        let most = plan.messages ?? .max
+        try crew.watch(plan.duration?.wholeNanoseconds ?? .max) { $0.delivered >= most }
+        let answer = try crew.perform(.count)
+        report.tally = crew.tally
+        finish(.messages, start, end: report.tally.lastDelivery, count: report.tally.delivered)
+        guard answer.outcome == .done else { throw stop(answer.outcome) }
+        guard report.tally.brokenConnections == 0 else { throw stop(.disconnected) }
     }
 
     private mutating func noteGrowth(since before: Int?, items: Int) {

@@ -65,6 +65,7 @@ package struct BenchTarget: Sendable {
 
 /// User name and password of each client.
 package struct BenchLogin: Sendable {
+    /// With the placeholders of client ids.
     package var userName: String?
     /// The password for a client id.
     package var password: @Sendable (_ clientID: String) -> [UInt8]?

@@ -4,21 +4,31 @@ internal import ApusLoop
 struct BrokerProcess: Sendable {
     let numbers: [Int32]
 
-    /// Processor time so far, of all together; nil when nobody says which processes they are.
-    var nanoseconds: Int64? {
-        numbers.isEmpty ? nil : numbers.compactMap(ProcessorTime.nanoseconds(process:)).reduce(0, +)
-    }
+    /// Processor time so far, of all together; nil when nobody says which processes they are, or when one has ended.
+    var nanoseconds: Int64? { sum(ProcessorTime.nanoseconds(process:)) }
 
     /// Memory that is not swapped out, in bytes.
-    var residentBytes: Int? { sum("VmRSS:").map { $0 * 1024 } }
-    var threads: Int? { sum("Threads:") }
+    var residentBytes: Int? { sum { Self.number("VmRSS:", process: $0) }.map { $0 * 1024 } }
+    var threads: Int? { sum { Self.number("Threads:", process: $0) } }
 
-    /// The sum of a number in `/proc/PID/status`.
-    private func sum(_ field: String) -> Int? {
+    /// Whether it has hardly done anything yet, so that its memory grows by what it is given from now on.
+    var isFresh: Bool { nanoseconds.map { $0 < 1_000_000_000 } ?? true }
+
+    /// Those that have ended; one that nobody has waited for has a number, but no memory.
+    var ended: [Int32] { numbers.filter { Self.number("VmRSS:", process: $0) == nil } }
+
+    /// Of all processes together; what some of them have would be a wrong figure, and no small one.
+    private func sum<Number: AdditiveArithmetic>(_ figure: (Int32) -> Number?) -> Number? {
         guard !numbers.isEmpty else { return nil }
-        return numbers.compactMap { Self.number(field, process: $0) }.reduce(0, +)
+        var sum = Number.zero
+        for number in numbers {
+            guard let one = figure(number) else { return nil }
+            sum += one
+        }
+        return sum
     }
 
+    /// A number in `/proc/PID/status`.
     private static func number(_ field: String, process: Int32) -> Int? {
         do {
             guard let bytes = try StandardStream.readAll(file: "/proc/\(process)/status", limit: 1 << 16) else {

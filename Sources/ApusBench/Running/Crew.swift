@@ -12,10 +12,17 @@ package struct BenchObserver {
     package var progress: (BenchProgress) -> Void
     /// How often the person has asked to end it: once to stop publishing, twice to give up.
     package var interruptions: () -> Int
+    /// Gets each sample that the plan wants, and the one before.
+    package var sampled: (BenchSample?, BenchSample) -> Void
 
-    package init(progress: @escaping (BenchProgress) -> Void, interruptions: @escaping () -> Int) {
+    package init(
+        progress: @escaping (BenchProgress) -> Void,
+        interruptions: @escaping () -> Int,
+        sampled: @escaping (BenchSample?, BenchSample) -> Void = { _, _ in },
+    ) {
         self.progress = progress
         self.interruptions = interruptions
+        self.sampled = sampled
     }
 }
 
@@ -30,25 +37,33 @@ struct Crew: ~Copyable {
     private let post: PostOffice
     private let threads: [BenchThread]
     private let observer: BenchObserver
+    private let series: SampleSeries?
     /// The newest that each worker has said.
     private var tallies: [Tally]
     private var latencies: [LatencyHistogram]
     private var connectLatencies: [LatencyHistogram]
-    private var isStopping = false
+    private var isStopped = false
 
     /// Starts the threads.
-    static func start(_ job: BenchJob, _ observer: BenchObserver) throws -> Crew {
+    static func start(_ job: BenchJob, _ observer: BenchObserver, _ series: SampleSeries?) throws -> Crew {
         let post = try PostOffice(workers: job.plan.threads)
         var threads: [BenchThread] = []
         for index in 0..<job.plan.threads { threads.append(BenchThread(try startWorker(index, job, post))) }
-        return Crew(job, post, threads, observer)
+        return Crew(job, post, threads, observer, series)
     }
 
-    private init(_ job: BenchJob, _ post: PostOffice, _ threads: [BenchThread], _ observer: BenchObserver) {
+    private init(
+        _ job: BenchJob,
+        _ post: PostOffice,
+        _ threads: [BenchThread],
+        _ observer: BenchObserver,
+        _ series: SampleSeries?,
+    ) {
         self.job = job
         self.post = post
         self.threads = threads
         self.observer = observer
+        self.series = series
         tallies = [Tally](repeating: Tally(), count: threads.count)
         latencies = [LatencyHistogram](repeating: LatencyHistogram(), count: threads.count)
         connectLatencies = latencies
@@ -84,7 +99,9 @@ struct Crew: ~Copyable {
     }
 
     /// Gives an order to all workers and waits until each has answered.
-    mutating func perform(_ order: Order) throws -> Answer {
+    ///
+    /// - Parameter mayStop: whether an interruption stops what is ordered; else it only ends the waiting, the second time.
+    mutating func perform(_ order: Order, mayStop: Bool = true) throws -> Answer {
         let start = Clock.monotonicNanoseconds()
         tellAll(order)
         var answer = Answer(outcome: .done, end: start)
@@ -97,9 +114,9 @@ struct Crew: ~Copyable {
                 if answer.outcome == .done { answer.outcome = outcome }
             }
             guard waiting > 0 else { break }
-            guard observer.interruptions() < 2 else { return Answer(outcome: .interrupted, end: answer.end) }
-            stopIfAsked(order)
-            observer.progress(BenchProgress(tally: tally, elapsed: Clock.monotonicNanoseconds() - start))
+            guard observer.interruptions() < 2 else { return Answer(outcome: .abandoned, end: answer.end) }
+            if mayStop { stopIfAsked() }
+            show(since: start)
             _ = post.crewWakeUp.wait(milliseconds: 100)
         }
         return answer
@@ -120,26 +137,49 @@ struct Crew: ~Copyable {
         }
     }
 
-    private mutating func stopIfAsked(_ order: Order) {
-        guard observer.interruptions() > 0, !isStopping else { return }
-        if case .publish = order {
-            isStopping = true
-            tellAll(.stop)
-        }
+    private mutating func stopIfAsked() {
+        guard isInterrupted, !isStopped else { return }
+        isStopped = true
+        tellAll(.stop)
     }
 
     /// Whether the person has asked to end the run.
     var isInterrupted: Bool { observer.interruptions() > 0 }
+    /// Whether the person does not want to wait for its end either.
+    var isAbandoned: Bool { observer.interruptions() > 1 }
 
     /// Lets time pass, and the workers serve.
-    func pause(_ nanoseconds: Int64) {
-        let end = Clock.monotonicNanoseconds() + nanoseconds
+    mutating func pause(_ nanoseconds: Int64) throws {
+        try pass(nanoseconds) { $0.observer.interruptions() > 1 }
+    }
+
+    /// Lets time pass unless the person asks to end the run, a connection is lost or it is enough.
+    mutating func watch(_ nanoseconds: Int64, until isEnough: (Tally) -> Bool = { _ in false }) throws {
+        try pass(nanoseconds) { crew in
+            let tally = crew.tally
+            return crew.isInterrupted || tally.brokenConnections > 0 || isEnough(tally)
+        }
+    }
+
+    private mutating func pass(_ nanoseconds: Int64, until isOver: (borrowing Self) -> Bool) throws {
+        let start = Clock.monotonicNanoseconds()
         while true {
-            let rest = end - Clock.monotonicNanoseconds()
-            guard rest > 0, observer.interruptions() < 2 else { return }
+            for report in post.crew.drain() { _ = try take(report) }
+            let rest = nanoseconds - (Clock.monotonicNanoseconds() - start)
+            guard rest > 0, !isOver(self) else { return }
+            show(since: start)
             _ = post.crewWakeUp.wait(milliseconds: Int(min(100, rest / 1_000_000 + 1)))
         }
     }
+
+    private func show(since start: Int64) {
+        let tally = tally
+        series?.take(tally)
+        observer.progress(BenchProgress(tally: tally, elapsed: Clock.monotonicNanoseconds() - start))
+    }
+
+    /// What was seen on the way.
+    var samples: [BenchSample] { series?.samples ?? [] }
 
     private func tellAll(_ order: Order) {
         for mailbox in post.workers { mailbox.post(.order(order)) }

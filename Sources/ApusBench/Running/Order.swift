@@ -6,12 +6,13 @@ enum Order: Sendable {
     ///   - isClean: whether they begin a new session.
     ///   - subscribes: whether the subscribers send their filters.
     ///   - isTolerant: whether the others go on when one fails.
-    case connect(BenchNames.Role, isClean: Bool, subscribes: Bool, isTolerant: Bool)
+    ///   - known: whether only those that had a connection before.
+    case connect(BenchNames.Role, isClean: Bool, subscribes: Bool, isTolerant: Bool, known: Bool)
     /// Publish everything and wait for answers and deliveries; `start` is when the first message is due.
     case publish(start: Int64)
-    /// Publish no more; what was published is still waited for.
+    /// Begin nothing more: no message, no connection. What was begun is still waited for.
     case stop
-    /// Wait until each subscriber has had as many different messages since the run began.
+    /// Wait until each connected subscriber has had as many different messages since the run began.
     case receive(Int)
     /// Ask each publisher's connection for an answer, which says that all before it was taken in.
     case ping
@@ -19,8 +20,8 @@ enum Order: Sendable {
     case clear
     /// Answer at once with what was counted.
     case count
-    /// Say goodbye and close one side; without the goodbye if not `politely`.
-    case leave(BenchNames.Role, politely: Bool)
+    /// Say goodbye and close one side.
+    case leave(BenchNames.Role)
     /// End the thread.
     case end
 }
@@ -46,8 +47,13 @@ package enum Outcome: String, Sendable {
     case stalled
     /// A connection was lost.
     case disconnected
-    /// The person who runs it has had enough.
+    /// The person who runs it ended it before its time: what had begun was waited for, and nothing more was begun.
     case interrupted
+    /// The person would not wait either.
+    case abandoned
+
+    /// Whether nothing is known of what was under way.
+    package var isBreak: Bool { self != .done && self != .interrupted }
 }
 
 /// What a worker tells the crew.

@@ -50,8 +50,9 @@ extension Worker {
                     markDirty(index)
                 case .close(let code, let reason):
                     guard clients[index].phase != .leaving else { continue }
-                    lose(index, .webSocket("closed by the server: \(code?.rawValue ?? 0) \(reason)"))
-                    return nil
+                    // What came before it says more: a CONNACK with a reason, for one.
+                    layers[layer].farewell = "closed by the server: \(code?.rawValue ?? 0) \(reason)"
+                    return write
                 }
             }
             return write
@@ -59,6 +60,12 @@ extension Worker {
             lose(index, .webSocket(error.words))
             return nil
         }
+    }
+
+    /// Ends the connection if the server has closed the WebSocket.
+    mutating func takeFarewell(_ index: Int) {
+        guard let words = layers[Int(clients[index].layer)].farewell else { return }
+        lose(index, .webSocket(words))
     }
 
     // MARK: - Sending

@@ -28,9 +28,15 @@ struct Dialling {
 }
 
 extension Worker {
-    mutating func beginDialling(_ role: BenchNames.Role, isClean: Bool, subscribes: Bool, isTolerant: Bool) {
+    mutating func beginDialling(
+        _ role: BenchNames.Role,
+        isClean: Bool,
+        subscribes: Bool,
+        isTolerant: Bool,
+        known isKnown: Bool,
+    ) {
         var schedule: RateSchedule?
-        if plan.workload == .storm, let rate = plan.rate {
+        if let rate = plan.connectRate {
             schedule = RateSchedule(start: now, perSecond: rate, part: index, of: plan.threads)
         }
         dialling = Dialling(
@@ -38,12 +44,22 @@ extension Worker {
             isClean: isClean,
             subscribes: subscribes,
             isTolerant: isTolerant,
-            end: role == .publisher ? publishers.count : subscribers.count,
+            end: isKnown ? known[role] : role == .publisher ? publishers.count : subscribers.count,
             limit: max(1, plan.concurrency / plan.threads),
             schedule: schedule,
         )
-        isBroken = false
+        // What broke and has gone altogether is no reason against a new beginning.
+        if connectionCounts.isEmpty { isBroken = false }
     }
+
+    /// Begins no further connection.
+    mutating func stopDialling() {
+        guard case .connecting = activity else { return }
+        dialling.end = dialling.next
+    }
+
+    /// Whether all that had to connect have done so, and are still there.
+    var isConnected: Bool { dialling.isOverlooked && (dialling.isTolerant || !isBroken) }
 
     /// Begins as many connections as may be under way.
     mutating func dial() {
@@ -65,6 +81,7 @@ extension Worker {
 
     private mutating func dialOne(_ number: Int, due: Int64) {
         do {
+            known[dialling.role] = max(known[dialling.role], number + 1)
             let source = target.source(thread: index, connection: dialled)
             dialled += 1
             let socket =
@@ -194,7 +211,7 @@ extension Worker {
             clientIdentifier: name,
             cleanStart: dialling.isClean,
             keepAliveSeconds: plan.keepAliveSeconds,
-            userName: target.login.userName,
+            userName: userName(index),
             password: target.login.password(name),
         )
         // A session that outlives its connection is kept for a day, should nobody come to end it.
@@ -203,15 +220,33 @@ extension Worker {
         send(.connect(packet), index)
     }
 
-    private func clientID(_ index: Int) -> String {
-        let role = clients[index].role
-        let number = clients[index].number
-        return names.clientID(role, role == .publisher ? publishers[number].index : subscribers[number].index)
+    private func clientID(_ index: Int) -> String { names.clientID(clients[index].role, numberOfAll(index)) }
+
+    private func userName(_ index: Int) -> String? {
+        target.login.userName.map { names.userName($0, clients[index].role, numberOfAll(index)) }
     }
 
-    /// What the broker said, without the client's id: the same reason is one problem, whoever hears it.
+    /// Which of all publishers or subscribers a client is.
+    private func numberOfAll(_ index: Int) -> Int {
+        let number = clients[index].number
+        return clients[index].role == .publisher ? publishers[number].index : subscribers[number].index
+    }
+
+    /// What the broker said, without the client's id and topics: the same reason is one problem, whoever hears it.
     func anonymous(_ reason: String?, _ index: Int) -> String? {
-        reason?.replacing(clientID(index), with: "…")
+        guard var words = reason?.replacing(clientID(index), with: "…") else { return nil }
+        let number = clients[index].number
+        switch clients[index].role {
+        case .publisher:
+            if let topic = routes.steadyTopic(of: publishers[number].index) { words.replace(topic, with: "…") }
+        case .subscriber:
+            // Of hundreds of filters each would be looked for.
+            guard routes.filterCount <= 4 else { break }
+            for filter in 0..<routes.filterCount {
+                words.replace(routes.filter(subscriber: subscribers[number].index, filter), with: "…")
+            }
+        }
+        return words
     }
 
     private mutating func send(_ packet: Packet, _ index: Int) {
@@ -281,20 +316,23 @@ extension Worker {
         let phase = clients[index].phase
         if phase != .leaving {
             tally.add(problem)
-            if phase < .ready { connectingFailed() }
+            if phase < .ready { connectingFailed() } else { tally.brokenConnections += 1 }
             if phase == .ready || !dialling.isTolerant { isBroken = true }
         }
         drop(index)
     }
 
-    /// The broker has closed.
-    mutating func ended(_ index: Int) { lose(index, .closed) }
-
-    mutating func beginLeaving(_ role: BenchNames.Role, _ politely: Bool) {
-        guard politely else {
-            drop(role)
-            return report(.done)
+    /// The broker has closed, or the connection broke.
+    mutating func ended(_ index: Int, _ failure: StreamFailure?) {
+        switch clients[index].phase {
+        case .upgrade: lose(index, .unanswered(.upgrade, failure))
+        case .awaitingConnAck: lose(index, .unanswered(.connect, failure))
+        case .dialling, .tlsHandshake, .awaitingSubAck, .ready, .leaving:
+            lose(index, failure.map { .network($0) } ?? .closed)
         }
+    }
+
+    mutating func beginLeaving(_ role: BenchNames.Role) {
         activity = .leaving(role, until: now + 1_000_000_000)
         forEachClient(of: role) { worker, index in
             guard worker.clients[index].phase == .ready else { return worker.drop(index) }

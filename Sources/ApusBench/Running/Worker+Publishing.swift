@@ -9,13 +9,12 @@ extension Worker {
     mutating func beginPublishing(_ start: Int64) {
         activity = .publishing
         isStopped = false
-        isBroken = false
         owed = 0
         unacknowledged = 0
         deadline = plan.duration.map { start + $0.wholeNanoseconds }
         unfinished = publishers.count { !$0.isFinished }
         let threads = min(plan.threads, plan.publishers)
-        if plan.workload.isTraffic, let rate = plan.rate, index < threads {
+        if let rate = plan.rate, index < threads {
             schedule = RateSchedule(start: start, perSecond: rate, part: index, of: threads)
         } else {
             for position in publishers.indices { makeHungry(position) }
@@ -93,12 +92,14 @@ extension Worker {
             body[1] = UInt8(truncatingIfNeeded: identifier)
             unacknowledged &+= 1
         }
-        let stamp = PayloadStamp(
-            stream: UInt32(truncatingIfNeeded: place.stream),
-            sequence: UInt32(truncatingIfNeeded: sequence),
-            nanoseconds: due,
-        )
-        stamp.write(to: &body, at: payloadOffset)
+        if isStamped {
+            let stamp = PayloadStamp(
+                stream: UInt32(truncatingIfNeeded: place.stream),
+                sequence: UInt32(truncatingIfNeeded: sequence),
+                nanoseconds: due,
+            )
+            stamp.write(to: &body, at: payloadOffset)
+        }
         if publishers[position].head.isEmpty {
             makeHead(publisher, message)
             Self.append(head, to: client, &clients, &layers, &pool)

@@ -49,7 +49,7 @@ extension Worker {
             return
         }
         let number = clients[index].number
-        if view.qos < effectiveQoS { tally.downgraded += 1 }
+        if view.qos < effectiveQoS, !onlyCounts { tally.downgraded += 1 }
         switch view.qos {
         case .atMostOnce: break
         case .atLeastOnce: answer(.pubAck, view.packetIdentifier, index)
@@ -57,6 +57,12 @@ extension Worker {
             answer(.pubRec, view.packetIdentifier, index)
             // A repetition inside of the exchange is no second delivery.
             guard subscribers[number].received.insert(view.packetIdentifier) else { return }
+        }
+        guard !onlyCounts else {
+            tally.delivered &+= 1
+            tally.lastDelivery = now
+            progress = now
+            return
         }
         guard let stamp = PayloadStamp(bytes, view.payload, byteCount: plan.payloadBytes) else {
             tally.damaged += 1

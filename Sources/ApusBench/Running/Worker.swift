@@ -54,12 +54,16 @@ struct Worker: ~Copyable {
     var body: [UInt8]
     /// Where in `body` the payload begins.
     let payloadOffset: Int
+    /// Whether a payload holds its number and its time.
+    let isStamped: Bool
     var scratch: [UInt8] = []
     /// Fixed header and topic of the message at hand, where each has its own.
     var head: [UInt8] = []
     /// Of the routes, which would compute them for each message.
     let copies: Int
     let isOrdered: Bool
+    /// Whether messages are of anybody, and counted only.
+    let onlyCounts: Bool
     let trackingWindow: Int
     var pongs = 0
     /// A connection was lost that had to stay.
@@ -67,6 +71,8 @@ struct Worker: ~Copyable {
     /// The next message is due and cannot leave.
     var isHeldBack = false
     var connectionCounts = ConnectionCounts()
+    /// How many of each side have had a connection since the run began.
+    var known = ConnectionCounts()
     private var keepAliveSeconds: UInt16
     private var nextPing: Int64
     private var nextReport: Int64
@@ -97,6 +103,7 @@ struct Worker: ~Copyable {
         routes = Routes(job.plan, job.names)
         copies = routes.copies
         isOrdered = routes.isOrdered
+        onlyCounts = plan.workload == .subscribe
         trackingWindow = routes.trackingWindow
         self.poller = poller
         now = Clock.monotonicNanoseconds()
@@ -107,8 +114,9 @@ struct Worker: ~Copyable {
         credits = plan.threads > 1 ? [Int32](repeating: 0, count: plan.publishers) : []
         payloadOffset = (plan.qos == .atMostOnce ? 0 : 2) + (plan.version == .v5 ? 1 : 0)
         body = [UInt8](repeating: 0, count: payloadOffset)
+        isStamped = plan.payload == nil
         // Text, so that a person who looks into a message is not puzzled.
-        body += [UInt8](repeating: UInt8(ascii: "x"), count: plan.payloadBytes)
+        body += plan.payload ?? [UInt8](repeating: UInt8(ascii: "x"), count: plan.payloadBytes)
         makePublishers()
         makeSubscribers()
         nextPing = now + pingInterval
@@ -232,16 +240,18 @@ struct Worker: ~Copyable {
     private mutating func obey(_ order: Order) {
         progress = now
         switch order {
-        case .connect(let role, let isClean, let subscribes, let isTolerant):
+        case .connect(let role, let isClean, let subscribes, let isTolerant, let known):
             activity = .connecting
-            beginDialling(role, isClean: isClean, subscribes: subscribes, isTolerant: isTolerant)
+            beginDialling(role, isClean: isClean, subscribes: subscribes, isTolerant: isTolerant, known: known)
         case .publish(let start): beginPublishing(start)
-        case .stop: stopPublishing()
+        case .stop:
+            stopDialling()
+            stopPublishing()
         case .receive(let count): activity = .receiving(count)
         case .ping: beginPinging()
         case .clear: activity = .clearing
         case .count: report(.done)
-        case .leave(let role, let politely): beginLeaving(role, politely)
+        case .leave(let role): beginLeaving(role)
         case .end:
             isEnded = true
             dropAll()
@@ -253,14 +263,14 @@ struct Worker: ~Copyable {
         switch activity {
         case .serving: return
         case .connecting:
-            guard !dialling.isComplete else { return report(dialling.isOverlooked ? .done : .disconnected) }
+            guard !dialling.isComplete else { return report(isConnected ? .done : .disconnected) }
         case .publishing:
             if isBroken { return report(.disconnected) }
             guard !isPublished else { return report(.done) }
             writeOff()
         case .receiving(let count):
             if isBroken { return report(.disconnected) }
-            guard tally.delivered < count * subscribers.count else { return report(.done) }
+            guard tally.delivered < count * connectionCounts[.subscriber] else { return report(.done) }
         case .pinging:
             if isBroken { return report(.disconnected) }
             guard pongs < publishers.count else { return report(.done) }
@@ -280,7 +290,7 @@ struct Worker: ~Copyable {
     private mutating func stall() {
         if case .connecting = activity {
             failDialling()
-            return report(dialling.isOverlooked ? .done : .stalled)
+            return report(isConnected ? .done : .stalled)
         }
         report(.stalled)
     }
@@ -412,7 +422,7 @@ struct Worker: ~Copyable {
     }
 }
 
-/// How many connections of each side are there.
+/// How many connections each side has.
 struct ConnectionCounts {
     private var publishers = 0
     private var subscribers = 0
@@ -421,6 +431,8 @@ struct ConnectionCounts {
         get { role == .publisher ? publishers : subscribers }
         set { if role == .publisher { publishers = newValue } else { subscribers = newValue } }
     }
+
+    var isEmpty: Bool { publishers == 0 && subscribers == 0 }
 }
 
 extension Duration {

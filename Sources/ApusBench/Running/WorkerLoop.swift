@@ -60,9 +60,9 @@ struct WorkerLoop: ~Copyable {
             case .wouldBlock:
                 return
             case .endOfStream:
-                return worker.ended(index)
+                return worker.ended(index, nil)
             case .failed(let failure):
-                return worker.lose(index, .network(failure))
+                return worker.ended(index, failure)
             }
         }
         worker.readLater(token)
@@ -72,15 +72,17 @@ struct WorkerLoop: ~Copyable {
         guard worker.clients[index].isFramed else {
             return Self.take(input, input.count, index, &worker)
         }
+        var start = kept
         if worker.clients[index].phase == .upgrade {
             let rest = Self.upgrade(input, index, &worker)
             guard let rest, rest > 0, rest < input.count else { return }
             // MQTT that came in one piece with the answer.
-            guard let count = worker.unframe(index, &input, from: rest, to: 0) else { return }
-            return Self.take(input, count, index, &worker)
+            start = rest
         }
-        guard let count = worker.unframe(index, &input, from: kept, to: kept) else { return }
+        let token = worker.token(index)
+        guard let count = worker.unframe(index, &input, from: start, to: min(start, kept)) else { return }
         Self.take(input, count, index, &worker)
+        if worker.client(of: token) != nil { worker.takeFarewell(index) }
     }
 
     /// Gives each packet in the first `count` bytes to the worker, and the rest to the connection to keep.

@@ -7,18 +7,19 @@ package struct BenchPlan: Sendable {
     package var qos = QoS.atMostOnce
     /// What subscribers ask for; nil is the QoS of the messages.
     package var subscribeQoS: QoS?
-    /// Bytes of a payload, at least `PayloadStamp.byteCount`.
+    /// Bytes of a payload, at least `PayloadStamp.byteCount`; with `subscribe` at most that many.
     package var payloadBytes = 64
     package var publishers: Int
     /// Subscribers; where there are no publishers, connections.
     package var subscribers: Int
-    /// Messages of each publisher; with `retained` in all, with `offline` for each topic; nil goes on until `duration`.
+    /// Messages of each publisher; with `retained` and `subscribe` in all, with `offline` for each topic; nil goes on until
+    /// `duration`.
     package var messages: Int?
     /// When publishing stops; what was published must still arrive.
     package var duration: Duration?
     /// Messages of one publisher that may be unacknowledged, or not delivered everywhere yet.
     package var window = 32
-    /// Messages of all publishers together in a second, at fixed moments (open loop); with `storm` connections.
+    /// Messages of all publishers together in a second, at fixed moments (open loop).
     ///
     /// Nil is the closed loop, in which a message waits for others.
     package var rate: Double?
@@ -30,6 +31,12 @@ package struct BenchPlan: Sendable {
     package var shareName: String?
     /// Which part of `offline` this is.
     package var phase = OfflinePhase.both
+    /// Connections begun in a second, at fixed moments; nil keeps `concurrency` under way.
+    package var connectRate: Double?
+    /// What each message of `publish` holds, instead of its number and its time.
+    package var payload: [UInt8]?
+    /// How far apart the samples of the run are; nil takes none.
+    package var sampleInterval: Duration?
     /// How often `storm` connects all.
     package var rounds = 1
     /// Whether the sessions of `storm` outlive their connections.
@@ -63,8 +70,10 @@ package struct BenchPlan: Sendable {
         case .offline: (publishers, subscribers, messages, qos) = (4, 100, 1000, .atLeastOnce)
         case .idle: (publishers, subscribers, messages) = (1, 10_000, 1)
         case .storm: (publishers, subscribers, filters) = (0, 10_000, 0)
+        case .publish: (publishers, subscribers) = (50, 0)
+        case .subscribe: (publishers, subscribers, payloadBytes) = (0, 50, Self.largestPayload)
         }
-        if workload.isTraffic { duration = .seconds(5) }
+        if workload.isPaced { duration = .seconds(5) }
     }
 
     /// The largest number in a list of connections, messages or filters: what 32 bits of a payload can number.
@@ -75,15 +84,22 @@ package struct BenchPlan: Sendable {
     /// Retained messages that all subscribers together can get.
     private static let maximumRetained = 1 << 32
 
+    /// Bytes.
+    package static let largestPayload = 1 << 20
+
     /// What is wrong with the plan, for the person who made it; nil when nothing is.
     package var complaint: String? {
-        if payloadBytes < PayloadStamp.byteCount || payloadBytes > 1 << 20 {
+        if let payload, payload.count > Self.largestPayload { return "a payload has at most 1048576 bytes" }
+        if payload == nil, !(PayloadStamp.byteCount...Self.largestPayload).contains(payloadBytes) {
             return "a payload has \(PayloadStamp.byteCount) to 1048576 bytes: it begins with its number and its time"
         }
+        if let duration, duration <= .zero { return "the time is more than 0 seconds" }
+        if idleTime < .zero { return "the time is 0 seconds or more" }
+        if patience <= .zero { return "the timeout is more than 0 seconds" }
         if !(1...60_000).contains(window) { return "the window is 1 to 60000 messages" }
         if !(1...64).contains(threads) { return "there are 1 to 64 threads" }
         if concurrency < 1 { return "at least one connection must be made at a time" }
-        if subscribers < 1 || publishers < 1 && workload != .storm {
+        if subscribers < 1 && workload.hasSubscribers || publishers < 1 && workload.hasPublishers {
             return "there must be at least one publisher and one subscriber"
         }
         if max(publishers, subscribers) > 10_000_000 { return "at most 10000000 clients of a kind" }
@@ -95,11 +111,17 @@ package struct BenchPlan: Sendable {
             return "1 to \(Self.maximumCount - 1) messages"
         }
         if let rate, !(rate > 0 && rate <= 1e8) { return "a rate is more than 0 and at most 100000000 a second" }
-        if rate != nil, !workload.isTraffic, workload != .storm { return "\(workload.rawValue) has no rate" }
-        if shareName != nil, workload != .fanIn { return "only fan-in shares a subscription" }
+        if rate != nil, !workload.isPaced { return "\(workload.rawValue) has no rate" }
+        if let connectRate, !(connectRate > 0 && connectRate <= 1e8) {
+            return "a rate of connections is more than 0 and at most 100000000 a second"
+        }
+        if let sampleInterval, sampleInterval < .milliseconds(100) { return "an interval is 0.1 seconds or more" }
+        if shareName != nil, workload != .fanIn, workload != .subscribe {
+            return "only fan-in and subscribe share a subscription"
+        }
         if filters < 0 || filters < 1 && workload != .storm { return "at least one filter" }
         if sessionsPerTopic < 1 || rounds < 1 { return "at least one" }
-        if workload.isTraffic, messages == nil, duration == nil { return "say how many messages or for how long" }
+        if workload.isPaced, messages == nil, duration == nil { return "say how many messages or for how long" }
         if workload == .wildcard, subscribers * filters >= Self.maximumCount { return "too many filters" }
         let streams = publishers * subscribers
         if [.wildcard, .fanIn, .fanOut].contains(workload), streams > Self.maximumStreams {

@@ -53,6 +53,10 @@ package struct BenchReport: Sendable {
     /// Resident bytes of the broker at the end.
     package var brokerBytes: Int?
     package var brokerThreads: Int?
+    /// Whether the broker had hardly done anything before the run; what it did leaves room in its memory.
+    package var brokerWasFresh = true
+    /// Those of the broker's processes that have ended.
+    package var endedProcesses: [Int32] = []
     /// What the broker's memory grew by for each connection, filter or message; by workload.
     package var brokerBytesPerItem: Double?
     /// Processors that the broker used while its connections did nothing.
@@ -61,8 +65,17 @@ package struct BenchReport: Sendable {
     package var limit: Problem.Limit?
     /// Connections or sessions that there had to be.
     package var wantedConnections = 0
+    /// Sessions that were there before the run made any.
+    package var sessionsBefore = 0
     /// How many files this process may have open.
     package var openFileLimit = 0
+    /// Whether sessions or retained messages stayed on the broker that should not have.
+    package var leavesTraces = false
+    /// Why they could not be removed; not part of what was measured.
+    package var removalProblems: [Problem: Int] = [:]
+
+    /// How it went on, where that was wanted.
+    package var samples: [BenchSample] = []
 
     package init(plan: BenchPlan) { self.plan = plan }
 
@@ -91,8 +104,21 @@ package struct BenchReport: Sendable {
         check(.problems, tally.problems.values.reduce(0, +))
         check(.missingConnections, limit == nil ? 0 : 1)
         check(.missingSessions, outcome == .done ? missingSessions : 0)
-        if outcome != .done { check(.unfinished, 1) }
+        if outcome.isBreak { check(.unfinished, 1) }
         return found
+    }
+
+    /// What went wrong, the most frequent first.
+    package var sortedProblems: [(problem: Problem, count: Int)] {
+        tally.problems.sorted { $0.value > $1.value }.map { (problem: $0.key, count: $0.value) }
+    }
+
+    /// The limit that kept connections from being made; nil when none did, or when those that stood were lost as well.
+    var limitOfConnections: Problem.Limit? {
+        guard plan.workload == .idle || plan.workload == .storm, tally.failedConnections > 0,
+            tally.brokenConnections == 0, endedProcesses.isEmpty
+        else { return nil }
+        return sortedProblems.lazy.compactMap(\.problem.limit).first
     }
 
     /// Sessions that had to be there when their clients came back.

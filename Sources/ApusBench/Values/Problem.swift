@@ -13,6 +13,8 @@ package enum Problem: Hashable, Sendable {
     case disconnected(ReasonCode, String?)
     /// The broker closed the connection without a word.
     case closed
+    /// The connection ended before the first answer, and how, unless it was closed.
+    case unanswered(Question, StreamFailure?)
     /// Nothing came for as long as the plan is patient.
     case silence
     /// The connection could not be made, or broke.
@@ -21,6 +23,12 @@ package enum Problem: Hashable, Sendable {
     case webSocket(String)
     /// What the broker sent is no MQTT, or not now.
     case protocolViolation(String)
+
+    /// What a client says first.
+    package enum Question: Sendable {
+        case upgrade
+        case connect
+    }
 }
 
 extension Problem {
@@ -46,7 +54,8 @@ extension Problem {
             case "ENFILE": .openFilesOfMachine
             case "EADDRNOTAVAIL", "EADDRINUSE": .ports
             case "ENOMEM", "ENOBUFS": .memory
-            case "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EPIPE": .broker
+            // Not ECONNREFUSED: a broker that takes no more still listens.
+            case "ECONNRESET", "ETIMEDOUT", "EPIPE": .broker
             default: nil
             }
         case .connectRefused(let code, _):
@@ -54,7 +63,7 @@ extension Problem {
             case .quotaExceeded, .serverBusy, .serverUnavailable, .connectionRateExceeded: .broker
             default: nil
             }
-        case .closed, .silence: .broker
+        case .closed, .unanswered, .silence: .broker
         default: nil
         }
     }

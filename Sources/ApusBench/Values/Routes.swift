@@ -23,7 +23,7 @@ package struct Routes: Sendable {
     static func copies(_ plan: BenchPlan) -> Int {
         switch plan.workload {
         case .fanIn, .fanOut: plan.shareName == nil ? plan.subscribers : 1
-        case .retained, .offline, .storm: 0
+        case .retained, .offline, .storm, .publish, .subscribe: 0
         case .pairs, .p2p, .wildcard, .idle: 1
         }
     }
@@ -34,11 +34,11 @@ package struct Routes: Sendable {
     /// How many messages a publisher sends; nil when time ends it.
     package func messageCount(of publisher: Int) -> Int? {
         switch plan.workload {
-        case .pairs, .fanIn, .fanOut, .p2p, .wildcard: plan.messages
+        case .pairs, .fanIn, .fanOut, .p2p, .wildcard, .publish: plan.messages
         case .retained: share(plan.messages ?? 0, publisher)
         case .offline: share(storedStreams, publisher) * (plan.messages ?? 0)
         case .idle: share(plan.subscribers, publisher)
-        case .storm: 0
+        case .storm, .subscribe: 0
         }
     }
 
@@ -53,7 +53,7 @@ package struct Routes: Sendable {
     @inline(__always)
     package func place(publisher: Int, message: Int) -> (stream: Int, sequence: Int?) {
         switch plan.workload {
-        case .pairs, .fanIn, .fanOut, .p2p, .storm: return (publisher, message)
+        case .pairs, .fanIn, .fanOut, .p2p, .storm, .publish, .subscribe: return (publisher, message)
         case .wildcard:
             let target = target(publisher, message) / plan.filters
             return (publisher * plan.subscribers + target, nil)
@@ -68,9 +68,9 @@ package struct Routes: Sendable {
     /// The topic of all messages of a publisher; nil where each has another.
     package func steadyTopic(of publisher: Int) -> String? {
         switch plan.workload {
-        case .pairs, .fanIn, .fanOut: names.topic("\(publisher)")
+        case .pairs, .fanIn, .fanOut, .publish: names.topic("\(publisher)")
         case .p2p: names.directTopic(names.clientID(.subscriber, publisher))
-        case .wildcard, .retained, .offline, .idle, .storm: nil
+        case .wildcard, .retained, .offline, .idle, .storm, .subscribe: nil
         }
     }
 
@@ -84,7 +84,8 @@ package struct Routes: Sendable {
             bytes.append(decimal: (place.sequence ?? 0) / 100)
             bytes.append(UInt8(ascii: "/"))
             bytes.append(decimal: (place.sequence ?? 0) % 100)
-        case .pairs, .fanIn, .fanOut, .p2p, .offline, .idle, .storm: bytes.append(decimal: place.stream)
+        case .pairs, .fanIn, .fanOut, .p2p, .offline, .idle, .storm, .publish, .subscribe:
+            bytes.append(decimal: place.stream)
         }
         bytes.append(contentsOf: tail)
     }
@@ -120,8 +121,8 @@ package struct Routes: Sendable {
     package var filterCount: Int {
         switch plan.workload {
         case .wildcard, .storm: plan.filters
-        case .p2p: 0
-        case .pairs, .fanIn, .fanOut, .retained, .offline, .idle: 1
+        case .p2p, .publish: 0
+        case .pairs, .fanIn, .fanOut, .retained, .offline, .idle, .subscribe: 1
         }
     }
 
@@ -129,7 +130,7 @@ package struct Routes: Sendable {
     package func filter(subscriber: Int, _ index: Int) -> String {
         let levels =
             switch plan.workload {
-            case .pairs, .p2p, .idle: "\(subscriber)"
+            case .pairs, .p2p, .idle, .publish, .subscribe: "\(subscriber)"
             case .fanIn: "+"
             case .fanOut: plan.publishers == 1 ? "0" : "+"
             case .storm: "\(subscriber)_\(index)"
@@ -152,9 +153,9 @@ package struct Routes: Sendable {
     @inline(__always)
     package func publisher(of stream: Int) -> Int {
         switch plan.workload {
-        case .pairs, .fanIn, .fanOut, .p2p: stream
+        case .pairs, .fanIn, .fanOut, .p2p, .publish: stream
         case .wildcard: stream / plan.subscribers
-        case .retained, .storm: 0
+        case .retained, .storm, .subscribe: 0
         case .offline, .idle: stream % plan.publishers
         }
     }
@@ -164,7 +165,7 @@ package struct Routes: Sendable {
         switch plan.workload {
         case .fanIn, .fanOut, .wildcard: plan.publishers
         case .pairs, .p2p, .retained, .offline, .idle: 1
-        case .storm: 0
+        case .storm, .publish, .subscribe: 0
         }
     }
 
@@ -179,7 +180,7 @@ package struct Routes: Sendable {
             return target == subscriber && publisher < plan.publishers ? publisher : nil
         case .retained: return stream == 0 ? 0 : nil
         case .offline: return stream == subscriber / plan.sessionsPerTopic ? 0 : nil
-        case .storm: return nil
+        case .storm, .publish, .subscribe: return nil
         }
     }
 
@@ -190,7 +191,7 @@ package struct Routes: Sendable {
     package var isOrdered: Bool {
         switch plan.workload {
         case .pairs, .p2p, .fanIn, .fanOut, .offline, .idle: !isShared
-        case .wildcard, .retained, .storm: false
+        case .wildcard, .retained, .storm, .publish, .subscribe: false
         }
     }
 

@@ -31,6 +31,8 @@ package struct Tally: Sendable, Equatable {
 
     package var connected = 0
     package var failedConnections = 0
+    /// Connections that stood and were lost.
+    package var brokenConnections = 0
     package var sessionsPresent = 0
     package var filters = 0
     /// The lowest QoS that a SUBACK granted.
@@ -74,6 +76,7 @@ package struct Tally: Sendable, Equatable {
         greatestLateness = max(greatestLateness, other.greatestLateness)
         connected += other.connected
         failedConnections += other.failedConnections
+        brokenConnections += other.brokenConnections
         sessionsPresent += other.sessionsPresent
         filters += other.filters
         leastGranted = [leastGranted, other.leastGranted].compactMap(\.self).min()

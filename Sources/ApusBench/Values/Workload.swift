@@ -18,14 +18,25 @@ package enum Workload: String, CaseIterable, Sendable {
     case idle
     /// Many connections at once, again and again.
     case storm
+    /// Publishers alone; who gets the messages is not looked at.
+    case publish
+    /// Subscribers alone; whatever comes is counted.
+    case subscribe
 
     /// Whether messages flow from publishers to connected subscribers for a measured time.
     package var isTraffic: Bool {
         switch self {
         case .pairs, .fanIn, .fanOut, .p2p, .wildcard: true
-        case .retained, .offline, .idle, .storm: false
+        case .retained, .offline, .idle, .storm, .publish, .subscribe: false
         }
     }
+
+    /// Whether messages can be published at a rate, for a time or up to a number.
+    var isPaced: Bool { isTraffic || self == .publish }
+    package var hasPublishers: Bool { self != .storm && self != .subscribe }
+    package var hasSubscribers: Bool { self != .publish }
+    /// Whether one side is another program, so that the topics of the two have to be the same from run to run.
+    package var isOneSided: Bool { self == .publish || self == .subscribe }
 
     /// Whether each publisher has one subscriber, with the same number.
     package var isPaired: Bool { self == .pairs || self == .p2p }

@@ -19,6 +19,8 @@ struct BenchCommand: ParsableCommand {
               offline   messages are stored for sessions that are away, then fetched
               idle      as many connections as there can be; then a message to each
               storm     many connections at once, again and again
+              publish   publishers alone; subscribers are somebody else's
+              subscribe subscribers alone, until Ctrl-C; whatever comes is counted
 
             Every message carries its number, so that loss, repetition and disorder are seen and not guessed. With \
             --rate messages are sent at fixed moments and latency counts from these (open loop); without it each waits \
@@ -71,7 +73,14 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws {
         let plan = try load.plan(workload, endpoint)
-        let state = load.state.map { OfflineState(file: $0, plan: plan, clientID: login.clientID, topic: load.topic) }
+        let state = load.state.map {
+            OfflineState(
+                file: $0,
+                plan: plan,
+                clientID: login.clientID,
+                topic: load.topic ?? BenchNames.defaultTopic(workload)
+            )
+        }
         let stored = plan.phase == .drain ? try state?.read() : nil
         let run = try stored ?? ClientPlan.randomText(4)
         let names = try names(run: run)
@@ -83,11 +92,14 @@ struct BenchCommand: ParsableCommand {
         let observer = BenchObserver(
             progress: { line.show($0) },
             interruptions: { interruptions.count() },
+            sampled: { before, sample in voice.say(BenchText.sample(sample, after: before)) },
         )
         let report = try Self.measure(plan, names, target, pid, observer)
         voice.progress(nil)
         let violations = report.violations(allowingLoss: allowLoss)
         if plan.phase == .store, report.outcome == .done { try state?.write(run: run) }
+        // What was drained is gone from the broker.
+        if plan.phase == .drain, !report.outcome.isBreak, !plan.keepsTraces { try state?.remove() }
         if json {
             print(BenchJSON.text(report, violations, label: label))
         } else {

@@ -20,13 +20,30 @@ enum BenchJSON {
                 ? histogram(report.latency) : nil,
             "connect_latency_microseconds": report.connectLatency.count > 0 ? histogram(report.connectLatency) : nil,
             "broker": broker(report),
-            "problems": .array(
-                report.sortedProblems.map { problem, count in
-                    .object(["what": .string(BenchText.words(problem)), "count": .number(count)])
-                }
-            ),
+            "problems": problems(report.sortedProblems),
             "examples": .array(report.tally.examples.map { .string($0) }),
+            "samples": report.plan.sampleInterval == nil ? nil : .array(report.samples.map(sample)),
         ]).indented
+    }
+
+    private static func problems(_ found: [(problem: Problem, count: Int)]) -> JSONValue {
+        .array(
+            found.map { problem, count in
+                .object(["what": .string(BenchText.words(problem)), "count": .number(count)])
+            }
+        )
+    }
+
+    private static func sample(_ sample: BenchSample) -> JSONValue {
+        .object([
+            "seconds": number(Double(sample.nanoseconds) / 1e9, 3),
+            "connected": .number(sample.connected),
+            "published": .number(sample.published),
+            "acknowledged": .number(sample.acknowledged),
+            "delivered": .number(sample.delivered),
+            "broker_cpu_seconds": sample.brokerNanoseconds.map { number(Double($0) / 1e9, 6) },
+            "resident_bytes": sample.brokerBytes.map { .number($0) },
+        ])
     }
 
     private static func plan(_ plan: BenchPlan) -> JSONValue {
@@ -42,6 +59,7 @@ enum BenchJSON {
             "loop": .string(plan.rate == nil ? "closed" : "open"),
             "window": plan.rate == nil ? .number(plan.window) : nil,
             "rate": plan.rate.map { number($0, 3) },
+            "connect_rate": plan.connectRate.map { number($0, 3) },
             "filters": plan.workload == .wildcard || plan.workload == .storm ? .number(plan.filters) : nil,
             "threads": .number(plan.threads),
         ])
@@ -72,11 +90,14 @@ enum BenchJSON {
 
     private static func connections(_ report: BenchReport) -> JSONValue {
         let tally = report.tally
+        let returns = report.plan.workload == .offline || report.plan.isPersistent
         return .object([
             "connected": .number(tally.connected),
             "failed": .number(tally.failedConnections),
-            "sessions_present": report.plan.workload == .offline || report.plan.isPersistent
-                ? .number(tally.sessionsPresent) : nil,
+            "broken": .number(tally.brokenConnections),
+            "sessions_before": returns ? .number(report.sessionsBefore) : nil,
+            "sessions_present": returns ? .number(tally.sessionsPresent) : nil,
+            "traces_left": report.leavesTraces ? .bool(true) : nil,
             "least_granted_qos": tally.leastGranted.map { .number($0.rawValue) },
             "stopped_by": report.limit.map { .string($0.name) },
             "open_file_limit": .number(report.openFileLimit),
@@ -109,9 +130,13 @@ enum BenchJSON {
     }
 
     private static func broker(_ report: BenchReport) -> JSONValue? {
-        guard let bytes = report.brokerBytes else { return nil }
+        guard let bytes = report.brokerBytes else {
+            return report.endedProcesses.isEmpty
+                ? nil : .object(["ended": .array(report.endedProcesses.map { .number(Int($0)) })])
+        }
         return .object([
             "resident_bytes": .number(bytes),
+            "was_fresh": .bool(report.brokerWasFresh),
             "threads": report.brokerThreads.map { .number($0) },
             "bytes_per_item": report.brokerBytesPerItem.map { number($0, 1) },
             "idle_processors": report.idleProcessors.map { number($0, 4) },
@@ -136,6 +161,4 @@ extension [BenchReport.Part] {
 extension BenchReport {
     /// Whether the time from publish to delivery says something about the broker.
     var measuresLatency: Bool { plan.workload.isTraffic || plan.workload == .idle }
-
-    var sortedProblems: [(Problem, Int)] { tally.problems.sorted { $0.value > $1.value }.map { ($0.key, $0.value) } }
 }

@@ -81,7 +81,7 @@ struct BenchLoginOptions: ParsableArguments {
     )
     var clientID = BenchNames.defaultClientID
 
-    @Option(name: .shortAndLong, help: "The user name of all clients.")
+    @Option(name: .shortAndLong, help: "Their user name, with the same placeholders.")
     var user: String?
 
     @Option(
@@ -183,8 +183,11 @@ struct BenchLoadOptions: ParsableArguments {
     )
     var subscribeQos: QoS?
 
-    @Option(name: .shortAndLong, help: "Bytes of a payload, 16 or more.")
-    var size = 64
+    @Option(name: .shortAndLong, help: "Bytes of a payload, 16 or more (default: 64); subscribe: at most (1 MiB).")
+    var size: Int?
+
+    @Option(name: .long, help: ArgumentHelp("publish: the payload of each message.", valueName: "file"))
+    var payloadFile: String?
 
     @Option(name: .long, help: "How many publishers.")
     var publishers: Int?
@@ -253,17 +256,33 @@ struct BenchLoadOptions: ParsableArguments {
     @Option(name: .long, help: "Connections being made at a time.")
     var concurrency = 64
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Connections begun in a second, at fixed moments, instead of --concurrency.", valueName: "n"),
+    )
+    var connectRate: Double?
+
     @Option(name: .long, help: "Threads of the generator.")
     var threads = 1
 
     @Option(
         name: [.customShort("t"), .long],
         help: ArgumentHelp(
-            "The topics: {n} stands for what the workload puts there, {run} for a text that no other run has.",
+            """
+            The topics: {n} stands for what the workload puts there, {run} for a text that no other run has \
+            (default: bench/{run}/{n}; publish and subscribe: bench/{n}).
+            """,
             valueName: "template"
         ),
     )
-    var topic = BenchNames.defaultTopic
+    var topic: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Tell how it goes on, so often; JSON has it as `samples`.", valueName: "seconds"),
+        transform: OptionText.seconds,
+    )
+    var interval: Duration?
 
     @Option(
         name: .long,
@@ -281,7 +300,12 @@ struct BenchLoadOptions: ParsableArguments {
         plan.keepAliveSeconds = endpoint.keepAlive
         plan.qos = qos ?? plan.qos
         plan.subscribeQoS = subscribeQos
-        plan.payloadBytes = size
+        plan.payloadBytes = size ?? plan.payloadBytes
+        if let payloadFile {
+            plan.payload = try Self.payload(payloadFile)
+            plan.payloadBytes = plan.payload?.count ?? 0
+        }
+        plan.sampleInterval = interval
         if let publishers { plan.publishers = publishers }
         if let subscribers { plan.subscribers = subscribers }
         if workload.isPaired { (plan.publishers, plan.subscribers) = try pairs(plan.publishers) }
@@ -292,7 +316,8 @@ struct BenchLoadOptions: ParsableArguments {
             plan.duration = seconds ?? (count == nil ? plan.duration : nil)
         }
         plan.window = window
-        plan.rate = rate
+        plan.rate = workload == .storm ? nil : rate
+        plan.connectRate = workload == .storm ? rate ?? connectRate : connectRate
         if let filters { plan.filters = filters }
         plan.shareName = share
         plan.sessionsPerTopic = sessionsPerTopic
@@ -302,8 +327,7 @@ struct BenchLoadOptions: ParsableArguments {
         plan.concurrency = concurrency
         plan.threads = threads
         plan.patience = timeout
-        // What is stored in a phase of its own is there for the other one.
-        plan.keepsTraces = keep || plan.phase == .store
+        plan.keepsTraces = keep
         try refuseUnused(workload)
         if let complaint = plan.complaint { throw ValidationError(complaint) }
         return plan
@@ -328,13 +352,21 @@ struct BenchLoadOptions: ParsableArguments {
         }
         let traffic = Workload.allCases.filter(\.isTraffic)
         try refuse("--filters", filters != nil, [.wildcard, .storm])
-        try refuse("--share", share != nil, [.fanIn])
+        try refuse("--share", share != nil, [.fanIn, .subscribe])
+        try refuse("--payload-file", payloadFile != nil, [.publish])
         try refuse("--sessions-per-topic", sessionsPerTopic != 1, [.offline])
         try refuse("--rounds", rounds != 1, [.storm])
-        try refuse("--rate", rate != nil, traffic + [.storm])
-        try refuse("--count", count != nil, traffic + [.retained, .offline])
-        try refuse("--seconds", seconds != nil, traffic + [.idle])
-        try refuse("--publishers", publishers != nil, traffic + [.retained, .offline, .idle])
+        try refuse("--rate", rate != nil, traffic + [.storm, .publish])
+        try refuse("--count", count != nil, traffic + [.retained, .offline, .publish, .subscribe])
+        try refuse("--seconds", seconds != nil, traffic + [.idle, .publish, .subscribe])
+        try refuse("--publishers", publishers != nil, Workload.allCases.filter(\.hasPublishers))
+        try refuse("--subscribers", subscribers != nil, Workload.allCases.filter(\.hasSubscribers))
+        guard payloadFile == nil || size == nil else {
+            throw ValidationError("--payload-file is the payload, and --size would be another")
+        }
+        guard rate == nil || connectRate == nil || workload != .storm else {
+            throw ValidationError("with storm --rate and --connect-rate are the same")
+        }
         try refuse("--keep", keep, [.retained, .offline, .storm])
         try refuse("--phase", phase != nil, [.offline])
         try refuse("--persistent", persistent, [.storm])
@@ -342,6 +374,20 @@ struct BenchLoadOptions: ParsableArguments {
             throw ValidationError("--phase store and --phase drain go with --state, the same file for both")
         }
         guard !keep || workload != .storm || persistent else { throw ValidationError("--keep needs --persistent") }
-        try refuse("--subscribe-qos", subscribeQos != nil, Workload.allCases.filter { $0 != .p2p })
+        let subscribing = Workload.allCases.filter {
+            $0 != .p2p && $0.hasSubscribers && $0.hasPublishers || $0 == .storm
+        }
+        try refuse("--subscribe-qos", subscribeQos != nil, subscribing)
+    }
+
+    private static func payload(_ file: String) throws -> [UInt8] {
+        do {
+            guard let bytes = try StandardStream.readAll(file: file, limit: BenchPlan.largestPayload) else {
+                throw ValidationError("\(file) is larger than the \(BenchPlan.largestPayload) bytes of a payload")
+            }
+            return bytes
+        } catch let error as SystemError {
+            throw ValidationError(error.description)
+        }
     }
 }

@@ -8,7 +8,7 @@ enum BenchText {
         var lines = [headline(report, label)]
         lines += report.parts.uniqued.map { name, part in partLine(name, part, report) }
         if report.measuresLatency, report.latency.count > 0 { lines.append(row("latency", histogram(report.latency))) }
-        if report.plan.rate != nil, report.plan.workload.isTraffic {
+        if report.plan.rate != nil {
             let greatest = Figures.duration(report.tally.greatestLateness)
             let late = Figures.grouped(report.tally.late)
             lines.append(row("schedule", "\(late) messages left more than 1 ms late, at most \(greatest)"))
@@ -33,23 +33,29 @@ enum BenchText {
     private static func headline(_ report: BenchReport, _ label: String?) -> String {
         let plan = report.plan
         var words = [label, plan.workload.rawValue, "MQTT \(plan.version.name)"].compactMap(\.self)
-        if plan.workload != .storm { words += ["QoS \(plan.qos.rawValue)", "\(plan.payloadBytes) bytes"] }
+        if plan.workload == .subscribe { words.append("QoS \(plan.qos.rawValue)") }
+        if ![.storm, .subscribe].contains(plan.workload) {
+            words += ["QoS \(plan.qos.rawValue)", "\(plan.payloadBytes) bytes"]
+        }
         switch plan.workload {
         case .pairs, .p2p: words.append("\(plan.publishers) pairs")
         case .idle, .storm: words.append("\(plan.subscribers) connections")
+        case .publish: words.append("\(plan.publishers) publishers")
+        case .subscribe: words.append("\(plan.subscribers) subscribers")
         default: words.append("\(plan.publishers) → \(plan.subscribers)")
         }
         if let rate = plan.rate {
-            words.append("\(Figures.grouped(Int(rate)))/s")
-        } else if plan.workload != .storm {
+            words.append("\(Figures.grouped(Int(rate.rounded())))/s")
+        } else if ![.storm, .subscribe].contains(plan.workload) {
             words.append("window \(plan.window)")
         }
+        if let rate = plan.connectRate { words.append("\(Figures.grouped(Int(rate.rounded()))) connections/s") }
         return words.joined(separator: ", ")
     }
 
     private static func partLine(_ name: String, _ part: BenchReport.Part, _ report: BenchReport) -> String {
         var words = "\(Figures.grouped(part.count)) in \(Figures.fixed(part.seconds, 2)) s"
-        words += ", \(Figures.grouped(Int(part.perSecond)))/s"
+        words += ", \(Figures.grouped(Int(part.perSecond.rounded())))/s"
         if let seconds = part.brokerSeconds, let each = part.brokerSecondsPerMillion {
             words += "; broker \(Figures.fixed(seconds, 2)) CPU s, \(Figures.fixed(each, 3)) per million"
         }
@@ -68,6 +74,7 @@ enum BenchText {
         if let threads = report.brokerThreads { words += ", \(threads) threads" }
         if let each = report.brokerBytesPerItem, let item = report.plan.workload.item {
             words += ", \(Figures.bytes(each)) for each \(item)"
+            if !report.brokerWasFresh { words += " (by growth: too little, as the broker was not fresh)" }
         }
         if let idle = report.idleProcessors { words += ", \(Figures.fixed(idle * 100, 1)) % of a processor when idle" }
         return row("broker", words)
@@ -78,8 +85,17 @@ enum BenchText {
             return "NO: " + violations.map { "\(Figures.grouped($0.count)) \($0.kind.words)" }.joined(separator: ", ")
         }
         let tally = report.tally
-        guard report.expected > 0 else { return "yes: \(Figures.grouped(tally.connected)) connections" }
-        var words = "yes: \(Figures.grouped(tally.delivered)) of \(Figures.grouped(report.expected)) deliveries"
+        switch report.plan.workload {
+        case .publish where report.plan.qos == .atMostOnce:
+            return "yes: \(Figures.grouped(tally.published)) messages sent, and the broker has read them"
+        case .publish: return "yes: all \(Figures.grouped(tally.published)) messages acknowledged"
+        case .subscribe:
+            return "yes: \(Figures.grouped(tally.delivered)) messages came; how many had to, nobody here knows"
+        default: break
+        }
+        let yes = report.outcome == .interrupted ? "yes, as far as it went:" : "yes:"
+        guard report.expected > 0 else { return "\(yes) \(Figures.grouped(tally.connected)) connections" }
+        var words = "\(yes) \(Figures.grouped(tally.delivered)) of \(Figures.grouped(report.expected)) deliveries"
         words += report.lost == 0 ? ", none lost, none twice" : ", \(Figures.grouped(report.lost)) lost, none twice"
         if [.wildcard, .retained].contains(report.plan.workload) || report.plan.shareName != nil { return words }
         return words + ", all in order"
@@ -87,6 +103,24 @@ enum BenchText {
 
     private static func row(_ name: String, _ words: String) -> String {
         "  \(name)\(String(repeating: " ", count: max(1, 15 - name.count)))\(words)"
+    }
+
+    /// One line on how a run goes on, with what it did since the sample before.
+    static func sample(_ sample: BenchSample, after before: BenchSample?) -> String {
+        let nanoseconds = sample.nanoseconds - (before?.nanoseconds ?? 0)
+        func rate(_ now: Int, _ then: Int?) -> String {
+            Figures.grouped(Int((Double(now - (then ?? 0)) * 1e9 / Double(nanoseconds)).rounded()))
+        }
+        var words =
+            "\(Figures.fixed(Double(sample.nanoseconds) / 1e9, 1)) s: \(Figures.grouped(sample.connected)) connected"
+        words += ", \(rate(sample.published, before?.published)) published/s"
+        words += ", \(rate(sample.delivered, before?.delivered)) delivered/s"
+        if let used = sample.brokerNanoseconds {
+            let share = Double(used - (before?.brokerNanoseconds ?? 0)) / Double(nanoseconds)
+            words += "; broker \(Figures.fixed(share * 100, 0)) % of a processor"
+        }
+        if let bytes = sample.brokerBytes { words += ", \(Figures.bytes(Double(bytes)))" }
+        return words
     }
 
     // MARK: - What went wrong
@@ -97,14 +131,33 @@ enum BenchText {
         switch report.outcome {
         case .done: break
         case .stalled: lines.append("nothing happened for \(report.plan.patience / .seconds(1)) s; gave up")
+        case .disconnected where report.tally.connected == 0: lines.append("no connection could be made; gave up")
         case .disconnected: lines.append("a connection was lost; gave up")
-        case .interrupted: lines.append("interrupted")
+        case .interrupted: lines.append("interrupted: what had begun was waited for")
+        case .abandoned: lines.append("interrupted twice: nothing was waited for")
         }
-        for (problem, count) in report.sortedProblems.prefix(10) { lines.append("\(count) × \(words(problem))") }
+        for process in report.endedProcesses { lines.append("the broker's process \(process) has ended") }
+        lines += problems(report.sortedProblems)
         lines += report.tally.examples
-        if let limit = report.limit { lines.append(limit.advice(report)) }
-        if report.isGeneratorBusy { lines.append("note: the generator was busy all the time; try --threads 2") }
+        lines += BenchHint.all(report)
         return lines
+    }
+
+    /// Problems of the same kind are told once: their words may hold each a topic or a number of its own.
+    private static func problems(_ found: [(problem: Problem, count: Int)]) -> [String] {
+        var kinds: [(words: String, count: Int)] = []
+        var places: [String: Int] = [:]
+        for (problem, count) in found {
+            let words = words(problem)
+            let kind = words.filter { !$0.isNumber }
+            if let place = places[kind] {
+                kinds[place].count += count
+            } else {
+                places[kind] = kinds.count
+                kinds.append((words, count))
+            }
+        }
+        return kinds.prefix(10).map { "\($0.count) × \($0.words)" }
     }
 
     static func words(_ problem: Problem) -> String {
@@ -114,21 +167,30 @@ enum BenchText {
         case .publishRefused(let code, let reason): "message refused: \(code.description(reason))"
         case .disconnected(let code, let reason): "disconnected by the broker: \(code.description(reason))"
         case .closed: "the broker closed the connection"
+        case .unanswered(let question, let failure):
+            "the connection ended before the broker answered \(question.words): \(failure.map(words) ?? "it closed it")"
         case .silence: "no answer to a connection in time"
-        case .network(.system(let error)) where error.name == "ECONNREFUSED":
-            "\(error.description); is a broker listening there?"
-        case .network(.system(let error)): error.description
-        case .network(.tls(let words)): "TLS: \(words)"
+        case .network(let failure): words(failure)
         case .webSocket(let words): "WebSocket: \(words)"
         case .protocolViolation(let words): "the broker broke the protocol: \(words)"
         }
     }
+
+    private static func words(_ failure: StreamFailure) -> String {
+        switch failure {
+        case .system(let error) where error.name == "ECONNREFUSED": "\(error.description); is a broker listening there?"
+        case .system(let error): error.description
+        case .tls(let words): "TLS: \(words)"
+        }
+    }
 }
 
-extension BenchReport {
-    /// Whether the generator's threads hardly ever waited.
-    var isGeneratorBusy: Bool {
-        parts.contains { $0.seconds > 1 && $0.generatorSeconds > 0.95 * $0.seconds * Double(plan.threads) }
+extension Problem.Question {
+    fileprivate var words: String {
+        switch self {
+        case .upgrade: "the upgrade to WebSocket"
+        case .connect: "CONNECT"
+        }
     }
 }
 
@@ -158,44 +220,7 @@ extension Workload {
         case .wildcard: "filter"
         case .retained, .offline: "message"
         case .idle: "connection"
-        case .pairs, .fanIn, .fanOut, .p2p, .storm: nil
-        }
-    }
-}
-
-extension Problem.Limit {
-    var name: String {
-        switch self {
-        case .openFiles: "open_files"
-        case .openFilesOfMachine: "open_files_of_machine"
-        case .ports: "ports"
-        case .memory: "memory"
-        case .broker: "broker"
-        }
-    }
-
-    /// Which limit that is and how to raise it.
-    fileprivate func advice(_ report: BenchReport) -> String {
-        let made = "\(report.tally.connected) of \(report.wantedConnections) connections were made"
-        switch self {
-        case .openFiles:
-            return """
-                \(made): this process may have \(report.openFileLimit) files open. Raise that with `ulimit -n` (its \
-                hard limit stands in /etc/security/limits.conf, or LimitNOFILE= of a systemd unit)
-                """
-        case .openFilesOfMachine:
-            return "\(made): the machine has no more open files. Raise that with `sysctl fs.file-max`"
-        case .ports:
-            return """
-                \(made): there are no ports left to connect from. Widen `sysctl net.ipv4.ip_local_port_range`, or run \
-                against a loopback address, of which this tool uses as many as it needs
-                """
-        case .memory: return "\(made): the kernel has no memory for more sockets; see `sysctl net.ipv4.tcp_mem`"
-        case .broker:
-            return """
-                \(made): the broker takes no more. Look at its own limit of connections, and at the limit of open files \
-                that it runs under (/proc/PID/limits)
-                """
+        case .pairs, .fanIn, .fanOut, .p2p, .storm, .publish, .subscribe: nil
         }
     }
 }

@@ -39,10 +39,19 @@ struct OfflineState {
     }
 
     func write(run: String) throws {
+        try change { folder, name throws(SystemError) in try folder.write("\(shape)\n\(run)\n", to: name) }
+    }
+
+    /// What it speaks of is no more.
+    func remove() throws {
+        try change { folder, name throws(SystemError) in try folder.remove(name) }
+    }
+
+    private func change(_ body: (PrivateFolder, String) throws(SystemError) -> Void) throws {
         let parts = file.split(separator: "/", omittingEmptySubsequences: false)
         let folder = parts.count > 1 ? parts.dropLast().joined(separator: "/") + "/" : "."
-        do {
-            try PrivateFolder(creating: folder).write("\(shape)\n\(run)\n", to: String(parts.last ?? ""))
+        do throws(SystemError) {
+            try body(try PrivateFolder(creating: folder), String(parts.last ?? ""))
         } catch {
             throw CommandFailure(error.description)
         }
