@@ -11,9 +11,9 @@ from apus import BINARY, PATIENCE, Apus, environment, run
 QUIET = ["--set", "logging.format=json", "--set", "data.segmentBytes=1MiB"]
 
 
-def tool(*arguments):
+def tool(*arguments, settings=None):
     done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE,
-                          env=environment())
+                          env=environment(settings))
     return done.returncode, done.stdout, done.stderr
 
 
@@ -51,6 +51,16 @@ def flip(file, place):
 def test_a_whole_log_is_all_sound(data):
     status, said, _ = tool("log", "verify", "--data", data)
     assert status == 0 and said.endswith(": all sound\n") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["log", "verify"], ["log", "inspect"], ["backup", "--to", "/dev/null/none"]])
+def test_the_data_directory_of_the_environment_is_looked_into(data, command):
+    settings = {"APUS_DATA_DIRECTORY": str(data)}
+    status, _, warned = tool(*command, settings=settings)
+    assert "no data directory" not in warned and (status == 0 or command[0] == "backup")
+    # What is said on the command line comes first.
+    status, _, warned = tool(*command, "--data", "/nowhere", settings=settings)
+    assert status == 1 and "/nowhere is no data directory with a message log" in warned
 
 
 def test_a_damaged_message_is_told_by_every_tool_and_counted_at_the_start(data, tmp_path):

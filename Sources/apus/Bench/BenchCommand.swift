@@ -172,7 +172,7 @@ private final class BenchProgressLine {
         let rate = last.nanoseconds == 0 ? 0 : Double(count - last.count) * 1e9 / Double(now - last.nanoseconds)
         last = (now, count)
         var words = "\(plan.workload.rawValue): \(progress.elapsed / 1_000_000_000) s, \(tally.connected) connected"
-        if tally.published > 0 {
+        if tally.published + tally.delivered > 0 {
             words += ", \(Figures.grouped(tally.published)) published, \(Figures.grouped(tally.delivered)) delivered"
             words += ", \(Figures.grouped(Int(rate)))/s"
         }

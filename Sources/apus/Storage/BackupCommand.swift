@@ -38,7 +38,7 @@ struct BackupCommand: ParsableCommand {
             // First the log, then the catalog: every session in it then has its instance there, unless that was deleted
             // in between, and no right that was taken away comes back with a message that came later.
             let snapshot = try LogSnapshot(of: disk)
-            let files = logOnly ? [] : try ServiceFile.attachments(of: directory.data, by: place)
+            let files = logOnly ? [] : try ServiceFile.attachments(of: directory.folder, by: place)
             let now = Timestamp(milliseconds: Clock().now())
             try LogBackup.write(snapshot, files, to: file, at: now) { progress.show($0, of: $1) }
             try place.folder.synchronize()

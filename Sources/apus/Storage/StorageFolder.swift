@@ -5,12 +5,20 @@ internal import FoundationEssentials
 
 /// Which data directory a tool works on.
 struct DataDirectoryOptions: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("The broker's data directory.", valueName: "dir"))
-    var data = "apus-data"
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The broker's data directory (default: APUS_DATA_DIRECTORY, or apus-data).",
+            valueName: "dir"
+        ),
+    )
+    var data: String?
+
+    var folder: String { data ?? ProcessInfo.processInfo.environment["APUS_DATA_DIRECTORY"] ?? "apus-data" }
 
     /// The message log in it, to be read; a broker may be writing to it.
     func openLog() throws -> FolderDisk {
-        let path = "\(data)/log"
+        let path = "\(folder)/log"
         do {
             let disk = try FolderDisk(existing: path)
             try LogFormatFile.check(disk)
@@ -19,7 +27,7 @@ struct DataDirectoryOptions: ParsableArguments {
             throw CommandFailure(error.description)
         } catch let error as SystemError {
             guard error.name == "ENOENT" || error.name == "ENOTDIR" else { throw CommandFailure(error.description) }
-            throw CommandFailure("\(data) is no data directory with a message log: there is no \(path)")
+            throw CommandFailure("\(folder) is no data directory with a message log: there is no \(path)")
         }
     }
 }
