@@ -221,7 +221,14 @@ def measured_by(workload, present, options):
     """Who takes part in a workload."""
     if not workload.variants:
         return present
-    return [contenders.Apus(options.binary, name, dict(settings)) for name, settings in workload.variants]
+    names = {contender.name for contender in present}
+    return [variant(shape, options) for shape in workload.variants if shape.broker in names]
+
+
+def variant(shape, options):
+    if shape.broker == "mosquitto":
+        return contenders.Mosquitto(shape.name, shape.as_installed)
+    return contenders.Apus(options.binary, shape.name, shape.settings, shape.as_installed)
 
 
 def commit():

@@ -138,14 +138,16 @@ def environment():
 class Apus(Process):
     """The broker of this repository, in development mode: everybody may do everything, and all that must be kept is."""
 
-    def __init__(self, binary, name="apus", settings=None):
+    # Not fewer connections than the machine allows, and windows towards clients as wide as those of the others.
+    COMPARED = {
+        "limits.connections": 1_000_000, "limits.sessions": 10_000_000, "limits.inFlightMessages": 65_535,
+        "logging.level": "warning",
+    }
+
+    def __init__(self, binary, name="apus", settings=(), as_installed=False):
         super().__init__(name)
         self.binary = pathlib.Path(binary).absolute()
-        # Not fewer connections than the machine allows, and windows towards clients as wide as those of the others.
-        self.chosen = {
-            "limits.connections": 1_000_000, "limits.sessions": 10_000_000, "limits.inFlightMessages": 65_535,
-            "logging.level": "warning",
-        } | (settings or {})
+        self.chosen = ({} if as_installed else self.COMPARED) | dict(settings)
 
     def version(self):
         return system.output_of([self.binary, "version"]) or system.output_of([self.binary, "--version"])
@@ -183,6 +185,11 @@ class Mosquitto(Process):
         "max_queued_messages 0", "set_tcp_nodelay true", "log_type error",
     ]
 
+    def __init__(self, name="mosquitto", as_installed=False):
+        super().__init__(name)
+        # Without a word on who may come it lets nobody in.
+        self.lines = ["allow_anonymous true"] if as_installed else self.LINES
+
     def version(self):
         said = system.output_of(["mosquitto", "-h"]) if shutil.which("mosquitto") else None
         if not said:
@@ -190,10 +197,10 @@ class Mosquitto(Process):
         return said
 
     def settings(self):
-        return ", ".join(f"`{line}`" for line in self.LINES)
+        return ", ".join(f"`{line}`" for line in self.lines)
 
     def command(self, place, port, certificate):
-        lines = [f"listener {port} 127.0.0.1", f"user {getpass.getuser()}", *self.LINES]
+        lines = [f"listener {port} 127.0.0.1", f"user {getpass.getuser()}", *self.lines]
         if certificate:
             lines += [f"certfile {certificate[0]}", f"keyfile {certificate[1]}"]
         configuration = place / "mosquitto.conf"

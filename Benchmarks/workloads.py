@@ -55,6 +55,18 @@ FIGURES = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Variant:
+    """A broker with other settings than it has in the rest of the comparison."""
+
+    name: str
+    broker: str = "apus"
+    # Settings of Apus that are added.
+    settings: tuple = ()
+    # Whether it has the settings that it has when nobody chooses any.
+    as_installed: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Workload:
     name: str
     title: str
@@ -64,8 +76,8 @@ class Workload:
     arguments: str
     figures: tuple
     is_secure: bool = False
-    # Settings that Apus is measured with, by the name of the variant; others are not measured then.
-    variants: tuple = ()
+    # The only ones that are measured, if there are any.
+    variants: tuple[Variant, ...] = ()
     # How it runs when one run of `apus bench` is not all: `sessions` or `soak`.
     kind: str = "bench"
 
@@ -75,7 +87,11 @@ def _traffic(section, name, title, arguments, figures=("cpu", "rate"), **more):
 
 
 PAIRS = "pairs --size 256 --publishers"
-SHARDS = (("apus, 1 shard", (("shards", 1),)), ("apus, 2 shards", (("shards", 2),)))
+SHARDS = (Variant("apus, 1 shard", settings=(("shards", 1),)), Variant("apus, 2 shards", settings=(("shards", 2),)))
+INSTALLED = (
+    Variant("apus"), Variant("apus, as installed", as_installed=True),
+    Variant("mosquitto", "mosquitto"), Variant("mosquitto, as installed", "mosquitto", as_installed=True),
+)
 
 WORKLOADS = [
     _traffic("traffic", "pairs-q0", "50 pairs, QoS 0", f"{PAIRS} 50 -q 0"),
@@ -132,8 +148,23 @@ WORKLOADS = [
              "wildcard --size 256 -q 0 --publishers 10 --subscribers 1000 --filters 100 --window 64",
              ("cpu", "rate", "busiest"), variants=SHARDS),
 
+    _traffic("shards", "shards-latency-q0", "20 pairs, 10,000 messages/s, QoS 0", "pairs --size 256 --publishers 20 -q 0 --rate 10000",
+             ("p50", "p99", "p999", "late", "cpu"), variants=SHARDS),
+    _traffic("shards", "shards-latency-q1", "20 pairs, 10,000 messages/s, QoS 1", "pairs --size 256 --publishers 20 -q 1 --rate 10000",
+             ("p50", "p99", "p999", "late", "cpu"), variants=SHARDS),
+
+    _traffic("settings", "settings-pairs-q0", "50 pairs, QoS 0", f"{PAIRS} 50 -q 0", variants=INSTALLED),
+    _traffic("settings", "settings-pairs-q1", "50 pairs, QoS 1", f"{PAIRS} 50 -q 1", variants=INSTALLED),
+    _traffic("settings", "settings-fan-in-q1", "fan-in 50 → 1, QoS 1", "fan-in --size 256 -q 1 --window 20", variants=INSTALLED),
+    Workload("settings-retained", "50,000 retained messages, QoS 1", "settings",
+             "retained -q 1 --size 256 --count 50000 --publishers 4 --window 64 --keep",
+             ("set_cpu", "set_rate", "get_cpu", "get_rate"), variants=INSTALLED),
+    Workload("settings-storm", "5,000 connections at once, and once more", "settings",
+             "storm --subscribers 5000 --rounds 2 --filters 1 --concurrency 512",
+             ("connect_cpu", "connect_rate", "again_cpu", "again_rate"), variants=INSTALLED),
+
     Workload("soak", "clients come, subscribe, publish and go for {minutes} minutes", "soak", "", ("resident", "growth"),
-             variants=(("apus", ()),), kind="soak"),
+             variants=(Variant("apus"),), kind="soak"),
 ]
 
 # One after the other, again and again, until the time of the soak is over.
@@ -152,6 +183,7 @@ SECTIONS = {
     "stored": "What is stored",
     "clients": "Many clients",
     "shards": "Shards",
+    "settings": "Settings",
     "soak": "Soak",
 }
 

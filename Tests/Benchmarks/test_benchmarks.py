@@ -45,9 +45,10 @@ def compare(tmp_path, page, *arguments):
 
 
 def test_apus_alone_is_measured_and_written_down(tmp_path, page):
-    names = ["pairs-q1", "tls-q0", "latency-q0", "idle", "storm-sessions", "sessions", "shards-skewed", "soak"]
+    names = ["pairs-q1", "tls-q0", "latency-q0", "idle", "storm-sessions", "sessions", "shards-skewed", "settings-pairs-q1", "soak"]
     results = compare(tmp_path, page, "--peers", "none", "--workloads", ",".join(names))
-    assert [line["workload"] for line in results] == [*names[:7], "shards-skewed", "soak"]
+    assert [line["workload"] for line in results] == [
+        *names[:7], "shards-skewed", "settings-pairs-q1", "settings-pairs-q1", "soak"]
     assert all(line["verified"] for line in results), results
     for line in results:
         assert line["figures"].keys() >= set(next(one for one in workloads.WORKLOADS if one.name == line["workload"]).figures) - {
@@ -55,6 +56,7 @@ def test_apus_alone_is_measured_and_written_down(tmp_path, page):
     text = page.read_text()
     assert "| 50 pairs, QoS 1 | broker CPU s per million |" in text
     assert "A million idle connections to Apus" in text
+    assert "| workload | figure | apus | apus, as installed |" in text
     assert "apus serve --dev" in text and "`pairs --size 256 --publishers 50 -q 1 --seconds 0.1`" in text
     for name in ["cpu", "latency-q0", "memory", "shards"]:
         xml.dom.minidom.parse(str(tmp_path / "performance" / f"{name}.svg"))
