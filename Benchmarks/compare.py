@@ -20,10 +20,11 @@ import time
 
 import contenders
 import document
+import places
 import system
 import workloads
 
-ROOT = contenders.ROOT
+ROOT = places.ROOT
 VERSION = "3.1.1"
 # Seconds in which absent sessions are made.
 SESSIONS_PATIENCE = 400
@@ -250,19 +251,24 @@ def parse():
     parser.add_argument("--start", action="append", default=[], metavar="NAME=COMMAND",
                         help="another broker; {port}, {data} and {file:PATH} in the command are replaced")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=HOST:PORT[,pid=N]", help="a broker that runs already")
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured")
-    parser.add_argument("--seconds", type=float, default=3, help="how long a run publishes")
-    parser.add_argument("--connections", type=int, default=1_000_000, help="at most; the limit of open files bounds it too")
-    parser.add_argument("--sessions", type=int, default=1_000_000, help="absent sessions")
-    parser.add_argument("--minutes", type=float, default=5, help="of the soak")
-    parser.add_argument("--folder", type=pathlib.Path, default=ROOT / ".build" / "bench", help="for data directories")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "performance" / "comparison.jsonl",
-                        help="gets a line of JSON for each run")
-    parser.add_argument("--document", type=pathlib.Path, default=ROOT / "docs" / "performance.md",
-                        help="whose generated parts are written anew; none with an empty name")
+    parser.add_argument("--rounds", type=places.above_zero(int), default=5, help="how often everything is measured")
+    parser.add_argument("--seconds", type=places.above_zero(float), default=3, help="how long a run publishes")
+    parser.add_argument("--connections", type=places.above_zero(int), default=1_000_000, help="at most; the limit of open files bounds it too")
+    parser.add_argument("--sessions", type=places.above_zero(int), default=1_000_000, help="absent sessions")
+    parser.add_argument("--minutes", type=places.above_zero(float), default=5, help="of the soak")
+    places.add_options(parser)
     options = parser.parse_args()
     options.open_files = system.raise_open_file_limit()
     return options
+
+
+def look(options):
+    """Why a run is none to publish; empty for one that is."""
+    if options.rounds < 3:
+        return "fewer than 3 rounds"
+    if options.seconds < 2:
+        return "less than 2 seconds a run"
+    return ""
 
 
 def measure(options, bench, write):
@@ -329,23 +335,31 @@ def described(line):
 
 def main():
     options = parse()
+    chosen = workloads.chosen([name for name in options.workloads.split(",") if name])
     if options.list:
-        for workload in workloads.WORKLOADS:
-            print(f"{workload.section:<12} {workload.name:<17} {workload.title}")
+        titles = Bench(options, None, None)
+        for workload in chosen:
+            print(f"{workload.section:<12} {workload.name:<18} {titles.filled(workload.title)}")
         return 0
     if not options.binary.exists():
         raise SystemExit(f"compare: there is no {options.binary}; `make build` makes it")
-    options.folder.mkdir(parents=True, exist_ok=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    places.choose(options, "comparison.jsonl", look(options))
+    count = 0
     with tempfile.TemporaryDirectory(prefix="compare-", dir=options.folder) as folder, open(options.out, "a") as file:
         folder = pathlib.Path(folder).absolute()
         folder.chmod(0o755)
 
         def write(line):
+            nonlocal count
+            count += line["kind"] == "result"
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
 
-        is_verified = measure(options, Bench(options, folder, contenders.certificate(folder)), write)
+        try:
+            is_verified = measure(options, Bench(options, folder, contenders.certificate(folder)), write)
+        except KeyboardInterrupt:
+            print(f"\ncompare: interrupted; {count} results are kept in {places.shown(options.out)}", file=sys.stderr)
+            return 130
     if options.document.name:
         document.write_comparison(options.document, options.out)
     return 0 if is_verified else 1

@@ -16,8 +16,8 @@ import tempfile
 import time
 
 import system
+from places import ROOT
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 # What pip installs for the comparison, beside the build.
 PEERS = ROOT / ".build" / "bench-peers"
 PATIENCE = 30

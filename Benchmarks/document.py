@@ -21,9 +21,12 @@ def read(path):
         return []
 
 
+NOT_MEASURED = "Not measured yet: `make bench` does it."
+
+
 def replace(path, parts):
-    """Puts these texts into the document."""
-    text = path.read_text()
+    """Puts these texts into the document, which is made if there is none; what is empty leaves the part as it stands."""
+    text = path.read_text() if path.exists() else empty()
     for name, content in parts.items():
         begin, end = f"<!-- {name}: written by Benchmarks -->", f"<!-- end of {name} -->"
         head, found, rest = text.partition(begin)
@@ -31,8 +34,17 @@ def replace(path, parts):
         if not found or not closed:
             print(f"document: {path} has no place for {name}", file=sys.stderr)
             continue
-        text = f"{head}{begin}\n\n{content.strip()}\n\n{end}{tail}"
+        if content.strip():
+            text = f"{head}{begin}\n\n{content.strip()}\n\n{end}{tail}"
     path.write_text(text)
+
+
+def empty():
+    """A document of the generated parts alone."""
+    titles = {"conditions": "Conditions", **workloads.SECTIONS, "micro": "The parts by themselves"}
+    return "# Performance\n" + "".join(
+        f"\n## {title}\n\n<!-- {name}: written by Benchmarks -->\n\n{NOT_MEASURED}\n\n<!-- end of {name} -->\n"
+        for name, title in titles.items())
 
 
 def number(value, digits):
@@ -97,7 +109,7 @@ def table(results, section):
     chosen = [workload for workload in workloads.WORKLOADS if workload.section == section and any(
         line["workload"] == workload.name for line in results.lines)]
     if not chosen:
-        return "Not measured yet: `make bench` does it."
+        return ""
     brokers = results.brokers({workload.name for workload in chosen})
     rows = [f"| workload | figure | {' | '.join(brokers)} |", "|---" * (len(brokers) + 2) + "|"]
     for workload in chosen:
@@ -139,7 +151,7 @@ def remarks(results, chosen, brokers):
 def conditions(results):
     """Machine, versions, settings and commands of the runs that the tables are made of."""
     if not results.used:
-        return "Not measured yet: `make bench` does it."
+        return ""
     last = results.runs[results.used[-1]]
     machine = last["machine"]
     kind = "virtual machine" if machine.get("virtual") else "machine"
@@ -250,9 +262,10 @@ def write_comparison(path, source):
         "soak": [("soak", soak(results))],
     }
     for section in workloads.SECTIONS:
-        drawn = "".join(draw(folder, name, picture) for name, picture in pictures.get(section, []))
-        parts[section] = drawn + table(results, section)
-    parts["clients"] += million(results)
+        if rows := table(results, section):
+            parts[section] = "".join(draw(folder, name, picture) for name, picture in pictures.get(section, [])) + rows
+    if "clients" in parts:
+        parts["clients"] += million(results)
     replace(path, parts)
 
 
@@ -261,7 +274,7 @@ def write_micro(path, source):
     lines = read(source)
     run = next((line for line in reversed(lines) if line["kind"] == "run"), None)
     if not run:
-        return replace(path, {"micro": "Not measured yet: `make bench` does it."})
+        return
     measured = [line for line in lines if line["kind"] == "result" and line["run"] == run["run"]]
     machine = run["machine"]
     words = (f"{run['run'][:10]}, {machine['processor']}, commit {run.get('commit') or 'unknown'}. "

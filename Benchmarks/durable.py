@@ -291,7 +291,11 @@ def main():
     options.binary = brokers.BINARY = os.path.abspath(options.binary or brokers.BINARY)
     if not os.path.exists(options.binary):
         parser.error(f"there is no {options.binary}")
-    asyncio.run(run(options))
+    try:
+        asyncio.run(run(options))
+    except KeyboardInterrupt:
+        print(f"\ndurable: interrupted; what was measured stands above{' and in ' + options.out if options.out else ''}", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

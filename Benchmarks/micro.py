@@ -16,11 +16,11 @@ import sys
 import tempfile
 
 import compare
-import contenders
 import document
+import places
 import system
 
-ROOT = contenders.ROOT
+ROOT = places.ROOT
 
 
 def native(options, arguments):
@@ -63,17 +63,12 @@ def main():
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / ".build" / "release" / "ApusMicrobench")
     parser.add_argument("--quick", action="store_true", help="small and short, to see that everything works")
     parser.add_argument("--only", action="append", default=[], help="decoder, encoder, window, log or index; may be repeated")
-    parser.add_argument("--folder", type=pathlib.Path, default=ROOT / ".build" / "bench", help="for the logs; on the disk that is meant")
     parser.add_argument("--no-callgrind", action="store_true", help="count no instructions where the processor's counter cannot be read")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "performance" / "micro.jsonl",
-                        help="gets a line of JSON for each benchmark")
-    parser.add_argument("--document", type=pathlib.Path, default=ROOT / "docs" / "performance.md",
-                        help="whose generated part is written anew; none with an empty name")
+    places.add_options(parser)
     options = parser.parse_args()
     if not options.binary.exists():
         raise SystemExit(f"micro: there is no {options.binary}; swift build --product ApusMicrobench makes it")
-    options.folder.mkdir(parents=True, exist_ok=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    places.choose(options, "micro.jsonl", "quick" if options.quick else "some parts only" if options.only else "")
     arguments = [word for group in options.only for word in ("--only", group)] + (["--quick"] if options.quick else [])
     with tempfile.TemporaryDirectory(prefix="micro-", dir=options.folder) as folder:
         folder = pathlib.Path(folder).absolute()
@@ -103,4 +98,8 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\nmicro: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)

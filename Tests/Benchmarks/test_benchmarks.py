@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import xml.dom.minidom
@@ -17,8 +18,10 @@ BINARY = pathlib.Path(os.environ.get("APUS_BINARY", DEBUG / "apus"))
 
 sys.path.insert(0, str(BENCHMARKS))
 
+import compare as compare_script  # noqa: E402
 import contenders  # noqa: E402
 import document  # noqa: E402
+import places  # noqa: E402
 import plots  # noqa: E402
 import workloads  # noqa: E402
 
@@ -96,6 +99,63 @@ def test_the_parts_are_measured(tmp_path, page):
     decoding = [line for line in results if line["group"] == "decoder" and line["name"].startswith("PUBLISH")]
     assert len(decoding) == 4 and all(line.get("allocations", 0) == 0 for line in decoding)
     assert "PUBLISH in place, MQTT 5.0, QoS 1, 256 bytes" in text and text.splitlines()[-1] in page.read_text()
+
+
+# Where results go.
+
+@pytest.mark.parametrize("options, published", [
+    (["--rounds", "3", "--seconds", "2"], True), (["--rounds", "2"], False), (["--seconds", "1.9"], False), ([], True),
+])
+def test_only_what_deserves_it_is_published(tmp_path, monkeypatch, options, published):
+    monkeypatch.setattr(sys, "argv", ["compare.py", "--folder", str(tmp_path), *options])
+    chosen = compare_script.parse()
+    places.choose(chosen, "comparison.jsonl", compare_script.look(chosen))
+    base = ROOT / "docs" if published else tmp_path
+    assert (chosen.document, chosen.out) == (base / "performance.md", base / "performance" / "comparison.jsonl")
+
+
+def test_chosen_places_always_win(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["compare.py", "--folder", str(tmp_path), "--rounds", "1", "--document", "", "--out", str(tmp_path / "x")])
+    chosen = compare_script.parse()
+    places.choose(chosen, "comparison.jsonl", compare_script.look(chosen))
+    assert chosen.document.name == "" and chosen.out == tmp_path / "x"
+
+
+def test_a_new_document_is_made_and_other_parts_of_an_old_one_stay(tmp_path):
+    page = tmp_path / "new.md"
+    compare(tmp_path, page, "--peers", "none", "--workloads", "pairs-q1")
+    text = page.read_text()
+    assert "| 50 pairs, QoS 1 | broker CPU s per million |" in text and text.count("Not measured yet") == len(workloads.SECTIONS)
+    page.write_text(text.replace("Not measured yet: `make bench` does it.", "by hand"))
+    compare(tmp_path, page, "--peers", "none", "--workloads", "latency-q0")
+    assert page.read_text().count("by hand") == len(workloads.SECTIONS) - 1
+
+
+@pytest.mark.parametrize("script, option", [
+    ("compare.py", ["--rounds", "0"]), ("compare.py", ["--seconds", "-1"]), ("compare.py", ["--minutes", "x"]),
+])
+def test_numbers_that_measure_nothing_are_refused(script, option):
+    done = subprocess.run([sys.executable, BENCHMARKS / script, *option], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and f"{option[1]} is no " in done.stderr and "above 0" in done.stderr
+
+
+def test_the_list_is_filled_in():
+    listed = run("compare.py", "--list", "--connections", 123)
+    assert "123 idle connections, then a message to each" in listed and "{" not in listed
+    assert len(run("compare.py", "--list", "--workloads", "latency").splitlines()) == 2
+
+
+def test_ctrl_c_keeps_the_results_and_leaves_no_broker(tmp_path):
+    command = [sys.executable, BENCHMARKS / "compare.py", "--binary", BINARY, "--out", tmp_path / "out", "--folder", tmp_path / "data",
+               "--document", "", "--peers", "none", "--workloads", "pairs-q1", "--rounds", "1000", "--seconds", "0.1"]
+    process = subprocess.Popen([str(word) for word in command], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert "pairs-q1" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    results = [line for line in (tmp_path / "out").read_text().splitlines() if json.loads(line)["kind"] == "result"]
+    assert process.returncode == 130 and "Traceback" not in said
+    assert f"compare: interrupted; {len(results)} results are kept in {tmp_path / 'out'}" in said and results
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 # What is made of results.
