@@ -98,8 +98,10 @@ struct BenchCommand: ParsableCommand {
         voice.progress(nil)
         let violations = report.violations(allowingLoss: allowLoss)
         if plan.phase == .store, report.outcome == .done { try state?.write(run: run) }
-        // What was drained is gone from the broker.
-        if plan.phase == .drain, !report.outcome.isBreak, !plan.keepsTraces { try state?.remove() }
+        // What was drained is gone from the broker, unless it was to stay or could not be removed.
+        if plan.phase == .drain, !report.outcome.isBreak, !plan.keepsTraces, !report.leavesTraces {
+            try state?.remove()
+        }
         if json {
             print(BenchJSON.text(report, violations, label: label))
         } else {
