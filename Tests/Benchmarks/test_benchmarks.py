@@ -148,7 +148,9 @@ def test_the_list_is_filled_in():
 def test_ctrl_c_keeps_the_results_and_leaves_no_broker(tmp_path):
     command = [sys.executable, BENCHMARKS / "compare.py", "--binary", BINARY, "--out", tmp_path / "out", "--folder", tmp_path / "data",
                "--document", "", "--peers", "none", "--workloads", "pairs-q1", "--rounds", "1000", "--seconds", "0.1"]
-    process = subprocess.Popen([str(word) for word in command], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # Tests that a shell runs in the background ignore SIGINT, and so would what they start.
+    process = subprocess.Popen([str(word) for word in command], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert "pairs-q1" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
