@@ -265,30 +265,28 @@ extension Shard {
         sessions[session].hasBacklog = true
         var bounds = QueueLimits(messages: limits.queuedMessagesPerSession, bytes: limits.queuedBytesPerSession)
         let (handle, number) = (sessions[session].handle, sessions[session].number)
-        var full = "the session's queue is full (\(bounds.messages) messages, \(bounds.bytes) bytes)"
-        if !sessions[session].isConnected, let most = reachedOfflineMessages(session) {
-            bounds.messages = min(bounds.messages, store.backlog(of: handle).messages)
-            full = "the instance is at its limit offlineMessages of \(most)"
-        }
+        let most = sessions[session].isConnected ? nil : reachedOfflineMessages(session)
+        if most != nil { bounds.messages = min(bounds.messages, store.backlog(of: handle).messages) }
         let dropped = store.enqueue(delivery, for: handle, number, limits: bounds)
         if !sessions[session].isConnected { addWaiting(1 - dropped.count, session) }
         guard !dropped.isEmpty else { return }
         for message in dropped { drop(.queueFull, message, session: session) }
-        // It went itself where no older one could make room for it.
-        let isNew = dropped.contains(delivery.message.number)
-        let explanation = "\(full); the \(isNew ? "new" : "session's oldest") message went"
-        if let suppressed = admits(.warning, "message.dropped", DropReason.queueFull.name) {
-            broker.events.record(
-                BrokerEvent(
-                    .warning,
-                    "message.dropped",
-                    [("client_id", sessions[session].clientID)] + instanceField(Int(sessions[session].tenant)) + [
-                        ("reason", DropReason.queueFull.name), ("explanation", explanation),
-                        ("suppressed_before", "\(suppressed)"),
-                    ],
-                ),
-            )
-        }
+        guard let suppressed = admits(.warning, "message.dropped", DropReason.queueFull.name) else { return }
+        let full =
+            most.map { "the instance is at its limit offlineMessages of \($0)" }
+            ?? "the session's queue is full (\(bounds.messages) messages, \(bounds.bytes) bytes)"
+        // The new one went itself where no older one could make room for it.
+        let gone = dropped.contains(delivery.message.number) ? "new" : "session's oldest"
+        broker.events.record(
+            BrokerEvent(
+                .warning,
+                "message.dropped",
+                [("client_id", sessions[session].clientID)] + instanceField(Int(sessions[session].tenant)) + [
+                    ("reason", DropReason.queueFull.name), ("explanation", "\(full); the \(gone) message went"),
+                    ("suppressed_before", "\(suppressed)"),
+                ],
+            ),
+        )
     }
 
     /// Sends what the window and the output have room for: first what must be repeated, then the queue in order.
