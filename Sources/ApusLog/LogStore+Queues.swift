@@ -12,8 +12,9 @@ extension LogStore {
         _ number: SessionNumber,
         limits: QueueLimits,
     ) -> [MessageNumber] {
-        queues[session, default: EntryQueue()].append(delivery)
+        if queues.index(forKey: session) == nil { queues[session] = EntryQueue() }
         guard let index = queues.index(forKey: session) else { return [] }
+        queues.values[index].append(delivery)
         queues.values[index].number = number
         waitingTotal.add(bytes: EntryQueue.size(of: delivery))
         var dropped: [MessageNumber] = []

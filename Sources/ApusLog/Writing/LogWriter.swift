@@ -163,7 +163,10 @@ final class LogWriter {
         }
         let start = Clock.monotonicNanoseconds()
         try write(count, bytes, to: segment)
-        if options.durability == .power { try synchronize(segment.file) }
+        if options.durability == .power {
+            active?.writeAhead(of: bytes)
+            try synchronize(segment.file)
+        }
         let end = Clock.monotonicNanoseconds()
         statistics.commitDurations.add(nanoseconds: end - start)
         for batch in uncommitted[..<count] where batch.shard != nil {

@@ -27,6 +27,10 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         nonisolated(unsafe) var durable: [UInt8] = []
         nonisolated(unsafe) var unsynced: [(offset: Int, bytes: [UInt8])] = []
         nonisolated(unsafe) var allocated = 0
+        /// Behind the last byte that was ever written.
+        nonisolated(unsafe) var writtenEnd = 0
+        /// As the file system has it on the disk: what is behind it was allocated at most.
+        nonisolated(unsafe) var durableEnd = 0
     }
 
     let path = "simulated"
@@ -37,6 +41,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
 
     /// How often each call was made.
     private(set) var calls: [Call: Int] = [:]
+    /// Syncs that had to wait for metadata too, since bytes were written for the first time.
+    private(set) var metadataSynchronizations = 0
     /// Calls that fail, by their number (from 1), with the error number.
     var failures: [Call: [Int: Int32]] = [:]
     /// A call that fails from now on.
@@ -228,6 +234,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
             for index in 0..<count { part.append(bytes[index]) }
             SimulatedDisk.put(part, into: &content.cached, at: offset)
             content.unsynced.append((offset, part))
+            content.writtenEnd = max(content.writtenEnd, offset + count)
             return count
         }
 
@@ -240,6 +247,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
                 content.unsynced = []
                 throw error
             }
+            if content.writtenEnd > content.durableEnd { disk.metadataSynchronizations += 1 }
+            content.durableEnd = content.writtenEnd
             // What a failed sync has lost stays lost.
             for write in content.unsynced { SimulatedDisk.put(write.bytes, into: &content.durable, at: write.offset) }
             if content.durable.count < content.cached.count {
