@@ -184,6 +184,13 @@ def test_samples_tell_how_a_run_goes_on(broker):
     assert " connected, " in said and "% of a processor" in said
 
 
+def test_another_process_is_not_taken_for_the_broker(broker):
+    for process, is_hinted in [(os.getpid(), True), (broker.process.pid, False)]:
+        done = subprocess.run([BINARY, "bench", "pairs", "--url", url(broker), "--count", "100", "--pid", str(process)],
+                              text=True, capture_output=True, timeout=PATIENCE, env=environment())
+        assert done.returncode == 0 and ("is it the broker's?" in done.stderr) == is_hinted, done.stderr
+
+
 def test_connections_may_be_begun_at_a_rate(broker):
     begun = time.monotonic()
     report = flawless(bench(url(broker), "pairs", "--publishers", 20, "--count", 1, "--connect-rate", 100))

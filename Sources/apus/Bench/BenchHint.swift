@@ -29,6 +29,14 @@ enum BenchHint {
                 """
             )
         }
+        if report.hasIdleBroker {
+            hints.append(
+                """
+                the process given by --pid took hardly any processor time for all these messages: is it the broker's? \
+                Its figures mean nothing then
+                """
+            )
+        }
         if report.isGeneratorBusy { hints.append("note: the generator was busy all the time; try --threads 2") }
         if report.leavesTraces {
             let what = report.plan.workload == .retained ? "retained messages" : "sessions"
@@ -64,6 +72,14 @@ extension BenchReport {
         lost > 0 && tally.problems.isEmpty && outcome == .stalled
             && min(plan.qos, plan.subscribeQoS ?? plan.qos) != .atMostOnce
             && tally.delivered > 0
+    }
+
+    /// Whether what is taken for the broker did less than even a system call for each message asks for.
+    fileprivate var hasIdleBroker: Bool {
+        parts.contains { part in
+            guard part.count >= 1000, let seconds = part.brokerSecondsPerMillion else { return false }
+            return seconds < 0.02
+        }
     }
 
     /// Whether the generator's threads hardly ever waited.
