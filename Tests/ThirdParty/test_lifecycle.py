@@ -164,18 +164,18 @@ def apus(*arguments, check=True, stdin=None):
     return run([BINARY, *arguments], check=check, stdin=stdin)
 
 
-def test_development_mode_is_refused_beyond_this_machine():
-    done = apus("serve", "--dev", "--listen", "mqtt://0.0.0.0:0", check=False)
+def test_development_mode_is_refused_beyond_this_machine(tmp_path):
+    done = apus("serve", "--dev", "--data", tmp_path, "--listen", "mqtt://0.0.0.0:0", check=False)
     assert done.returncode != 0
     assert "0.0.0.0" in done.stderr
 
 
-def test_a_port_in_use_is_said():
+def test_a_port_in_use_is_said(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = apus("serve", "--dev", "--listen", f"mqtt://127.0.0.1:{port}", check=False)
+        done = apus("serve", "--dev", "--data", tmp_path, "--listen", f"mqtt://127.0.0.1:{port}", check=False)
     assert done.returncode != 0
     assert str(port) in done.stderr
 

@@ -72,11 +72,11 @@ def test_a_second_signal_ends_at_once(number):
         assert "service.stopped" in broker.logged()
 
 
-def test_a_log_that_nobody_reads_does_not_hold_up_the_end():
+def test_a_log_that_nobody_reads_does_not_hold_up_the_end(tmp_path):
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     process = subprocess.Popen(
-        [BINARY, "serve", "--dev", "--listen", "mqtt://127.0.0.1:0", "--log-level", "debug"],
+        [BINARY, "serve", "--dev", "--data", tmp_path, "--listen", "mqtt://127.0.0.1:0", "--log-level", "debug"],
         stdout=subprocess.PIPE, stderr=writing, env=environment(),
     )
     try:
