@@ -18,7 +18,23 @@ enum CommandHint {
         if message.contains("Missing value for '-h ") {
             return "-h is the broker's host here, as with mosquitto_pub and mosquitto_sub; `--help` gives help"
         }
+        if let (option, value) = optionBeforeDash(message, rest) {
+            return "a value that begins with `-` stands behind `=`: `\(option)=\(value)`"
+        }
         return nil
+    }
+
+    /// The option that the parser found without a value, when what stands behind it was meant as one: a number below zero, not another option.
+    private static func optionBeforeDash(_ message: String, _ arguments: ArraySlice<String>) -> (String, String)? {
+        let start = "Missing value for '"
+        guard let found = message.firstRange(of: start) else { return nil }
+        let option = message[found.upperBound...].prefix { $0 != " " && $0 != "'" }
+        guard let place = arguments.firstIndex(of: String(option)), place + 1 < arguments.endIndex else { return nil }
+        let value = arguments[place + 1]
+        guard value.hasPrefix("-"), let digit = value.dropFirst().first, digit.isNumber || digit == "." else {
+            return nil
+        }
+        return (String(option), value)
     }
 
     /// The option that the verb does not have, and the nearest that it has.

@@ -113,6 +113,18 @@ struct ManagementOptionTests {
     }
 
     @Test(arguments: [
+        (["bench", "pairs", "--seconds", "-1"], "a value that begins with `-` stands behind `=`: `--seconds=-1`"),
+        (["bench", "pairs", "--seconds", "--rate"], nil), (["bench", "pairs", "--seconds"], nil),
+    ])
+    func `a value that looks like an option is told how to stand`(words: [String], says: String?) {
+        #expect(CommandHint.hint("Error: Missing value for '--seconds <seconds>'", words) == says)
+    }
+
+    @Test func `a message may begin with a dash, as with mosquitto_pub`() throws {
+        #expect(try PubCommand.parse(["-t", "a", "-m", "-5"]).message == "-5")
+    }
+
+    @Test(arguments: [
         ["key", "change", "X"], ["key", "change", "X", "--rights"], ["sub", "-t", "a", "--", "--topci"], [],
     ])
     func `where all options are known nothing is said of them`(words: [String]) {

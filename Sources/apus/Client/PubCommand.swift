@@ -18,7 +18,8 @@ struct PubCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "The topic.")
     var topic: String
 
-    @Option(name: .shortAndLong, help: "The message.")
+    // As mosquitto_pub does: `-m -5` is the message -5.
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "The message.")
     var message: String?
 
     @Option(name: .shortAndLong, help: "A file that is the message.")
