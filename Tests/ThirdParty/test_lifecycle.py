@@ -180,6 +180,23 @@ def test_a_port_in_use_is_said(tmp_path):
     assert str(port) in done.stderr
 
 
+def test_what_ends_the_start_is_said_last_and_in_one_piece(tmp_path):
+    resources = tmp_path / "resources.yaml"
+    resources.write_text("nonsense: 1\n")
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with here, subprocess.Popen(
+            [BINARY, "serve", "--data", tmp_path / "data", "--listen", "mqtt://127.0.0.1:0", "--api", "http://127.0.0.1:0",
+             "--apply", resources],
+            env=environment(), stdout=subprocess.DEVNULL, stderr=there) as process:
+        there.close()
+        here.settimeout(PATIENCE)
+        # Each write arrives on its own, so a message that another thread could tear apart is seen.
+        pieces = list(iter(lambda: here.recv(1 << 16).decode(), ""))
+        assert process.wait(PATIENCE) == 1
+    assert "log.opened" in "".join(pieces[:-1])
+    assert pieces[-1].startswith("Error: ") and pieces[-1].endswith("nothing was changed\n")
+
+
 def test_the_default_configuration_is_valid(tmp_path):
     (tmp_path / "apus.yaml").write_text(apus("config", "default").stdout)
     apus("config", "check", "--config", tmp_path / "apus.yaml")

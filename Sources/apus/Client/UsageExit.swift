@@ -8,8 +8,14 @@ extension ApusCommand {
             var command = try parseAsRoot()
             try command.run()
         } catch {
-            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            let code = exitCode(for: error)
+            guard code != .success else { exit(withError: error) }
             let message = fullMessage(for: error)
+            guard code == .validationFailure else {
+                // In one piece: the parser writes byte by byte, and what another thread writes would come in between.
+                if !message.isEmpty { StandardError.write(message + "\n") }
+                exit(withError: code)
+            }
             let arguments = Array(CommandLine.arguments.dropFirst())
             if let misspelt = CommandHint.misspeltOption(message, arguments) {
                 // What the parser says follows from it, or comes after it.

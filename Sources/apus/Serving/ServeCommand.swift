@@ -49,11 +49,18 @@ struct ServeCommand: ParsableCommand {
                 "--apply needs the management API: give --api http://127.0.0.1:18083 or set api.listen"
             )
         }
+        let log = try EventLog(
+            level: EventLevel(configuration.logging.level),
+            format: LogFormat(configuration.logging.format)
+        )
+        // Also where the start fails: what led to it is in the log, and the error comes after it.
+        defer { log.finish() }
         let service = try Service(
             configuration,
             isDevelopment: source.dev,
             openFileLimit: openFiles,
             resources: apply,
+            log: log,
         )
         let endpoints = try service.start()
         for endpoint in endpoints { StandardOutput.write("endpoint \(endpoint.url)\n") }

@@ -27,20 +27,19 @@ final class Service: Sendable {
     /// All shards have ended; made at the start, since there may be no descriptor left at the end.
     private let ended: WakeUp
 
-    /// - Parameter resources: the resources file to apply before the first connection.
+    /// - Parameters:
+    ///   - resources: the resources file to apply before the first connection.
+    ///   - log: takes the events; whoever made it finishes it.
     init(
         _ configuration: Configuration,
         isDevelopment: Bool,
         openFileLimit: Int,
-        resources: String? = nil,
+        resources: String?,
+        log: EventLog,
     ) throws {
         self.isDevelopment = isDevelopment
+        self.log = log
         ended = try WakeUp()
-        log = try EventLog(
-            level: EventLevel(configuration.logging.level),
-            format: LogFormat(configuration.logging.format)
-        )
-        let log = self.log
         let configuration = isDevelopment ? try DevelopmentCertificate.fill(into: configuration, log) : configuration
         let isService = configuration.api.listen != nil
         let registeredTLS = isService ? RegisteredTLS(configuration, events: log) : nil
@@ -162,7 +161,6 @@ final class Service: Sendable {
             log.record(BrokerEvent(.error, "log.incomplete", fields))
         }
         log.record(BrokerEvent(hasEnded ? .notice : .error, hasEnded ? "service.stopped" : "service.stuck", []))
-        log.finish()
         return hasEnded
     }
 
