@@ -5,7 +5,7 @@ import Testing
 @testable import apus
 
 @Suite("Logins that the configuration describes")
-struct ConfiguredLoginTests {
+final class ConfiguredLoginTests {
     private let folder: String
 
     init() throws {
@@ -13,6 +13,8 @@ struct ConfiguredLoginTests {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         self.folder = folder.path
     }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     private func write(_ text: String, to name: String, mode: Int = 0o600) throws {
         let path = "\(folder)/\(name)"

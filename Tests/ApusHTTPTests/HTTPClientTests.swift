@@ -148,7 +148,7 @@ struct HTTPClientTests {
 }
 
 @Suite("The HTTP client with TLS")
-struct HTTPClientTLSTests {
+final class HTTPClientTLSTests {
     private let folder: URL
     private let server: TLSContext
 
@@ -172,6 +172,8 @@ struct HTTPClientTLSTests {
         )
         server = try TLSContext(server: TLSServerConfiguration(identities: [identity]))
     }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
 
     private func trust(_ name: String) throws -> TLSContext {
         try TLSContext(client: TLSClientConfiguration(authorityFile: folder.appending(path: "\(name).pem").path))

@@ -12,7 +12,11 @@ final class TestAuthority: Sendable {
     private var key: String { "\(folder)/authority.key" }
 
     /// Made once for all tests of this process.
-    static let shared = Result { try TestAuthority() }
+    static let shared: Result<TestAuthority, any Error> = Result {
+        // What a static holds has no end of its own.
+        atexit { try? TestAuthority.remove(TestAuthority.shared.get().folder) }
+        return try TestAuthority()
+    }
     static let brokerIdentity = Result { try shared.get().issue("/CN=broker") }
 
     static func makeFolder() throws -> String {
