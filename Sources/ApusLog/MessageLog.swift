@@ -91,6 +91,7 @@ package final class MessageLog: @unchecked Sendable {
             segments: opening.segments,
             active: opening.active,
             nextSegment: (opening.segments.last?.number ?? 0) + 1,
+            endsInPeace: recovered.endsInPeace,
             published: published,
         )
         try writer.prepare()

@@ -94,12 +94,14 @@ package struct LogRecovery {
                 case .batch(let batch):
                     guard take(batch, scanner, index) else { break reading }
                     segment.end = batch.end
+                    log.endsInPeace = batch.header.records == 0
                 case .gap(let offset, let bytes):
                     if isLastWrite(index, offset) {
                         cut(index, at: offset)
                         break reading
                     }
                     note(.noBatch, index, at: offset, bytes: bytes)
+                    log.endsInPeace = false
                     segment.end = offset + bytes
                 case .end:
                     break reading

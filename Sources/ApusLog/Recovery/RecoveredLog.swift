@@ -171,6 +171,8 @@ package struct RecoveredLog: Sendable {
     /// The torn tail: this segment must be cut there, and those behind it deleted, before anything new is written.
     package var cut: (segment: UInt64, offset: Int)?
     package var records = 0
+    /// Whether the last batch is the one without records that a stopped broker leaves; true also of an empty log.
+    package var endsInPeace = true
     /// References to messages that no batch has.
     package var danglingReferences = 0
 

@@ -37,6 +37,8 @@ final class LogWriter {
     private var active: SegmentFile?
     private var spares: [SpareSegment] = []
     private var nextSegment: UInt64
+    /// See `RecoveredLog.endsInPeace`; of what was there at the start.
+    private let endsInPeace: Bool
     private var retryAt = Timestamp.distantFuture
     private var buffer: [UInt8] = []
     /// The room that is left is kept for vacating: of what was handed over only the first `granted` batches are written.
@@ -58,6 +60,7 @@ final class LogWriter {
         segments: [SegmentRecord],
         active: SegmentFile?,
         nextSegment: UInt64,
+        endsInPeace: Bool,
         published: Published,
     ) {
         self.shared = shared
@@ -66,6 +69,7 @@ final class LogWriter {
         self.segments = segments
         self.active = active
         self.nextSegment = nextSegment
+        self.endsInPeace = endsInPeace
         self.published = published
     }
 
@@ -441,12 +445,15 @@ final class LogWriter {
 
     /// Ends the log with a batch without records: what stands before it is no last write any more, so that damage in it
     /// is not taken for a write that a crash has torn.
+    ///
+    /// Also when nothing was written since a crash: what it has left was found whole at the start.
     private func writeEnd() {
-        guard statistics.commits > 0, uncommitted.isEmpty, let segment = active else { return }
+        guard statistics.commits > 0 || !endsInPeace, uncommitted.isEmpty, active != nil else { return }
         let number = shared.nextBatch.add(1, ordering: .relaxed).oldValue
         let batch = BatchBuilder(number: number, shard: 0, seed: shared.seed, reserving: 0).finish(at: shared.clock())
-        guard segment.room >= batch.count else { return }
         do throws(SystemError) {
+            if let full = active, full.room < batch.count { try roll(for: batch.count) }
+            guard let segment = active else { return }
             try segment.file.writeAll(batch.span, at: segment.end)
             active?.end += batch.count
             if options.durability == .power { try synchronize(segment.file) }

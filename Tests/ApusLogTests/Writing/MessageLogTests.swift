@@ -172,6 +172,43 @@ struct MessageLogTests {
         #expect(try disk.list().filter { $0.hasSuffix(".log") }.count <= 2)
     }
 
+    @Test(arguments: [false, true])
+    func `a stopped log ends in peace, whatever room its segment has left`(wasKilled: Bool) throws {
+        for payload in stride(from: 3400, through: 4000, by: 8) {
+            let disk = SimulatedDisk()
+            do {
+                let log = try LogUnderTest(disk)
+                _ = log.stores[0].store("m", for: [log.stores[0].makeSession("one")], payload: payload)
+                log.commit()
+                if !wasKilled { #expect(log.log.close()) }
+            }
+            if wasKilled {
+                disk.crash(.losesAll)
+                #expect(try LogSnapshot(of: disk).endsInPeace() == false)
+                #expect(try LogUnderTest(disk).log.close())
+            }
+            #expect(try LogSnapshot(of: disk).endsInPeace() == true, "\(payload)")
+            #expect(try LogUnderTest(disk).log.damage.isEmpty)
+        }
+    }
+
+    @Test func `starts and stops without a write add nothing`() throws {
+        let disk = SimulatedDisk()
+        do {
+            let log = try LogUnderTest(disk)
+            _ = log.stores[0].makeSession("one")
+            log.commit()
+        }
+        disk.crash(.losesAll)
+        #expect(try LogUnderTest(disk).log.close())
+        let once = disk.bytes(of: LogSource.name(ofSegment: 1))
+        for _ in 0..<3 { #expect(try LogUnderTest(disk).log.close()) }
+        #expect(disk.bytes(of: LogSource.name(ofSegment: 1)) == once)
+        let empty = SimulatedDisk()
+        #expect(try LogUnderTest(empty).log.close())
+        #expect(try LogSnapshot(of: empty).endsInPeace() == nil)
+    }
+
     @Test func `threads write, and an orderly end loses nothing`() throws {
         let folder = try DiskTests.Folder()
         let disk = try FolderDisk(creating: folder.path)
